@@ -1,0 +1,46 @@
+"""fastflow: step skipping for flow-matching models, as a laboratory and as a tool."""
+
+from fastflow.bandit import ArmStats, Bandit, greedy
+from fastflow.catalog import PluginError, installed
+from fastflow.corrector import Corrector
+from fastflow.extrapolator import Extrapolator
+from fastflow.grid import Grid
+from fastflow.hooks import hookimpl
+from fastflow.memory import Memory
+from fastflow.metric import Metric
+from fastflow.model import Adapter, FlowModel
+from fastflow.observer import Observer
+from fastflow.policy import Episode, Now, Policy, SkipLength
+from fastflow.records import Observation, Problem, Request, Sample
+from fastflow.reward import Reward
+from fastflow.sampler import Sampler
+from fastflow.trainer import Trainer
+
+__version__ = "0.1.0"
+__all__ = [
+    "Adapter",
+    "ArmStats",
+    "Bandit",
+    "Corrector",
+    "Episode",
+    "Extrapolator",
+    "FlowModel",
+    "Grid",
+    "Memory",
+    "Metric",
+    "Now",
+    "Observation",
+    "Observer",
+    "PluginError",
+    "Policy",
+    "Problem",
+    "Request",
+    "Reward",
+    "Sample",
+    "Sampler",
+    "SkipLength",
+    "Trainer",
+    "greedy",
+    "hookimpl",
+    "installed",
+]

@@ -1,0 +1,85 @@
+"""The time grid of one trajectory: sigma falls from noise (1) to data (0)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Holds the sigmas of one trajectory and the steps that have to be computed.
+
+    Step ``k`` goes from ``sigmas[k]`` to ``sigmas[k + 1]``; sigma = 1 is noise, sigma = 0 is data.
+
+    Args:
+        sigmas: ``(T + 1,)`` float32, strictly falling.
+        times: ``(T,)`` what the model is told as the time of step k, in the model's own units;
+            ``sigmas[:-1]`` unless given.
+        must_compute: steps that are never skipped (a jump in the velocity, say an expert switch).
+        compute_last: whether the last step is always computed.
+
+    Raises:
+        ValueError: if the sigmas do not fall strictly, or there are fewer than two.
+    """
+
+    sigmas: Tensor
+    times: Tensor | None = None
+    must_compute: frozenset[int] = frozenset()
+    compute_last: bool = True
+
+    def __post_init__(self):
+        sigma = self.sigma
+        if len(sigma) < 2:
+            raise ValueError(f"`sigmas` must hold at least 2 points, got {len(sigma)}.")
+        if any(b >= a for a, b in zip(sigma, sigma[1:], strict=False)):
+            raise ValueError(f"`sigmas` must fall strictly from noise to data, got {sigma}.")
+
+    @classmethod
+    def even(cls, steps: int, **options) -> Grid:
+        """Makes the grid of ``steps`` equal steps from 1 to 0."""
+        return cls(torch.linspace(1, 0, steps + 1), **options)
+
+    @property
+    def steps(self) -> int:
+        """The number T of steps."""
+        return len(self.sigma) - 1
+
+    @cached_property
+    def sigma(self) -> tuple[float, ...]:
+        """The sigmas as Python floats: read back from the device once."""
+        return tuple(self.sigmas.tolist())
+
+    @cached_property
+    def dsigmas(self) -> Tensor:
+        """``(T,)`` the (negative) step sizes, subtracted in float32 as diffusers does."""
+        return self.sigmas[1:] - self.sigmas[:-1]
+
+    @cached_property
+    def model_times(self) -> Tensor:
+        """``(T,)`` what the model is told as the time of each step."""
+        return self.sigmas[:-1] if self.times is None else self.times
+
+    @cached_property
+    def longest_skip(self) -> tuple[int, ...]:
+        """For each step, how many of the following steps may be skipped."""
+        longest = [0] * self.steps
+        for k in range(self.steps - 2, -1, -1):
+            longest[k] = 0 if self.is_forced(k + 1) else longest[k + 1] + 1
+        return tuple(longest)
+
+    def is_forced(self, k: int) -> bool:
+        """Says whether step k has to be computed."""
+        last = self.compute_last and k == self.steps - 1
+        return k == 0 or last or k in self.must_compute
+
+    @cached_property
+    def digest(self) -> str:
+        """A short name of the sigmas and forced steps: memories of other grids do not fit."""
+        forced = [k for k in range(self.steps) if self.is_forced(k)]
+        text = ",".join(f"{s:.6f}" for s in self.sigma) + f"|{forced}"
+        return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,35 @@
+"""Errors between an extrapolated velocity and the model's, as 0-d tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def mse(v_hat: Tensor, v: Tensor) -> Tensor:
+    """Returns the mean square of ``v_hat - v``."""
+    return (v_hat.float() - v.float()).square().mean()
+
+
+def relative_l2(v_hat: Tensor, v: Tensor) -> Tensor:
+    """Returns ``|v_hat - v|_2 / |v|_2``."""
+    v = v.float()
+    return (v_hat.float() - v).norm() / v.norm()
+
+
+def relative_l1(v_hat: Tensor, v: Tensor) -> Tensor:
+    """Returns ``|v_hat - v|_1 / |v|_1``."""
+    v = v.float()
+    return (v_hat.float() - v).abs().mean() / v.abs().mean()
+
+
+LOSSES = {"mse": mse, "relative_l2": relative_l2, "relative_l1": relative_l1}
+
+
+def check_loss(name: str) -> None:
+    """Raises a ValueError if there is no loss of that name."""
+    if name not in LOSSES:
+        raise ValueError(f"`loss` must be one of {', '.join(LOSSES)}, got {name!r}.")

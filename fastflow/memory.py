@@ -1,0 +1,97 @@
+"""What is learned across samples: a value that can be saved, loaded, frozen, merged, printed."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Memory:
+    """A memory of a policy that learns nothing; the base of those that do.
+
+    Attributes:
+        samples: how many samples it has learned from.
+        frozen: whether it is only read: a frozen memory learns nothing and explores nothing.
+        key: what it belongs to (model, grid, arms, ...): it fits nothing else.
+    """
+
+    samples: int = 0
+    frozen: bool = False
+    key: dict[str, Any] | None = None
+
+    def freeze(self) -> Memory:
+        """Marks it as read-only and returns it."""
+        self.frozen = True
+        return self
+
+    def merge(self, other: Memory) -> None:
+        """Takes in what another memory with the same key has learned."""
+        check_key(self.key, other.key, "merged")
+        self.samples += other.samples
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns its content in types that JSON knows."""
+        return {"samples": self.samples, "key": self.key}
+
+    def load_dict(self, content: dict[str, Any]) -> None:
+        """Takes over a content that `to_dict` gave, of the same key.
+
+        Raises:
+            ValueError: if the key differs or something is missing.
+        """
+        check_key(self.key, content["key"], "loaded")
+        self.samples = int(content["samples"])
+
+    def summary(self) -> str:
+        """Returns what was learned as a table in plain text."""
+        return f"nothing to learn; {self.samples} samples seen"
+
+    def save(self, path: str | Path) -> None:
+        """Writes it as JSON, atomically: a reader sees the old file or the new one."""
+        path = Path(path)
+        part = path.with_name(path.name + ".part")
+        part.write_text(json.dumps(self.to_dict(), indent=1))
+        os.replace(part, path)
+
+    def load(self, path: str | Path) -> Memory:
+        """Reads a file that `save` wrote for the same key, and returns itself.
+
+        Raises:
+            ValueError: naming the file, if it is no whole memory, or one of another key.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise ValueError(f"`memory` {str(path)!r} does not exist.")
+        try:
+            self.load_dict(json.loads(path.read_text()))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(
+                f"`memory` {str(path)!r} is not a whole JSON file ({error}): "
+                "it was cut off or is something else. Use another copy, or learn anew."
+            ) from error
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"`memory` {str(path)!r} is not a memory of this policy ({error!r}). "
+                "Use a memory.json that a run of this policy wrote."
+            ) from error
+        return self
+
+
+def check_key(mine: dict[str, Any] | None, theirs: dict[str, Any] | None, verb: str) -> None:
+    """Raises a ValueError that names every entry in which two keys differ."""
+    if mine == theirs:
+        return
+    a, b = mine or {}, theirs or {}
+    differing = [
+        f"{name}: here {a.get(name)!r}, there {b.get(name)!r}"
+        for name in sorted({*a, *b})
+        if a.get(name) != b.get(name)
+    ]
+    raise ValueError(
+        f"this memory cannot be {verb}: it was learned elsewhere ({'; '.join(differing)}). "
+        "Learn anew, or run with the settings it was learned with."
+    )

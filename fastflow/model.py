@@ -1,0 +1,76 @@
+"""Model adapters: how a flow-matching model is prepared, called, advanced and decoded."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from fastflow.grid import Grid
+from fastflow.records import Problem, Request
+
+
+class FlowModel(ABC):
+    """A loaded model, ready to be integrated from noise (sigma = 1) to data (sigma = 0).
+
+    Attributes:
+        key: names the model and its settings: memories of other models do not fit.
+        calls_per_velocity: network calls in one `velocity` of one sample (guidance branches).
+    """
+
+    key: str
+    calls_per_velocity: int = 1
+
+    @abstractmethod
+    def grid(self, steps: int) -> Grid:
+        """Returns the time grid of ``steps`` steps, as `prepare` will use it."""
+
+    @abstractmethod
+    def prepare(self, request: Request) -> Problem:
+        """Makes the noise, the time grid and the conditioning of one sample."""
+
+    @abstractmethod
+    def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[Any]) -> Tensor:
+        """Calls the model on a batch whose rows may be at different times.
+
+        Args:
+            x: ``(B, ...)`` latents.
+            t: ``(B,)`` the rows' `Grid.model_times`.
+            conditioning: one entry per row, from `Problem.conditioning`.
+
+        Returns:
+            ``(B, ...)`` velocities dx/dsigma (noise minus data), guidance applied.
+        """
+
+    def advance(self, x: Tensor, v: Tensor, dsigma: Tensor) -> Tensor:
+        """Takes one Euler step, rounding where diffusers' flow-matching scheduler rounds."""
+        return (x.float() + dsigma * v).to(v.dtype)
+
+    @abstractmethod
+    def decode(self, x: Tensor, problem: Problem) -> Any:
+        """Turns final latents ``(1, ...)`` into the output: a PIL image for image models."""
+
+    def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[Any]) -> Tensor | None:
+        """Returns a cheap look at what the model would see, or None where there is none."""
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapter(ABC):
+    """A recipe for loading a model; heavy imports belong inside `load`."""
+
+    @abstractmethod
+    def load(self, device: str = "cpu", dtype: str = "float32") -> FlowModel:
+        """Loads the model.
+
+        Args:
+            device: a torch device, such as ``cpu`` or ``cuda:0``.
+            dtype: a torch floating dtype, such as ``float32`` or ``bfloat16``.
+        """
+
+    def prompts(self, count: int) -> list[tuple[str, str]]:
+        """Returns up to ``count`` (prompt, task) pairs of the model's own world, if it has one."""
+        return []

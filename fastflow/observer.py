@@ -1,0 +1,31 @@
+"""Observers: see what a run does, and change nothing."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from fastflow.records import Sample
+
+
+class Watch(Protocol):
+    """What an opened observer offers: called in this order, on the main process alone."""
+
+    def sample(self, sample: Sample, row: Mapping[str, Any]) -> None:
+        """Takes one finished sample, and the row that samples.jsonl holds of it."""
+
+    def summary(self, summary: Mapping[str, Any], run_dir: Path) -> None:
+        """Takes the run's summary, once everything is written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observer(ABC):
+    """A recipe for watching a run."""
+
+    @abstractmethod
+    def open(self, run_dir: Path, config: Mapping[str, Any]) -> AbstractContextManager[Watch]:
+        """Begins to watch a run; the context's end is the run's end, also after an error."""

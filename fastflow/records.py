@@ -1,0 +1,126 @@
+"""The values that travel between the loop, its drivers and the run directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from fastflow.grid import Grid
+
+
+@dataclass(frozen=True)
+class Request:
+    """Asks for one sample.
+
+    Args:
+        index: the sample's number in its run; with the run's seed it seeds every decision.
+        prompt: what to generate.
+        seed: seeds the sample's noise.
+        steps: the number T of time steps.
+        negative_prompt: what to steer away from; only used with true classifier-free guidance.
+        task: the kind of prompt, for scores per task.
+    """
+
+    index: int
+    prompt: str
+    seed: int
+    steps: int = 50
+    negative_prompt: str | None = None
+    task: str = ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One sample's initial value problem, as a model prepared it.
+
+    Args:
+        x: the latents at sigma = 1 (noise), with a leading axis of 1: ``(1, ...)``.
+        grid: the time grid.
+        conditioning: whatever the model needs beside x and t; opaque to the core.
+        request: what it was made from.
+    """
+
+    x: Tensor
+    grid: Grid
+    conditioning: Any
+    request: Request
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a model call taught: the error of having skipped from one computed step to another.
+
+    Args:
+        step: the computed step k that the skip starts from.
+        arm: the number m of skipped steps.
+        landing: the computed step j = k + m + 1 where the model was called again.
+        error: the loss between the velocity extrapolated to the landing and the model's.
+        exposure: the sum over the skipped steps of ``|dsigma| (t - t_k) / (t_j - t_k)``: how much
+            of the landing error entered the position (to first order; 0 for arm 0).
+        taken: whether the skip really happened, or is known only because more was computed.
+    """
+
+    step: int
+    arm: int
+    landing: int
+    error: float
+    exposure: float
+    taken: bool
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What one run of the loop gives back.
+
+    Args:
+        x: the latents at the last sigma, ``(1, ...)``.
+        computed: the steps at which the model was called, rising.
+        observations: what the calls taught, in the order of their landings.
+    """
+
+    x: Tensor
+    computed: tuple[int, ...]
+    observations: tuple[Observation, ...]
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Wall time of one sample, split; its share of a batch where calls were batched."""
+
+    encode: float = 0.0
+    denoise: float = 0.0
+    decode: float = 0.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One generated sample and how it came about.
+
+    Args:
+        request: what was asked.
+        output: the decoded output (a PIL image for image models), or None where it failed.
+        x: the final latents ``(1, ...)`` at sigma = 0.
+        computed: the steps at which the model was called.
+        calls: network calls: computed steps times the guidance branches of each.
+        observations: what the sample taught.
+        propensities: for each step with a drawn decision, the probability of the arm drawn there.
+        seconds: wall time.
+        failure: why there is no output, or an empty string.
+    """
+
+    request: Request
+    output: Any
+    x: Tensor | None
+    computed: tuple[int, ...]
+    calls: int
+    observations: tuple[Observation, ...]
+    propensities: dict[int, float]
+    seconds: Seconds
+    failure: str = ""
+
+    @property
+    def arms(self) -> tuple[int, ...]:
+        """How many steps were skipped after each computed step, up to the last computed one."""
+        return tuple(b - a - 1 for a, b in zip(self.computed, self.computed[1:], strict=False))

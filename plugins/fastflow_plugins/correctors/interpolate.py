@@ -1,0 +1,44 @@
+"""Landing correction by interpolation, and its absence."""
+
+from dataclasses import dataclass
+
+from fastflow.corrector import Corrector
+from fastflow.extrapolator import lagrange
+
+
+@dataclass(frozen=True)
+class NoCorrection(Corrector):
+    """Leaves the position as the extrapolated velocities made it."""
+
+    @property
+    def depth(self):
+        return 0
+
+    def weights(self, times, t):
+        return ()
+
+
+@dataclass(frozen=True)
+class Interpolate(Corrector):
+    """Interpolates the skipped velocities between the landing's and those before the gap.
+
+    The idea of a predictor-corrector scheme, as in UniPC (https://arxiv.org/abs/2302.04867), at
+    no extra call.
+
+    Args:
+        order: 1 draws a line from the last computed velocity to the landing's; 2 and 3 pass
+            through one and two earlier ones too.
+    """
+
+    order: int = 1
+
+    def __post_init__(self):
+        if self.order not in (1, 2, 3):
+            raise ValueError(f"`order` must be 1, 2 or 3, got {self.order}.")
+
+    @property
+    def depth(self):
+        return self.order + 1
+
+    def weights(self, times, t):
+        return lagrange(times, t)

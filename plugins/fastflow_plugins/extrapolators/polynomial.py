@@ -1,0 +1,73 @@
+"""Polynomials through the last computed velocities, on uneven sigmas."""
+
+from dataclasses import dataclass
+
+from fastflow.extrapolator import Extrapolator, lagrange
+
+
+@dataclass(frozen=True)
+class Reuse(Extrapolator):
+    """Reuses the last computed velocity: order zero."""
+
+    @property
+    def depth(self):
+        return 1
+
+    def weights(self, times, t):
+        return (1.0,)
+
+
+@dataclass(frozen=True)
+class Linear(Extrapolator):
+    """Extends the line through the last two computed velocities: order one.
+
+    ``v_hat(t) = v_k + (t - t_k) (v_k - v_p) / (t_k - t_p)``. On an even grid one skipped step is a
+    step of two-step Adams-Bashforth. Reference: FastFlow, https://arxiv.org/abs/2602.11105.
+    """
+
+    @property
+    def depth(self):
+        return 2
+
+    def weights(self, times, t):
+        return lagrange(times, t)
+
+
+@dataclass(frozen=True)
+class Quadratic(Extrapolator):
+    """Extends the parabola through the last three computed velocities: order two."""
+
+    @property
+    def depth(self):
+        return 3
+
+    def weights(self, times, t):
+        return lagrange(times, t)
+
+
+@dataclass(frozen=True)
+class Nudge(Extrapolator):
+    """Reuses the last velocity, nudged by a fixed share of its last change.
+
+    What a public FLUX implementation of FastFlow does: ``v_k + rate (v_k - v_p)`` whatever the
+    distance. Applied again and again it tends to ``rate / (1 - rate)``, which is used throughout.
+
+    Args:
+        rate: the share, 0 to below 1.
+    """
+
+    rate: float = 0.005
+
+    def __post_init__(self):
+        if not 0 <= self.rate < 1:
+            raise ValueError(f"`rate` must be at least 0 and below 1, got {self.rate}.")
+
+    @property
+    def depth(self):
+        return 2
+
+    def weights(self, times, t):
+        if len(times) == 1:
+            return (1.0,)
+        share = self.rate / (1 - self.rate)
+        return (1 + share, -share)

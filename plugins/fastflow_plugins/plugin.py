@@ -1,0 +1,46 @@
+"""The components that come with fastflow: its own plugin, through the same door as any other."""
+
+from fastflow.hooks import hookimpl
+from fastflow_plugins.correctors.interpolate import Interpolate, NoCorrection
+from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic, Reuse
+from fastflow_plugins.models.mixture import Mixture
+from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
+from fastflow_plugins.policies.never import Never
+from fastflow_plugins.policies.random_arms import RandomArms
+from fastflow_plugins.policies.released import Released
+from fastflow_plugins.policies.static import Every, Listed
+from fastflow_plugins.policies.ucb import UCB
+from fastflow_plugins.rewards.rewards import Fixed, Normalised, Paper
+
+
+@hookimpl
+def fastflow_policies():
+    return {
+        "never": Never,
+        "every": Every,
+        "listed": Listed,
+        "random_arms": RandomArms,
+        "ucb": UCB,
+        "epsilon_greedy": EpsilonGreedy,
+        "released": Released,
+    }
+
+
+@hookimpl
+def fastflow_extrapolators():
+    return {"reuse": Reuse, "linear": Linear, "quadratic": Quadratic, "nudge": Nudge}
+
+
+@hookimpl
+def fastflow_correctors():
+    return {"none": NoCorrection, "interpolate": Interpolate}
+
+
+@hookimpl
+def fastflow_rewards():
+    return {"paper": Paper, "fixed": Fixed, "normalised": Normalised}
+
+
+@hookimpl
+def fastflow_adapters():
+    return {"mixture": Mixture}

@@ -1,0 +1,14 @@
+"""Never skip."""
+
+from dataclasses import dataclass
+
+from fastflow.bandit import Unskipped
+from fastflow.policy import Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Never(Policy):
+    """Computes every step: bit for bit the model's own pipeline."""
+
+    def begin(self, grid, memory):
+        return Unskipped()

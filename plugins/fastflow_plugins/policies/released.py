@@ -1,0 +1,93 @@
+"""The bandit as a public FLUX implementation of FastFlow has it, differences and all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastflow.bandit import BanditMemory
+from fastflow.memory import Memory
+from fastflow.policy import Episode, SkipLength
+
+
+@dataclass(frozen=True, kw_only=True)
+class Released(SkipLength):
+    """Runs the bandit of the public FLUX code, kept apart from the paper's by its differences.
+
+    Three differ from the paper: the bandit of the decision step is rewarded at once by
+    ``mu_decision m - MSE(v_k, v_{k-1})``, an error that no arm changes; the reward at the landing,
+    ``mu_landing m - MSE``, goes to the bandit of the landing step; and after a landing the next
+    step is always computed and decides, so a cycle costs two calls. Untried arms come in rising
+    order, ties go to the smallest arm. With the extrapolator `reuse` the errors are the code's.
+
+    Args:
+        arms: the numbers of skipped steps.
+        gamma: the weight of exploration.
+        mu_decision: what a skipped step is worth in the reward at the decision.
+        mu_landing: what it is worth in the reward at the landing.
+    """
+
+    gamma: float = 2.0
+    mu_decision: float = 0.005
+    mu_landing: float = 0.001
+
+    def empty(self, grid):
+        key = {"policy": repr(self), "steps": grid.steps, "grid": grid.digest}
+        return BanditMemory(key=key, arms=self.arms, steps=grid.steps)
+
+    def begin(self, grid, memory):
+        self.check_fit(grid)
+        return TwoCalls(self, memory)
+
+    def probabilities(self, arms: Sequence[int], now, memory: Memory):
+        stats = memory.stats(now.index, arms)
+        untried = stats.count == 0
+        if untried.any() and not memory.frozen:
+            best = int(np.argmax(untried))
+        else:
+            gamma = 0.0 if memory.frozen else self.gamma
+            count = np.maximum(stats.count, 1)
+            bonus = gamma * np.sqrt(np.log(max(stats.total, 1)) / count)
+            best = int(np.argmax(stats.mean + bonus))
+        return [float(i == best) for i in range(len(arms))]
+
+    def learn(self, memory, lesson):
+        taken = [o for o in lesson if o.taken]
+        for before, after in zip(taken, taken[1:], strict=False):
+            if before.arm == 0 and before.landing == after.step:
+                reward = self.mu_decision * after.arm - before.error
+                memory.add(after.step, after.arm, before.error, reward)
+        for seen in taken:
+            if seen.arm:
+                reward = self.mu_landing * seen.arm - seen.error
+                memory.add(seen.landing, seen.arm, seen.error, reward)
+        memory.samples += 1
+
+    def round_size(self, memory):
+        return None if memory.frozen else 1
+
+
+class TwoCalls(Episode):
+    """Skips as drawn, lands, computes once more, and draws again there."""
+
+    learns = True
+
+    def __init__(self, policy: Released, memory: Memory):
+        super().__init__()
+        self.policy, self.memory = policy, memory
+        self.left = 0
+        self.rest = True  # whether the computed step before this one was a landing (or the first)
+
+    def wants_model(self, now):
+        if now.streak == 0:
+            self.left = 0 if self.rest else self.draw(now.before())
+            self.rest = self.left > 0
+        self.left -= 1
+        return self.left < 0
+
+    def draw(self, now) -> int:
+        """Draws the arm of the computed step ``now``."""
+        arms = [m for m in self.policy.arms if m <= now.longest_skip]
+        chances = self.policy.probabilities(arms, now, self.memory)
+        self.propensities[now.index] = 1.0
+        return arms[int(np.argmax(chances))]
