@@ -12,9 +12,9 @@ import numpy as np
 
 from fastflow.grid import Grid
 from fastflow.memory import Memory
-from fastflow.policy import Countdown, Episode, Now, SkipLength
+from fastflow.policy import Countdown, Episode, Now, SkipLength, Unskipped
 from fastflow.records import Observation
-from fastflow.reward import Reward
+from fastflow.reward import Normalised, Reward
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class Bandit(SkipLength):
 
     Args:
         arms: the numbers of skipped steps to choose from; rising, starting with 0.
-        reward: what a skip was worth; the normalised reward of the installed components if None.
+        reward: what a skip was worth.
         full_first: how many of the first samples run unskipped; each shows the error of every
             arm at every step, so every arm is tried at once.
         round: how many samples run between two updates of the memory. Samples of one round see
@@ -182,7 +182,7 @@ class Bandit(SkipLength):
             processes. 1 is the fully online bandit.
     """
 
-    reward: Reward | None = None
+    reward: Reward = Normalised()
     full_first: int = 1
     round: int = 8
 
@@ -210,7 +210,7 @@ class Bandit(SkipLength):
             episode: Episode = Unskipped(lookback=self.arms[-1])
         else:
             episode = Countdown(self, memory)
-        episode.loss, episode.learns = self._reward.loss, not memory.frozen
+        episode.loss, episode.learns = self.reward.loss, not memory.frozen
         return episode
 
     def empty(self, grid: Grid) -> BanditMemory:
@@ -218,7 +218,7 @@ class Bandit(SkipLength):
             "arms": list(self.arms),
             "steps": grid.steps,
             "grid": grid.digest,
-            "reward": repr(self._reward),
+            "reward": repr(self.reward),
         }
         return BanditMemory(key=key, arms=self.arms, steps=grid.steps)
 
@@ -226,32 +226,15 @@ class Bandit(SkipLength):
         memory = memory_of(memory)
         seen = [o for o in lesson if o.arm in self.arms and math.isfinite(o.error)]
         if memory.constants is None and seen:
-            memory.constants = self._reward.calibrate(seen, memory.steps)
+            memory.constants = self.reward.calibrate(seen, memory.steps)
         for o in seen:
-            memory.add(o.step, o.arm, o.error, self._reward.value(o, memory.constants or {}))
+            memory.add(o.step, o.arm, o.error, self.reward.value(o, memory.constants or {}))
         memory.samples += 1
 
     def round_size(self, memory: Memory) -> int | None:
         if memory.frozen:
             return None
         return 1 if memory.samples < self.full_first else self.round
-
-    @property
-    def _reward(self) -> Reward:
-        if self.reward is None:
-            raise ValueError("`reward` is missing: give the bandit a Reward.")
-        return self.reward
-
-
-class Unskipped(Episode):
-    """Computes every step, and observes every arm it could have taken."""
-
-    def __init__(self, lookback: int = 0):
-        super().__init__()
-        self.lookback = lookback
-
-    def wants_model(self, now: Now) -> bool:
-        return True
 
 
 def memory_of(memory: Memory) -> BanditMemory:

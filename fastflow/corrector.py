@@ -28,3 +28,15 @@ class Corrector(ABC):
             times: sigmas of computed velocities, newest (the landing's) first.
             t: the sigma of a skipped step.
         """
+
+
+@dataclass(frozen=True)
+class NoCorrection(Corrector):
+    """Leaves the position as the extrapolated velocities made it."""
+
+    @property
+    def depth(self) -> int:
+        return 0
+
+    def weights(self, times: Sequence[float], t: float) -> tuple[float, ...]:
+        return ()

@@ -28,6 +28,18 @@ class Extrapolator(ABC):
         """
 
 
+@dataclass(frozen=True)
+class Reuse(Extrapolator):
+    """Reuses the last computed velocity: order zero."""
+
+    @property
+    def depth(self) -> int:
+        return 1
+
+    def weights(self, times: Sequence[float], t: float) -> tuple[float, ...]:
+        return (1.0,)
+
+
 def lagrange(times: Sequence[float], t: float) -> tuple[float, ...]:
     """Returns the Lagrange weights at ``t`` of the polynomial through values at ``times``."""
     weights = []

@@ -148,6 +148,17 @@ class SkipLength(Policy):
             )
 
 
+class Unskipped(Episode):
+    """Computes every step, and observes every arm it could have taken."""
+
+    def __init__(self, lookback: int = 0):
+        super().__init__()
+        self.lookback = lookback
+
+    def wants_model(self, now: Now) -> bool:
+        return True
+
+
 class Countdown(Episode):
     """Draws a skip length at each computed step and counts it down."""
 

@@ -1,8 +1,11 @@
 """The components that come with fastflow: its own plugin, through the same door as any other."""
 
+from fastflow.corrector import NoCorrection
+from fastflow.extrapolator import Reuse
 from fastflow.hooks import hookimpl
-from fastflow_plugins.correctors.interpolate import Interpolate, NoCorrection
-from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic, Reuse
+from fastflow.reward import Fixed, Normalised, Paper
+from fastflow_plugins.correctors.interpolate import Interpolate
+from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic
 from fastflow_plugins.models.mixture import Mixture
 from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
 from fastflow_plugins.policies.never import Never
@@ -10,7 +13,6 @@ from fastflow_plugins.policies.random_arms import RandomArms
 from fastflow_plugins.policies.released import Released
 from fastflow_plugins.policies.static import Every, Listed
 from fastflow_plugins.policies.ucb import UCB
-from fastflow_plugins.rewards.rewards import Fixed, Normalised, Paper
 
 
 @hookimpl

@@ -1,21 +1,9 @@
-"""Landing correction by interpolation, and its absence."""
+"""Landing correction by interpolation."""
 
 from dataclasses import dataclass
 
 from fastflow.corrector import Corrector
 from fastflow.extrapolator import lagrange
-
-
-@dataclass(frozen=True)
-class NoCorrection(Corrector):
-    """Leaves the position as the extrapolated velocities made it."""
-
-    @property
-    def depth(self):
-        return 0
-
-    def weights(self, times, t):
-        return ()
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,6 @@ from fastflow.extrapolator import Extrapolator, lagrange
 
 
 @dataclass(frozen=True)
-class Reuse(Extrapolator):
-    """Reuses the last computed velocity: order zero."""
-
-    @property
-    def depth(self):
-        return 1
-
-    def weights(self, times, t):
-        return (1.0,)
-
-
-@dataclass(frozen=True)
 class Linear(Extrapolator):
     """Extends the line through the last two computed velocities: order one.
 

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from fastflow.bandit import Unskipped
-from fastflow.policy import Policy
+from fastflow.policy import Policy, Unskipped
 
 
 @dataclass(frozen=True, kw_only=True)
