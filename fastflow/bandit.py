@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -224,12 +226,29 @@ class Bandit(SkipLength):
 
     def learn(self, memory: Memory, lesson: Sequence[Observation]) -> None:
         memory = memory_of(memory)
-        seen = [o for o in lesson if o.arm in self.arms and math.isfinite(o.error)]
-        if memory.constants is None and seen:
-            memory.constants = self.reward.calibrate(seen, memory.steps)
-        for o in seen:
-            memory.add(o.step, o.arm, o.error, self.reward.value(o, memory.constants or {}))
         memory.samples += 1
+        rewards = self.rewards(memory, lesson)
+        memory.constants = self._constants(memory, lesson)
+        for seen, reward in zip(lesson, rewards, strict=True):
+            if reward is not None:
+                memory.add(seen.step, seen.arm, seen.error, reward)
+
+    def rewards(self, memory: Memory, lesson: Sequence[Observation]) -> list[float | None]:
+        constants = self._constants(memory_of(memory), lesson)
+        return [
+            self.reward.value(seen, constants) if constants is not None and self._counts(seen) else None
+            for seen in lesson
+        ]
+
+    def _constants(self, memory: BanditMemory, lesson: Sequence[Observation]):
+        """Returns the reward's constants: those in memory, or measured on this first lesson."""
+        if memory.constants is None:
+            counted = [seen for seen in lesson if self._counts(seen)]
+            return self.reward.calibrate(counted, memory.steps) if counted else None
+        return memory.constants
+
+    def _counts(self, seen: Observation) -> bool:
+        return seen.arm in self.arms and math.isfinite(seen.error)
 
     def round_size(self, memory: Memory) -> int | None:
         if memory.frozen:
@@ -242,3 +261,22 @@ def memory_of(memory: Memory) -> BanditMemory:
     if not isinstance(memory, BanditMemory):
         raise ValueError("`memory` is not a bandit's: make one with `policy.empty(grid)`.")
     return memory
+
+
+def print_memory(path: Path) -> str:
+    """Returns the table of a saved memory, whatever model it belongs to.
+
+    Raises:
+        ValueError: if the file is missing or holds no bandit's table.
+    """
+    try:
+        content = json.loads(path.read_text())
+        memory = BanditMemory(
+            key=content["key"], arms=tuple(content["arms"]), steps=content["steps"]
+        )
+    except FileNotFoundError:
+        raise ValueError(f"{str(path)!r} does not exist.") from None
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{str(path)!r} holds no bandit's table ({error!r}).") from error
+    memory.load(path)
+    return memory.summary()

@@ -20,6 +20,14 @@ class Corrector(ABC):
     def depth(self) -> int:
         """How many computed velocities it uses, the landing's included; 0 corrects nothing."""
 
+    @property
+    def degree(self) -> int:
+        """The degree of the polynomials in sigma it gives exactly, once it has its depth.
+
+        With n < depth velocities the degree is n - 1 at most; -1 promises nothing.
+        """
+        return self.depth - 1
+
     @abstractmethod
     def weights(self, times: Sequence[float], t: float) -> tuple[float, ...]:
         """Returns one coefficient per given time for the corrected velocity at ``t``.

@@ -16,7 +16,16 @@ class Extrapolator(ABC):
     @property
     @abstractmethod
     def depth(self) -> int:
-        """How many computed velocities it uses at most; with n points exact to degree n - 1."""
+        """How many computed velocities it uses at most."""
+
+    @property
+    def degree(self) -> int:
+        """The degree of the polynomials in sigma it continues exactly, once it has its depth.
+
+        With n < depth velocities the degree is n - 1 at most. 0 says that the weights sum to 1,
+        -1 that not even that holds.
+        """
+        return self.depth - 1
 
     @abstractmethod
     def weights(self, times: Sequence[float], t: float) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,23 @@ from fastflow.records import Sample
 
 
 class Watch(Protocol):
-    """What an opened observer offers: called in this order, on the main process alone."""
+    """What an opened observer offers; called on the main process alone."""
 
-    def sample(self, sample: Sample, row: Mapping[str, Any]) -> None:
-        """Takes one finished sample, and the row that samples.jsonl holds of it."""
+    def sample(
+        self,
+        sample: Sample,
+        full: Sample | None,
+        row: Mapping[str, Any],
+        rewards: Sequence[float | None],
+    ) -> None:
+        """Takes one finished sample.
+
+        Args:
+            sample: the sample.
+            full: the same request run in full, if the run has references.
+            row: the sample's line in samples.jsonl.
+            rewards: one per observation of the sample, where the policy knows one.
+        """
 
     def summary(self, summary: Mapping[str, Any], run_dir: Path) -> None:
         """Takes the run's summary, once everything is written."""

@@ -106,6 +106,10 @@ class Policy(ABC):
     def learn(self, memory: Memory, lesson: Sequence[Observation]) -> None:
         """Takes what one trajectory taught into memory."""
 
+    def rewards(self, memory: Memory, lesson: Sequence[Observation]) -> list[float | None]:
+        """Returns the reward of each observation, where the policy knows one; for the records."""
+        return [None] * len(lesson)
+
     def round_size(self, memory: Memory) -> int | None:
         """Says how many samples may run before memory has to learn; None if it never does."""
         return None

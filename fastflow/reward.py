@@ -52,7 +52,7 @@ class Paper(Reward):
     scale: float = 1.0
 
     def calibrate(self, lesson: Sequence[Observation], steps: int) -> dict[str, float]:
-        return {"mu": self.scale * max(o.error for o in lesson) / steps}
+        return {"mu": self.scale * max((o.error for o in lesson), default=0.0) / steps}
 
     def value(self, seen: Observation, constants: Mapping[str, float]) -> float:
         return constants["mu"] * seen.arm - seen.error

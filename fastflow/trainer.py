@@ -16,12 +16,14 @@ class Place:
         rank: the number of this process; rank 0 writes the run directory.
         size: how many processes there are.
         device: the torch device of this process.
+        dtype: the torch dtype of the model's weights.
         gather: gives every process the list of what each rank passed in.
     """
 
     rank: int = 0
     size: int = 1
     device: str = "cpu"
+    dtype: str = "float32"
     gather: Callable[[Any], list[Any]] = lambda value: [value]
 
     def share(self, items: Sequence[Any]) -> list[Any]:
@@ -41,3 +43,7 @@ class Trainer(ABC):
             work: does everything; yields how many samples have just been finished.
             total: the number of samples, for the progress bar.
         """
+
+
+class Interrupted(Exception):
+    """The user interrupted a run; says how to go on with it."""

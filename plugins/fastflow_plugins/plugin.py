@@ -1,18 +1,27 @@
 """The components that come with fastflow: its own plugin, through the same door as any other."""
 
 from fastflow.corrector import NoCorrection
+from fastflow.directory import Jsonl
 from fastflow.extrapolator import Reuse
 from fastflow.hooks import hookimpl
 from fastflow.reward import Fixed, Normalised, Paper
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic
+from fastflow_plugins.models.flux import Flux
 from fastflow_plugins.models.mixture import Mixture
+from fastflow_plugins.metrics.clip_score import ClipScore
+from fastflow_plugins.metrics.fidelity import Fidelity
+from fastflow_plugins.metrics.lpips import Lpips
+from fastflow_plugins.metrics.scenes import Scenes
+from fastflow_plugins.observers.wandb import WandB
 from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.random_arms import RandomArms
 from fastflow_plugins.policies.released import Released
 from fastflow_plugins.policies.static import Every, Listed
 from fastflow_plugins.policies.ucb import UCB
+from fastflow_plugins.trainers.inline import Inline
+from fastflow_plugins.trainers.lightning import Lightning
 
 
 @hookimpl
@@ -45,4 +54,19 @@ def fastflow_rewards():
 
 @hookimpl
 def fastflow_adapters():
-    return {"mixture": Mixture}
+    return {"mixture": Mixture, "flux": Flux}
+
+
+@hookimpl
+def fastflow_metrics():
+    return {"fidelity": Fidelity, "scenes": Scenes, "lpips": Lpips, "clip_score": ClipScore}
+
+
+@hookimpl
+def fastflow_observers():
+    return {"jsonl": Jsonl, "wandb": WandB}
+
+
+@hookimpl
+def fastflow_trainers():
+    return {"lightning": Lightning, "inline": Inline}

@@ -1,0 +1,112 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+USAGE = """fastflow: step skipping for flow-matching models
+
+  fastflow sample [key=value ...]    generate, skip, learn, score, report
+  fastflow plugins [KIND]            the installed components and their parameters
+  fastflow report RUN_DIR            write a run's report.html again
+  fastflow memory RUN_DIR|FILE       print what was learned
+  fastflow train-mini NAME [key=value ...]   train a shipped mini model anew
+
+Try: fastflow sample model=flux_mini policy=ucb samples=16
+     fastflow sample --cfg            print all settings with their defaults
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and returns the exit status: 0 done, 1 failed, 2 misused, 130 interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    commands = {
+        "sample": _sample,
+        "plugins": _plugins,
+        "report": _report,
+        "memory": _memory,
+        "train-mini": _train_mini,
+    }
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(USAGE)
+        return 0 if words else 2
+    if words[0] not in commands:
+        print(f"fastflow: there is no command {words[0]!r}.\n\n{USAGE}", file=sys.stderr)
+        return 2
+    from fastflow.catalog import PluginError
+    from fastflow.directory import DiskFull
+    from fastflow.trainer import Interrupted
+
+    try:
+        commands[words[0]](words[1:])
+    except (ValueError, PluginError, DiskFull) as error:
+        print(f"fastflow {words[0]}: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ValueError) else 1
+    except (KeyboardInterrupt, Interrupted) as error:
+        print(f"\nfastflow {words[0]}: interrupted. {error}".rstrip(), file=sys.stderr)
+        return 130
+    return 0
+
+
+def _sample(words: list[str]) -> None:
+    from omegaconf import OmegaConf
+
+    from fastflow.config import read
+    from fastflow.run import run
+
+    show = "--cfg" in words
+    config = read([word for word in words if word != "--cfg"])
+    if show:
+        print(OmegaConf.to_yaml(config))
+        return
+    path = run(config)
+    print(f"report    {path / 'report.html'}\n{path}")
+
+
+def _plugins(words: list[str]) -> None:
+    from dataclasses import MISSING, fields
+
+    from fastflow.catalog import KINDS, installed
+
+    for word in words:
+        if word not in KINDS:
+            raise ValueError(f"there is no kind {word!r}. Kinds: {', '.join(KINDS)}.")
+    for kind in words or KINDS:
+        print(kind)
+        for entry in installed().entries:
+            if entry.kind == kind:
+                print(f"  {entry.name:<16} {entry.line}  [{entry.plugin}]")
+                for f in fields(entry.component) if words else ():
+                    default = "required" if f.default is MISSING else repr(f.default)
+                    print(f"      {f.name} = {default}")
+
+
+def _report(words: list[str]) -> None:
+    from fastflow.report import write_report
+
+    print(write_report(_one_path(words, "report RUN_DIR")))
+
+
+def _memory(words: list[str]) -> None:
+    from fastflow.bandit import print_memory
+
+    path = _one_path(words, "memory RUN_DIR|FILE")
+    print(print_memory(path / "memory.json" if path.is_dir() else path))
+
+
+def _train_mini(words: list[str]) -> None:
+    from fastflow_minis.command import train_mini
+
+    train_mini(words)
+
+
+def _one_path(words: list[str], usage: str) -> Path:
+    if len(words) != 1:
+        raise ValueError(f"usage: fastflow {usage}")
+    return Path(words[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""The run directory: the truth about a run, readable by people and resumable."""
+
+from __future__ import annotations
+
+import errno
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from PIL import Image
+
+from fastflow.observer import Observer, Watch
+from fastflow.records import Observation, Sample
+
+PACKAGES = ("fastflow", "torch", "diffusers", "transformers", "lightning", "torchmetrics")
+
+
+class DiskFull(RuntimeError):
+    """The disk filled; what was written before stays valid and can be resumed."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns a full disk into an error that says what is kept and how to go on."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise DiskFull(
+            f"the disk is full: {path} could not be written. All samples finished before are kept; "
+            f"make room, then go on with: fastflow sample resume={path.parent}"
+        ) from error
+
+
+class RunDirectory:
+    """One run's folder and what it already holds.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path) -> RunDirectory:
+        """Makes a new folder.
+
+        Raises:
+            ValueError: if it exists and is not empty.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise ValueError(
+                f"`out` {str(path)!r} exists already, and nothing is overwritten. Choose another "
+                f"name, or finish that run with: fastflow sample resume={path}"
+            )
+        (path / "images").mkdir(parents=True, exist_ok=True)
+        return cls(path)
+
+    @classmethod
+    def existing(cls, path: Path) -> RunDirectory:
+        """Opens the folder of an earlier run to go on with it.
+
+        Raises:
+            ValueError: if it is no run directory.
+        """
+        if not (path / "config.yaml").is_file():
+            raise ValueError(f"`resume` {str(path)!r} is no run directory: it has no config.yaml.")
+        (path / "images").mkdir(exist_ok=True)
+        directory = cls(path)
+        directory._drop_loose_ends()
+        return directory
+
+    def discard_if_empty(self) -> None:
+        """Removes the folder if no sample was finished in it."""
+        if not self.rows():
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns the finished samples' rows, in the order of their indices."""
+        return sorted(read_lines(self.path / "samples.jsonl"), key=lambda row: row["index"])
+
+    def lessons(self) -> dict[int, list[Observation]]:
+        """Returns what each finished sample taught."""
+        names = Observation.__dataclass_fields__
+        lessons: dict[int, list[Observation]] = {}
+        for row in read_lines(self.path / "records.jsonl"):
+            seen = Observation(**{name: row[name] for name in names})
+            lessons.setdefault(row["sample"], []).append(seen)
+        return lessons
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Writes a JSON file atomically."""
+        path = self.path / name
+        part = path.with_name(name + ".part")
+        with writing(path):
+            part.write_text(json.dumps(content, indent=1) + "\n")
+            os.replace(part, path)
+
+    def _drop_loose_ends(self) -> None:
+        """Takes back what a killed run had half written: lines cut off, records without a row."""
+        rows = read_lines(self.path / "samples.jsonl")
+        done = {row["index"] for row in rows}
+        records = [r for r in read_lines(self.path / "records.jsonl") if r["sample"] in done]
+        for name, lines in (("samples.jsonl", rows), ("records.jsonl", records)):
+            path = self.path / name
+            part = path.with_name(name + ".part")
+            with writing(path):
+                part.write_text("".join(json.dumps(line) + "\n" for line in lines))
+                os.replace(part, path)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Returns the objects of a JSON-lines file; a last line that was cut off is left out."""
+    if not path.is_file():
+        return []
+    lines = path.read_text().split("\n")
+    rows = []
+    for number, line in enumerate(lines):
+        if not line:
+            continue
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            if any(lines[number + 1 :]):
+                raise ValueError(f"{path}, line {number + 1} is not JSON: {line[:60]!r}") from None
+    return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jsonl(Observer):
+    """Writes samples.jsonl, records.jsonl and images/: always takes part."""
+
+    def open(self, run_dir: Path, config: Mapping[str, Any]) -> AbstractContextManager[Watch]:
+        return _open_lines(run_dir)
+
+
+@contextmanager
+def _open_lines(run_dir: Path) -> Iterator[Watch]:
+    with (
+        (run_dir / "samples.jsonl").open("a") as samples,
+        (run_dir / "records.jsonl").open("a") as records,
+    ):
+        yield Lines(run_dir, samples, records)
+
+
+class Lines:
+    """Appends to the run's files; a sample's row is written last, and makes it count."""
+
+    def __init__(self, run_dir: Path, samples: IO[str], records: IO[str]):
+        self.run_dir, self.samples, self.records = run_dir, samples, records
+
+    def sample(
+        self, sample: Sample, full: Sample | None, row: Mapping[str, Any], rewards: Sequence
+    ) -> None:
+        """Writes images, then decisions, then the row."""
+        with writing(self.run_dir / "samples.jsonl"):
+            for done, name in ((sample, row["image"]), (full, row["image_full"])):
+                if done is not None and isinstance(done.output, Image.Image):
+                    done.output.save(self.run_dir / name)
+            for seen, reward in zip(sample.observations, rewards, strict=True):
+                chance = sample.propensities.get(seen.step, 1.0) if seen.taken else None
+                line = {"sample": row["index"], **asdict(seen)}
+                line |= {"propensity": chance, "reward": reward}
+                self.records.write(json.dumps(line) + "\n")
+            self.records.flush()
+            self.samples.write(json.dumps(row) + "\n")
+            self.samples.flush()
+
+    def summary(self, summary: Mapping[str, Any], run_dir: Path) -> None:
+        """Has nothing to add: the run writes its summary itself."""
+
+
+def versions(device: str) -> dict[str, str]:
+    """Returns what a run was made with."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.machine()
+    return found | {
+        "python": platform.python_version(),
+        "platform": platform.system(),
+        "device": f"{device} ({name})",
+        "threads": str(torch.get_num_threads()),
+        "started": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }

@@ -1,0 +1,144 @@
+"""The numbers of a run, from its samples' rows."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastflow.report.statistics import bootstrap_mean, bootstrap_ratio
+
+LAST = 20
+Row = dict[str, Any]
+
+
+def summarise(rows: Sequence[Row]) -> dict[str, Any]:
+    """Returns calls, speed-ups, fidelity and scores with 95 % bootstrap intervals.
+
+    Failed samples are counted, and left out of everything else. A speed-up is a ratio of sums
+    over the samples; the wall-clock one compares denoising time.
+
+    Args:
+        rows: lines of samples.jsonl.
+    """
+    good = [row for row in rows if not row["failure"]]
+    summary: dict[str, Any] = {"samples": len(rows), "failed": len(rows) - len(good)}
+    if not good:
+        return summary | {"intervals": {}}
+    summary |= {
+        "calls_full": float(np.mean([r["calls_full"] for r in good])),
+        "calls_mean": float(np.mean([r["calls"] for r in good])),
+        "calls_last20": float(np.mean([r["calls"] for r in good[-LAST:]])),
+        "skip_lengths": _skip_lengths(good),
+        "intervals": {},
+    }
+    _speedups(summary, good)
+    _means(summary, good)
+    _scores(summary, good)
+    return summary
+
+
+def _skip_lengths(rows: Sequence[Row]) -> dict[str, int]:
+    """Counts how many steps were skipped after each computed step."""
+    counts: Counter[int] = Counter()
+    for row in rows:
+        steps = row["computed"]
+        counts.update(b - a - 1 for a, b in zip(steps, steps[1:], strict=False))
+    return {str(length): counts[length] for length in sorted(counts)}
+
+
+def _speedups(summary: dict[str, Any], rows: Sequence[Row]) -> None:
+    for name, sums in (
+        ("speedup_calls", [(r["calls_full"], r["calls"]) for r in rows]),
+        ("speedup_wall", [_walls(r) for r in rows if r["seconds_full"]]),
+    ):
+        for ending, part in (("", sums), ("_last20", sums[-LAST:])):
+            if part:
+                value, low, high = bootstrap_ratio(*zip(*part, strict=True))
+                summary[name + ending] = value
+                summary["intervals"][name + ending] = [low, high]
+
+
+def _walls(row: Row) -> tuple[float, float]:
+    return row["seconds_full"]["denoise"], row["seconds"]["denoise"]
+
+
+def _means(summary: dict[str, Any], rows: Sequence[Row]) -> None:
+    """Adds the mean of every metric; infinite PSNRs (identical images) are left out of its mean."""
+    names = sorted({name for row in rows for name in row["metrics"]} - {"score"})
+    for name in names:
+        values = [r["metrics"][name] for r in rows if name in r["metrics"]]
+        finite = [v for v in values if v is not None and math.isfinite(v)]
+        if len(finite) < len(values):
+            summary[f"{name}_identical"] = len(values) - len(finite)
+        if finite:
+            summary[name], low, high = bootstrap_mean(finite)
+            summary["intervals"][name] = [low, high]
+            summary[f"{name}_min"] = min(finite)
+
+
+def _scores(summary: dict[str, Any], rows: Sequence[Row]) -> None:
+    """Adds the task score, with and without skipping, and their paired difference."""
+    score = [r["metrics"]["score"] for r in rows if "score" in r["metrics"]]
+    both = [
+        (r["metrics"]["score"], r["metrics_full"]["score"])
+        for r in rows
+        if "score" in r["metrics"] and "score" in (r["metrics_full"] or {})
+    ]
+    table = {"score": score}
+    if both:
+        table |= {
+            "score_full": [full for _, full in both],
+            "score_difference": [fast - full for fast, full in both],
+        }
+    for name, values in table.items():
+        if values:
+            summary[name], low, high = bootstrap_mean(values)
+            summary["intervals"][name] = [low, high]
+
+
+def headline(summary: dict[str, Any]) -> str:
+    """Returns the run in a few lines, for the end of the command."""
+    s, intervals = summary, summary["intervals"]
+    lines = [
+        f"{s['model']} · {s['policy']} · {s['extrapolator']} · {s['corrector']}: "
+        f"{s['samples']} samples of {s['steps']} steps"
+        + (f", {s['failed']} FAILED" if s["failed"] else "")
+    ]
+
+    def between(name: str, form: str) -> str:
+        low, high = intervals[name]
+        return f"({form.format(low)} to {form.format(high)})"
+
+    if "calls_mean" in s:
+        lines.append(
+            f"calls     {s['calls_full']:.1f} -> {s['calls_mean']:.1f} a sample, "
+            f"{s['calls_last20']:.1f} over the last {min(LAST, s['samples'])}"
+        )
+        lines.append(
+            f"speed-up  {s['speedup_calls']:.2f} by calls, "
+            f"{s['speedup_calls_last20']:.2f} over the last {min(LAST, s['samples'])}"
+            + (
+                f"; {s['speedup_wall']:.2f} by wall time {between('speedup_wall', '{:.2f}')}, "
+                f"{s['speedup_wall_last20']:.2f} over the last {min(LAST, s['samples'])}"
+                if "speedup_wall" in s
+                else ""
+            )
+        )
+    if "psnr_db" in s:
+        lines.append(
+            f"fidelity  PSNR {s['psnr_db']:.1f} dB {between('psnr_db', '{:.1f}')} and "
+            f"SSIM {s['ssim']:.4f} against the full run"
+        )
+    if "score_full" in s:
+        lines.append(
+            f"score     {s['score_full']:.3f} in full -> {s['score']:.3f} with skipping, "
+            f"difference {s['score_difference']:+.3f} {between('score_difference', '{:+.3f}')}"
+        )
+    elif "score" in s:
+        lines.append(f"score     {s['score']:.3f} {between('score', '{:.3f}')}")
+    lines += [f"note      {text}" for text in (*s.get("warnings", ()), *s.get("left_out", ()))]
+    return "\n".join(lines)

@@ -1,0 +1,55 @@
+"""Agreement of image and prompt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from fastflow.metric import Metric
+from fastflow.records import Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipScore(Metric):
+    """Measures the CLIP score of image and prompt, 0 to 100.
+
+    Reference: Hessel et al. 2021, https://arxiv.org/abs/2104.08718.
+
+    Args:
+        path: a hub id or folder of a CLIP model.
+        download: whether it may be downloaded; otherwise only a local copy is used.
+    """
+
+    path: str = "openai/clip-vit-base-patch16"
+    download: bool = False
+
+    def unavailable(self) -> str:
+        try:
+            _clip(self.path, not self.download)
+        except (OSError, ValueError):
+            return (
+                f"clip_score was left out: there is no local copy of {self.path} "
+                "(metric.clip_score.download=true allows the download)."
+            )
+        return ""
+
+    def score(self, output: Any, request: Request) -> dict[str, float]:
+        import torch
+
+        model, processor = _clip(self.path, not self.download)
+        inputs = processor(
+            text=[request.prompt], images=[output], return_tensors="pt", truncation=True
+        )
+        with torch.no_grad():
+            found = model(**inputs)
+        cosine = torch.cosine_similarity(found.image_embeds, found.text_embeds)
+        return {"clip_score": 100 * max(0.0, float(cosine))}
+
+
+@cache
+def _clip(path: str, local: bool):
+    from transformers import CLIPModel, CLIPProcessor
+
+    model = CLIPModel.from_pretrained(path, local_files_only=local)
+    return model, CLIPProcessor.from_pretrained(path, local_files_only=local)

@@ -1,0 +1,27 @@
+"""How close an image is to the full run's."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from fastflow.metric import Metric
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fidelity(Metric):
+    """Measures PSNR (dB) and SSIM against the full run's image from the same noise.
+
+    Both on 8-bit RGB scaled to 0..1. Identical images have infinite PSNR.
+    """
+
+    def compare(self, output: Any, reference: Any) -> dict[str, float]:
+        from torchmetrics.functional.image import structural_similarity_index_measure as ssim
+
+        from fastflow_plugins.metrics.images import to_tensor
+
+        a, b = to_tensor(output), to_tensor(reference)
+        error = float((a - b).square().mean())
+        psnr = -10 * math.log10(error) if error > 0 else math.inf
+        return {"psnr_db": psnr, "ssim": float(ssim(a, b, data_range=1.0))}

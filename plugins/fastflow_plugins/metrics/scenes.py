@@ -1,0 +1,27 @@
+"""The task score of images from the minis' world of scenes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastflow.metric import Metric
+from fastflow.records import Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenes(Metric):
+    """Scores whether an image shows what its caption asks for: 1 or 0.
+
+    Speaks only of captions in the language of the scenes; says nothing of others.
+    """
+
+    def score(self, output: Any, request: Request) -> dict[str, float]:
+        from fastflow_minis.scenes import parse
+        from fastflow_minis.scorer import holds
+
+        try:
+            asked = parse(request.prompt)
+        except ValueError:
+            return {}
+        return {"score": float(holds(output, asked))}

@@ -1,0 +1,100 @@
+"""Mirrors a run to Weights & Biases."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastflow.observer import Observer, Watch
+from fastflow.records import Sample
+
+
+@dataclass(frozen=True, kw_only=True)
+class WandB(Observer):
+    """Mirrors the run to W&B: config, curves, images, the table of decisions, the summary.
+
+    Offline unless the user is logged in or WANDB_MODE says otherwise; offline runs are written
+    into the run directory, from where `wandb sync` sends them.
+
+    Args:
+        project: the W&B project.
+        group: groups runs, say of one ablation.
+        images: how many samples to send images of.
+    """
+
+    project: str = "fastflow"
+    group: str | None = None
+    images: int = 16
+
+    def open(self, run_dir: Path, config: Mapping[str, Any]) -> AbstractContextManager[Watch]:
+        return _open(self, run_dir, config)
+
+
+@contextmanager
+def _open(recipe: WandB, run_dir: Path, config: Mapping[str, Any]) -> Iterator[Watch]:
+    import wandb
+
+    run = wandb.init(
+        project=recipe.project,
+        group=recipe.group,
+        name=run_dir.name,
+        dir=str(run_dir),
+        config=dict(config),
+        mode=_mode(),
+        settings=wandb.Settings(silent=True, console="off"),
+    )
+    code = 1
+    try:
+        yield Mirror(run, recipe.images)
+        code = 0
+    finally:
+        run.finish(exit_code=code)
+
+
+def _mode() -> Any:
+    """Returns WANDB_MODE, or online if somebody is logged in, else offline."""
+    import wandb
+
+    return os.environ.get("WANDB_MODE") or ("online" if wandb.api.api_key else "offline")
+
+
+class Mirror:
+    """Sends what it is told of."""
+
+    def __init__(self, run: Any, images: int):
+        self.run, self.images = run, images
+        self.decisions: list[list[Any]] = []
+
+    def sample(
+        self,
+        sample: Sample,
+        full: Sample | None,
+        row: Mapping[str, Any],
+        rewards: Sequence[float | None],
+    ) -> None:
+        """Logs calls, seconds and metrics, and the first samples' images."""
+        import wandb
+
+        seconds = {f"seconds/{name}": value for name, value in row["seconds"].items()}
+        log: dict[str, Any] = {"sample": row["index"], "calls": row["calls"]}
+        log |= {**row["metrics"], **seconds}
+        if row["index"] < self.images and sample.output is not None:
+            shown = [done.output for done in (sample, full) if done is not None]
+            log["images"] = [wandb.Image(image, caption=row["prompt"]) for image in shown]
+        self.run.log(log)
+        for seen, reward in zip(sample.observations, rewards, strict=True):
+            if seen.taken:
+                line = [row["index"], seen.step, seen.arm, seen.error, reward]
+                self.decisions.append(line)
+
+    def summary(self, summary: Mapping[str, Any], run_dir: Path) -> None:
+        """Sends the table of decisions and the summary."""
+        import wandb
+
+        columns = ["sample", "step", "arm", "error", "reward"]
+        self.run.log({"decisions": wandb.Table(columns=columns, data=self.decisions)})
+        self.run.summary.update(dict(summary))

@@ -1,0 +1,70 @@
+"""A run that was interrupted or killed ends, resumed, as an unbroken one."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fastflow import directory
+
+SAME = ("computed", "metrics", "prompt", "seed", "calls")
+
+
+def essence(done):
+    rows = sorted(done.lines("samples.jsonl"), key=lambda row: row["index"])
+    return [{name: row[name] for name in SAME} for row in rows]
+
+
+@pytest.mark.parametrize("stop_at", [0, 3, 9])
+def test_an_interrupted_run_resumes_to_the_same_result(sample, monkeypatch, stop_at):
+    whole = sample("samples=20", out="whole")
+    plain = directory.Lines.sample
+
+    def interrupts(self, done, full, row, rewards):
+        if row["index"] == stop_at:
+            raise KeyboardInterrupt
+        plain(self, done, full, row, rewards)
+
+    monkeypatch.setattr(directory.Lines, "sample", interrupts)
+    stopped = sample("samples=20", out="broken")
+    assert stopped.status == 130
+    assert f"go on with: fastflow sample resume={stopped.path}" in stopped.err
+    monkeypatch.setattr(directory.Lines, "sample", plain)
+    resumed = sample(f"resume={stopped.path}", out="broken")
+    assert resumed.status == 0
+    assert essence(resumed) == essence(whole)
+    assert resumed.json("memory.json")["reward"] == whole.json("memory.json")["reward"]
+
+
+def test_lines_that_were_cut_off_are_done_again(sample):
+    whole = sample("samples=10", out="whole")
+    broken = sample("samples=10", out="broken")
+    for name in ("samples.jsonl", "records.jsonl"):
+        path = broken.path / name
+        path.write_text(path.read_text()[:-30])
+    resumed = sample(f"resume={broken.path}", out="broken")
+    assert essence(resumed) == essence(whole)
+
+
+def test_a_killed_process_keeps_its_finished_samples(sample, tmp_path):
+    path = tmp_path / "killed"
+    overrides = ["model=mixture", "model.side=48", "trainer=inline", "samples=4000", f"out={path}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fastflow.cli", "sample", *overrides, "trainer.progress=false"],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stderr=subprocess.DEVNULL,
+    )
+    rows = path / "samples.jsonl"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (rows.exists() and rows.stat().st_size > 3000):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(directory.read_lines(rows)) >= 5
+    config = path / "config.yaml"
+    config.write_text(config.read_text().replace("samples: 4000", "samples: 24"))
+    kept = {row["index"] for row in directory.RunDirectory.existing(path).rows()}
+    assert kept
