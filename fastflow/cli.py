@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ Try: fastflow sample model=flux_mini policy=ucb samples=16
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit status: 0 done, 1 failed, 2 misused, 130 interrupted."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it warns about torchvision
     words = list(sys.argv[1:] if arguments is None else arguments)
     commands = {
         "sample": _sample,
@@ -62,7 +64,8 @@ def _sample(words: list[str]) -> None:
         print(OmegaConf.to_yaml(config))
         return
     path = run(config)
-    print(f"report    {path / 'report.html'}\n{path}")
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # Lightning starts the other processes with it
+        print(f"report    {path / 'report.html'}\n{path}")
 
 
 def _plugins(words: list[str]) -> None:

@@ -92,9 +92,8 @@ def flow(
         if v is None:
             if forced:
                 raise RuntimeError(f"step {k} has to be computed, but no velocity was given.")
-            known = past[: extrapolator.depth]
-            weights = extrapolator.weights([p.t for p in known], sigma[k])
-            v = combine(weights, [p.v for p in known])
+            weights = extrapolator.weights([p.t for p in past[: extrapolator.depth]], sigma[k])
+            v = combine(weights, [p.v for p in past])
             gap.append((k, weights))
         else:
             seen = _observe(k, v, past, grid, extrapolator, loss, episode)

@@ -36,7 +36,7 @@ class Grid:
         sigma = self.sigma
         if len(sigma) < 2:
             raise ValueError(f"`sigmas` must hold at least 2 points, got {len(sigma)}.")
-        if any(b >= a for a, b in zip(sigma, sigma[1:], strict=False)):
+        if not all(b < a for a, b in zip(sigma, sigma[1:], strict=False)):
             raise ValueError(f"`sigmas` must fall strictly from noise to data, got {sigma}.")
 
     @classmethod

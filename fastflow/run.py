@@ -96,6 +96,7 @@ class Job:
                     rounds.save()
                 yield len(everyone)
             if place.rank == 0:
+                rounds.save()
                 self.finish(place, sampler, watches, left_out)
 
     def finish(
@@ -119,10 +120,10 @@ class Job:
 
 
 class Rounds:
-    """Goes through what is left to do, a round at a time, and learns after each.
+    """Goes through the samples a round at a time, and learns after each round.
 
-    A round that a killed run left half done is finished first, with the memory it began with; the
-    lessons of its finished samples are read back, so a resumed run ends as an unbroken one.
+    What earlier rounds taught is read back from the run's records. So a resumed run has the memory
+    that the unbroken one had, and ends as it would have.
     """
 
     def __init__(
@@ -135,8 +136,7 @@ class Rounds:
         self.sampler, self.plan, self.directory, self.requests = sampler, plan, directory, requests
         self.done = {row["index"] for row in directory.rows()}
         self.kept = directory.lessons()
-        self.learned = 0  # how many samples of this run the memory has learned from
-        self.current: list[Request] = []
+        self.round: Sequence[Request] = ()
         sampler.memory = self._memory()
 
     @property
@@ -145,42 +145,34 @@ class Rounds:
         return [r for r in self.requests if r.index not in self.done]
 
     def __iter__(self) -> Iterator[list[Request]]:
-        while self.learned < len(self.requests):
+        start = 0
+        while start < len(self.requests):
             size = self.sampler.round_size(self.plan.steps) or 4 * self.plan.max_batch
-            self.current = list(self.requests[self.learned : self.learned + size])
-            yield [r for r in self.current if r.index not in self.done]
+            self.round = self.requests[start : start + size]
+            start += size
+            left = [r for r in self.round if r.index not in self.done]
+            if left:
+                yield left
+            else:
+                self.learn([])
 
     def learn(self, samples: Sequence[Sample]) -> None:
-        """Takes a round's lessons in, in the order of the samples."""
-        lessons: dict[int, Sequence[Observation]] = {s.request.index: s.observations for s in samples}
-        order = [lessons.get(r.index, self.kept.get(r.index, ())) for r in self.current]
-        self.sampler.learn(order)
-        self.learned += len(self.current)
+        """Takes the round's lessons in, in the order of its samples."""
+        lessons = self.kept | {s.request.index: list(s.observations) for s in samples}
+        self.sampler.learn([lessons.get(r.index, []) for r in self.round])
 
     def save(self) -> None:
         """Writes memory.json."""
-        memory = self.sampler.memory
-        content = memory.to_dict() if memory else {}
-        self.directory.write_json("memory.json", content | {"learned": self.learned})
+        if self.sampler.memory is not None:
+            self.directory.write_json("memory.json", self.sampler.memory.to_dict())
 
     def _memory(self) -> Memory:
         memory = self.sampler.empty_memory(self.plan.steps)
-        kept = self.directory.path / "memory.json"
-        if kept.is_file():
-            memory.load(kept)
-            self.learned = read_learned(kept)
-        elif self.plan.memory is not None:
+        if self.plan.memory is not None:
             memory.load(self.plan.memory)
         memory.frozen = self.plan.frozen
         self.sampler.policy.begin(self.sampler.model.grid(self.plan.steps), memory)  # does it fit?
         return memory
-
-
-def read_learned(path: Path) -> int:
-    """Returns how many samples of its run a memory.json holds."""
-    import json
-
-    return int(json.loads(path.read_text()).get("learned", 0))
 
 
 @dataclass

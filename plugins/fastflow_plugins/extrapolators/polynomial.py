@@ -54,6 +54,10 @@ class Nudge(Extrapolator):
     def depth(self):
         return 2
 
+    @property
+    def degree(self):
+        return 0
+
     def weights(self, times, t):
         if len(times) == 1:
             return (1.0,)

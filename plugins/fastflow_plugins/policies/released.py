@@ -1,5 +1,6 @@
 """The bandit as a public FLUX implementation of FastFlow has it, differences and all."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -52,7 +53,7 @@ class Released(SkipLength):
         return [float(i == best) for i in range(len(arms))]
 
     def learn(self, memory, lesson):
-        taken = [o for o in lesson if o.taken]
+        taken = [o for o in lesson if o.taken and math.isfinite(o.error)]
         for before, after in zip(taken, taken[1:], strict=False):
             if before.arm == 0 and before.landing == after.step:
                 reward = self.mu_decision * after.arm - before.error

@@ -1,0 +1,135 @@
+"""Where a pipeline comes from, a folder or the hub: looked at before anything is loaded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+AGAIN = "Copy or download it again."
+SAVE = "`pipe.save_pretrained(folder)` writes one."
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A pipeline that is not loaded yet.
+
+    Args:
+        source: what ``from_pretrained`` takes.
+        index: the content of its model_index.json.
+        folder: where it lies; None on the hub.
+    """
+
+    source: str
+    index: dict[str, Any]
+    folder: Path | None = None
+
+    @classmethod
+    def find(cls, path: str, revision: str | None = None) -> Origin:
+        """Reads the index of a folder or of a hub repository, and no weights.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        folder = Path(path).expanduser()
+        if folder.exists():
+            return cls(str(folder), _local_index(folder), folder)
+        if path.startswith((".", "~", "/")) or path.count("/") != 1 or "\\" in path:
+            raise ValueError(
+                f"`path` {path!r} is no folder on this machine, and no hub id (owner/name) "
+                "either. Give one of the two."
+            )
+        return cls(path, _hub_index(path, revision))
+
+    @property
+    def where(self) -> str:
+        """The origin in words."""
+        return f"the {'hub repository' if self.folder is None else 'folder'} {self.source}"
+
+    def check_kind(self, kind: str) -> None:
+        """Raises a ValueError if it is another class of pipeline."""
+        found = self.index.get("_class_name")
+        if found != kind:
+            raise ValueError(
+                f"{self.where} holds a {found}, but this adapter takes a {kind}. Choose the "
+                "adapter for it (`fastflow plugins` lists them) or another `path`."
+            )
+
+    def check_parts(self) -> None:
+        """Raises a ValueError if a folder lacks a part that its index names."""
+        for name, value in self.index.items():
+            named = isinstance(value, list) and len(value) == 2 and value[0] is not None
+            if self.folder and named and not any((self.folder / name).glob("*.json")):
+                raise ValueError(
+                    f"{self.where} is incomplete: its model_index.json names the part {name!r} "
+                    f"({value[1]}), but {name}/ holds no configuration. {AGAIN}"
+                )
+
+    def reason(self, error: Exception) -> str:
+        """Says why loading failed; damaged weights are named by their file."""
+        from safetensors import SafetensorError, safe_open
+
+        for file in sorted(self.folder.glob("*/*.safetensors")) if self.folder else ():
+            try:
+                with safe_open(file, framework="pt"):
+                    pass
+            except (SafetensorError, OSError) as damage:
+                return f"the weights {file} are damaged or cut off ({damage}). {AGAIN}"
+        words = " ".join(str(error).split())
+        return f"{self.where} cannot be loaded: {type(error).__name__}: {words}"
+
+
+def _local_index(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise ValueError(
+            f"`path` {str(folder)!r} is a file. Give the folder of a diffusers pipeline; {SAVE}"
+        )
+    file = folder / "model_index.json"
+    if not file.exists():
+        raise ValueError(
+            f"`path` {str(folder)!r} is not the folder of a diffusers pipeline: it holds no "
+            f"model_index.json. {SAVE}"
+        )
+    return _read(file)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text()))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{file} is damaged ({error}). {AGAIN}") from error
+
+
+def _hub_index(path: str, revision: str | None) -> dict[str, Any]:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+
+    try:
+        file = hf_hub_download(path, "model_index.json", revision=revision)
+    except (HFValidationError, HfHubHTTPError, OfflineModeIsEnabled, OSError) as error:
+        at = f" at revision {revision!r}" if revision else ""
+        raise ValueError(
+            f"`path` {path!r} is no folder on this machine, and the hub repository of that name"
+            f"{at} {_hub_reason(path, error)}."
+        ) from error
+    return _read(Path(file))
+
+
+def _hub_reason(path: str, error: Exception) -> str:
+    from huggingface_hub import errors
+
+    reasons: dict[type[Exception] | tuple, str] = {
+        errors.GatedRepoError: f"is gated: accept its licence on https://huggingface.co/{path} "
+        "and log in with `hf auth login`",
+        errors.RepositoryNotFoundError: "does not exist, or is private: then log in with "
+        "`hf auth login`",
+        errors.RevisionNotFoundError: "does not exist: see its branches and tags on "
+        f"https://huggingface.co/{path}",
+        (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled): "cannot be downloaded: the "
+        "hub is out of reach, or offline mode is on, and the local cache does not hold it. "
+        "Connect once, or give a local folder",
+        errors.EntryNotFoundError: "is not a diffusers pipeline: it holds no model_index.json",
+    }
+    told = (text for kind, text in reasons.items() if isinstance(error, kind))
+    return next(told, f"cannot be read: {type(error).__name__}: {error}")

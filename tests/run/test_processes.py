@@ -1,0 +1,31 @@
+"""Lightning places a run; two processes give what one gives."""
+
+import json
+import os
+import subprocess
+import sys
+
+
+def run(path, *overrides):
+    words = ["model=mixture", "policy=ucb", "samples=20", f"out={path}", "trainer.accelerator=cpu"]
+    done = subprocess.run(
+        [sys.executable, "-m", "fastflow.cli", "sample", *words, *overrides],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (path / "samples.jsonl").read_text().splitlines()]
+    memory = json.loads((path / "memory.json").read_text())
+    return {row["index"]: row["computed"] for row in rows}, memory["reward"], done.stdout
+
+
+def test_two_processes_give_what_one_gives(tmp_path):
+    one, learned, _ = run(tmp_path / "one")
+    two, also_learned, printed = run(
+        tmp_path / "two", "trainer.devices=2", "trainer.strategy=ddp"
+    )
+    assert one == two
+    assert learned == also_learned
+    assert printed.strip().splitlines().count(str(tmp_path / "two")) == 1
