@@ -236,7 +236,9 @@ class Bandit(SkipLength):
     def rewards(self, memory: Memory, lesson: Sequence[Observation]) -> list[float | None]:
         constants = self._constants(memory_of(memory), lesson)
         return [
-            self.reward.value(seen, constants) if constants is not None and self._counts(seen) else None
+            self.reward.value(seen, constants)
+            if constants is not None and self._counts(seen)
+            else None
             for seen in lesson
         ]
 

@@ -99,7 +99,11 @@ class Catalog:
         """Returns the message for a name that does not exist; ``more`` are other valid names."""
         names = sorted({*self.names(kind), *(more or [])})
         near = difflib.get_close_matches(name, names, n=3)
-        hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Installed: {', '.join(names)}."
+        hint = (
+            f"Did you mean {' or '.join(map(repr, near))}?"
+            if near
+            else f"Installed: {', '.join(names)}."
+        )
         return f"there is no {kind} named {name!r}. {hint}"
 
 

@@ -24,6 +24,9 @@ LISTS = {"metrics": "metric", "observers": "observer"}  # named in a list, each 
 NESTED = tuple(f"{kind}." for kind in LISTS.values())
 
 
+Config = DictConfig
+
+
 class ConfigError(ValueError):
     """A command line or preset that cannot be composed; says what, where and what to do."""
 
@@ -34,7 +37,7 @@ def presets() -> Path:
     return next(p for p in (here / "conf", here.parent / "conf") if p.is_dir())
 
 
-def read(overrides: Sequence[str], root: str = "sample") -> DictConfig:
+def read(overrides: Sequence[str], root: str = "sample") -> Config:
     """Composes the configuration of a command line such as ``["policy=ucb", "steps=50"]``.
 
     Raises:
@@ -64,7 +67,7 @@ def read(overrides: Sequence[str], root: str = "sample") -> DictConfig:
     return config
 
 
-def build(node: DictConfig) -> Any:
+def build(node: Config) -> Any:
     """Makes a component from its node.
 
     Raises:
@@ -78,12 +81,36 @@ def build(node: DictConfig) -> Any:
         raise ConfigError(f"{name}: {cause}") from cause
 
 
-def settings(config: DictConfig) -> Settings:
+def settings(config: Config) -> Settings:
     """Returns the run's plain settings, checked."""
     names = {f.name for f in dataclasses.fields(Settings)}
-    content = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(content, dict)
-    return Settings(**{str(k): v for k, v in content.items() if k in names})
+    return Settings(**{k: v for k, v in plain(config).items() if k in names})
+
+
+def plain(config: Config) -> dict[str, Any]:
+    """Returns a configuration as dictionaries and lists, its interpolations resolved."""
+    content: Any = OmegaConf.to_container(config, resolve=True)
+    return content
+
+
+def save(config: Config, path: Path) -> None:
+    """Writes a configuration as YAML."""
+    OmegaConf.save(config, path)
+
+
+def load(path: Path) -> Config:
+    """Reads a configuration that `save` wrote.
+
+    Raises:
+        ConfigError: if the file is no YAML mapping.
+    """
+    try:
+        config = OmegaConf.load(path)
+    except Exception as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    if not isinstance(config, DictConfig):
+        raise ConfigError(f"{path} is no configuration of a run.")
+    return config
 
 
 def _store_nodes(catalog: Catalog) -> None:

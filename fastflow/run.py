@@ -11,9 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
-from fastflow.config import build, settings
+from fastflow.config import Config, build, load, plain, save, settings
 from fastflow.corrector import Corrector, NoCorrection
 from fastflow.directory import RunDirectory, versions, writing
 from fastflow.extrapolator import Extrapolator, Reuse
@@ -106,9 +104,7 @@ class Job:
         names = self.config["names"]
         summary = summarise(self.directory.rows())
         summary |= {"steps": self.settings.steps, "left_out": left_out}
-        summary |= {
-            kind: names[kind] for kind in ("model", "policy", "extrapolator", "corrector")
-        }
+        summary |= {kind: names[kind] for kind in ("model", "policy", "extrapolator", "corrector")}
         summary["warnings"] = warnings(sampler.model.grid(self.settings.steps), summary)
         self.directory.write_json("summary.json", summary)
         self.directory.write_json("versions.json", versions(place.device))
@@ -288,7 +284,7 @@ def warnings(grid: Grid, summary: dict[str, Any]) -> list[str]:
     return found
 
 
-def run(config: DictConfig) -> Path:
+def run(config: Config) -> Path:
     """Runs a composed configuration and returns the run directory.
 
     Raises:
@@ -299,26 +295,20 @@ def run(config: DictConfig) -> Path:
     plan = settings(config)
     if plan.resume is not None:
         directory = RunDirectory.existing(Path(plan.resume))
-        config = OmegaConf.load(directory.path / "config.yaml")  # type: ignore[assignment]
+        config = load(directory.path / "config.yaml")
         plan = settings(config)
     else:
         directory = None
-    job_parts = {
-        kind: build(config[name])
-        for kind, name in (
-            ("adapter", "model"),
-            ("policy", "policy"),
-            ("extrapolator", "extrapolator"),
-            ("corrector", "corrector"),
-        )
-    }
+    kinds = {"adapter": "model"} | {k: k for k in ("policy", "extrapolator", "corrector")}
+    parts = {name: build(config[kind]) for name, kind in kinds.items()}
     metrics = [build(config.metric[name]) for name in plan.metrics]
     observers = [build(config.observer[name]) for name in plan.observers]
     trainer: Trainer = build(config.trainer)
-    requests = make_requests(plan, job_parts["adapter"])
+    requests = make_requests(plan, parts["adapter"])
     directory = directory or _new_directory(plan, config)
-    content: Any = OmegaConf.to_container(config, resolve=True)
-    job = Job(content, plan, **job_parts, metrics=metrics, observers=observers, directory=directory)
+    job = Job(
+        plain(config), plan, **parts, metrics=metrics, observers=observers, directory=directory
+    )
     try:
         trainer.run(job.work, len(requests))
     except ValueError:
@@ -333,7 +323,7 @@ def run(config: DictConfig) -> Path:
     return directory.path
 
 
-def _new_directory(plan: Settings, config: DictConfig) -> RunDirectory:
+def _new_directory(plan: Settings, config: Config) -> RunDirectory:
     """Makes the run directory, or finds the one that the main process has made."""
     if made := os.environ.get(MAIN):
         return RunDirectory(Path(made))
@@ -341,6 +331,6 @@ def _new_directory(plan: Settings, config: DictConfig) -> RunDirectory:
     name = f"{stamp}-{config.names.model}-{config.names.policy}"
     directory = RunDirectory.create(Path(plan.out or Path("runs") / name))
     with writing(directory.path / "config.yaml"):
-        OmegaConf.save(config, directory.path / "config.yaml")
+        save(config, directory.path / "config.yaml")
     os.environ[MAIN] = str(directory.path.resolve())
     return directory

@@ -78,7 +78,8 @@ def main() -> None:
     model = adapter.load()
     prompts = adapter.prompts(options.samples)
     requests = [
-        fastflow.Request(i, prompt, i, STEPS, task=task) for i, (prompt, task) in enumerate(prompts)
+        fastflow.Request(i, prompt, i, STEPS, task=task)
+        for i, (prompt, task) in enumerate(prompts)
     ]
     full = run(Method("full", Never(), corrections=()), NoCorrection(), model, requests)[0]
     rows = [row("full", "", full, full, options.measured, None)]
@@ -98,9 +99,7 @@ def main() -> None:
 
 def run(method: Method, corrector, model, requests):
     """Returns the samples, by index, and the memory they left."""
-    sampler = fastflow.Sampler(
-        model, method.policy, method.extrapolator, corrector, max_batch=16
-    )
+    sampler = fastflow.Sampler(model, method.policy, method.extrapolator, corrector, max_batch=16)
     asked = [replace(request, steps=method.steps) for request in requests]
     samples = list(sampler.run(asked))
     if method.freeze:
@@ -118,7 +117,9 @@ def row(name: str, corrector: str, samples, full, measured: int, memory) -> dict
         psnr.append(min(close["psnr_db"], 99.0))
         ssim.append(close["ssim"])
         score.append(Scenes().score(samples[i].output, samples[i].request)["score"])
-    lost = [s - Scenes().score(full[i].output, full[i].request)["score"] for s, i in zip(score, last)]
+    lost = [
+        s - Scenes().score(full[i].output, full[i].request)["score"] for s, i in zip(score, last)
+    ]
     calls = [samples[i].calls for i in last]
     found = {
         "method": name,

@@ -7,12 +7,12 @@ from fastflow.hooks import hookimpl
 from fastflow.reward import Fixed, Normalised, Paper
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic
-from fastflow_plugins.models.flux import Flux
-from fastflow_plugins.models.mixture import Mixture
 from fastflow_plugins.metrics.clip_score import ClipScore
 from fastflow_plugins.metrics.fidelity import Fidelity
 from fastflow_plugins.metrics.lpips import Lpips
 from fastflow_plugins.metrics.scenes import Scenes
+from fastflow_plugins.models.flux import Flux
+from fastflow_plugins.models.mixture import Mixture
 from fastflow_plugins.observers.wandb import WandB
 from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
 from fastflow_plugins.policies.never import Never

@@ -13,7 +13,10 @@ from fastflow_plugins.models import mixture
     ("overrides", "message"),
     [
         (["policy=ucbb"], "there is no policy named 'ucbb'. Did you mean 'ucb'?"),
-        (["metrics=[fidelityy]"], "there is no metric named 'fidelityy'. Did you mean 'fidelity'?"),
+        (
+            ["metrics=[fidelityy]"],
+            "there is no metric named 'fidelityy'. Did you mean 'fidelity'?",
+        ),
         (["stepz=3"], "there is no setting `stepz`. Did you mean `steps`?"),
         (["policy.gama=1"], "there is no setting `policy.gama`. Did you mean `policy.gamma`"),
         (["policy.gamma=-1"], "UCB: `gamma` must be 0 or more, got -1.0."),

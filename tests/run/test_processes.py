@@ -23,9 +23,7 @@ def run(path, *overrides):
 
 def test_two_processes_give_what_one_gives(tmp_path):
     one, learned, _ = run(tmp_path / "one")
-    two, also_learned, printed = run(
-        tmp_path / "two", "trainer.devices=2", "trainer.strategy=ddp"
-    )
+    two, also_learned, printed = run(tmp_path / "two", "trainer.devices=2", "trainer.strategy=ddp")
     assert one == two
     assert learned == also_learned
     assert printed.strip().splitlines().count(str(tmp_path / "two")) == 1

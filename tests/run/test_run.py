@@ -2,7 +2,9 @@
 
 import pytest
 
-FILES = "config.yaml versions.json records.jsonl samples.jsonl summary.json memory.json report.html"
+FILES = (
+    "config.yaml versions.json records.jsonl samples.jsonl summary.json memory.json report.html"
+)
 
 
 def test_a_run_writes_every_file_and_ends_with_its_path(sample):

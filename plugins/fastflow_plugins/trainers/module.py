@@ -75,7 +75,9 @@ class Progress(L.Callback):
         self.total = total
         self.bar: tqdm | None = None
 
-    def on_predict_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0):
+    def on_predict_batch_end(
+        self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0
+    ):
         """Moves the bar by the samples of the round."""
         if self.bar is None:
             self.bar = tqdm(total=self.total, unit="sample", disable=trainer.global_rank > 0)

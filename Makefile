@@ -1,0 +1,76 @@
+# The project's commands. `make` alone lists them; `make demo PYTHON=python3.12` picks an interpreter.
+PYTHON ?= $(shell python3.11 --version >/dev/null 2>&1 && echo python3.11 || echo python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+MODEL ?= flux_mini
+POLICY ?= ucb
+SAMPLES ?= 64
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install dev demo test lint types contracts tests docs components bench format clean
+
+help:  ## list the commands
+	@awk -F ':.*## *' '/^[a-z]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- installing: a stamp per set of packages, older than nothing it depends on ---
+
+$(VENV)/pyvenv.cfg:
+	$(PYTHON) -c 'import sys; sys.exit("fastflow needs Python 3.11 or later, this is " + sys.version.split()[0] + ". Say make PYTHON=python3.11") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt torch
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+install: $(VENV)/.installed  ## make .venv and install fastflow into it
+
+dev: $(VENV)/.installed-dev  ## the same with the tools for tests and docs
+
+# --- running ---
+
+demo: $(VENV)/.installed  ## generate, skip, learn and write a report: the main job, a few minutes
+	$(BIN)/fastflow sample model=$(MODEL) policy=$(POLICY) samples=$(SAMPLES) \
+		out=runs/demo-$$(date +%Y%m%d-%H%M%S)
+
+# --- checking ---
+
+test: lint types contracts tests  ## everything that has to pass: lint, types, contracts, tests
+
+lint: $(VENV)/.installed-dev  ## ruff: rules and layout
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev  ## pyright
+	$(BIN)/pyright
+
+contracts: $(VENV)/.installed-dev  ## import-linter: who may import what
+	$(BIN)/lint-imports
+
+tests: $(VENV)/.installed-dev  ## pytest
+	$(BIN)/python -m pytest -q
+
+format: $(VENV)/.installed-dev  ## let ruff lay out the code and mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# --- writing ---
+
+docs: $(VENV)/.installed-dev  ## build the documentation into site/, strictly
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+components: $(VENV)/.installed-dev  ## write docs/components.md anew from what is installed
+	$(BIN)/python docs/components.py
+
+bench: $(VENV)/.installed  ## what skipping costs beside the plain pipeline, in wall time
+	$(BIN)/python benchmarks/overhead.py
+
+clean:  ## remove what can be made again (not .venv, not runs)
+	rm -rf site dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,31 @@
+"""The report of a run: one page that opens without a network and says what skipping was worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["write_report"]
+
+
+def write_report(run_dir: Path) -> Path:
+    """Writes ``report.html`` into a run directory, from the files in it and nothing else.
+
+    Args:
+        run_dir: a directory that ``fastflow sample`` wrote, or is still writing.
+
+    Returns:
+        The path of the page. An earlier page is replaced.
+
+    Raises:
+        ValueError: If `run_dir` is no run directory, or one of its files cannot be read.
+    """
+    # Imported here, so that the bootstrap intervals of a run do not cost a plotting library.
+    from fastflow.report.load import load_run
+    from fastflow.report.page import render
+
+    run = load_run(Path(run_dir))
+    path = run.path / "report.html"
+    partial = path.with_suffix(".html.part")
+    partial.write_text(render(run), encoding="utf-8")
+    partial.replace(path)
+    return path

@@ -1,0 +1,115 @@
+"""What a bandit learned: mean reward and count per step and arm, as a figure and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from fastflow.report.figures import Chart
+from fastflow.report.load import Run
+from fastflow.report.style import COLOURS, bins, colour, draw, rectangles
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The table of a bandit per time step.
+
+    Args:
+        arms: the skip lengths, ``(A,)``.
+        count: rewards seen per step and arm, ``(T, A)``.
+        mean: their means, ``(T, A)``; 0 where nothing was seen.
+    """
+
+    arms: tuple[int, ...]
+    count: np.ndarray
+    mean: np.ndarray
+
+    @property
+    def best(self) -> list[int | None]:
+        """The arm with the highest mean reward per step; None where nothing was seen."""
+        known = np.where(self.count > 0, self.mean, -np.inf)
+        return [
+            self.arms[int(np.argmax(row))] if np.isfinite(row).any() else None for row in known
+        ]
+
+
+def read_arms(memory: Mapping) -> Arms | None:
+    """Returns the table in a memory, or None where it holds none or a damaged one."""
+    try:
+        arms = tuple(int(arm) for arm in memory["arms"])
+        count = np.asarray(memory["reward"]["count"], dtype=float)
+        mean = np.asarray(memory["reward"]["mean"], dtype=float)
+    except (KeyError, TypeError, ValueError):
+        return None
+    if count.ndim != 2 or count.shape != mean.shape or count.shape[1] != len(arms):
+        return None
+    return Arms(arms, count, mean) if count.sum() > 0 else None
+
+
+def arms(run: Run) -> Chart | None:
+    """Draws mean reward and count per step and arm."""
+    table = read_arms(run.memory)
+    if table is None:
+        return None
+    cells = table.count > 0
+
+    def plot(figure: Figure) -> None:
+        above, below = figure.subplots(2, 1, sharex=True)
+        _panel(above, table, table.mean, cells, "mean reward", "{:.2g}")
+        _panel(below, table, table.count, cells, "count", "{:.0f}")
+        places = [(k, table.arms.index(m)) for k, m in enumerate(table.best) if m is not None]
+        size = 4 if len(table.count) <= 120 else 1
+        x, y = np.array(places).T + 0.5
+        ink, ring = COLOURS["ink"], COLOURS["page"]
+        above.plot(x, y, "o", color=ink, markersize=size, markeredgecolor=ring, mew=size / 5)
+        below.set_xlabel("time step")
+
+    seen = int(table.count.sum())
+    return Chart(
+        "What the bandit learned",
+        "Each cell is an arm (skip length) at a time step, coloured by its mean reward (top; the "
+        "dot marks the best arm) and by how often it was seen (bottom); empty cells were never "
+        "tried.",
+        draw(
+            "arms",
+            f"Mean reward and count of {len(table.arms)} arms by step, from {seen} rewards.",
+            (9.6, 1.7 + 0.36 * len(table.arms)),
+            plot,
+        ),
+        wide=True,
+    )
+
+
+def _panel(
+    ax: Axes, table: Arms, values: np.ndarray, cells: np.ndarray, title: str, form: str
+) -> None:
+    """Draws one value per step and arm."""
+    edges, texts = bins(values[cells].tolist(), form)
+    levels = np.minimum(np.searchsorted(edges, values), len(edges) - 1)
+    gap = 0.08 if len(values) <= 120 else 0.0
+    for level in range(len(edges)):
+        found = np.argwhere(cells & (levels == level))
+        boxes = [(k, a + 0.04, 1 - gap, 0.92) for k, a in found]
+        rectangles(ax, boxes, colour(level, len(edges)))
+    ax.set(xlim=(0, len(values)), ylim=(0, len(table.arms)), ylabel="arm")
+    ax.set_yticks([a + 0.5 for a in range(len(table.arms))], [str(m) for m in table.arms])
+    ax.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+    ax.tick_params(length=0)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    keys = [Patch(color=colour(i, len(edges)), label=text) for i, text in enumerate(texts)]
+    ax.legend(
+        handles=keys,
+        title=title,
+        title_fontsize=8,
+        loc="center left",
+        bbox_to_anchor=(1.01, 0.5),
+        borderpad=0,
+        labelspacing=0.25,
+        alignment="left",
+    )

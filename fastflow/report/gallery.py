@@ -1,0 +1,143 @@
+"""Which samples are shown, in what order, and which of them went wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastflow.report.entry import Entry
+from fastflow.report.images import PAGE, Picture, embed
+from fastflow.report.load import Run
+
+SHOWN = 24
+WORST = 6
+MOST = 200  # samples whose images go into the page at all
+
+
+Mark = tuple[str, bool]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A sample as the page shows it.
+
+    Args:
+        entry: the sample.
+        full: the full run's image, or None.
+        skipped: the image with skipping, or None.
+        marks: what to know about it, and whether it is bad news.
+        psnr: the PSNR as text, or an empty string.
+        score: what the skipped image scored, as text, or an empty string.
+        score_full: what the full image scored, likewise.
+    """
+
+    entry: Entry
+    full: Picture | None
+    skipped: Picture | None
+    marks: tuple[Mark, ...]
+    psnr: str
+    score: str
+    score_full: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The samples on the page: those shown, those folded away, and how many were left out."""
+
+    shown: list[Card]
+    folded: list[Card]
+    left_out: int
+
+
+def worst(run: Run, count: int = WORST) -> list[Entry]:
+    """Returns the samples with the lowest PSNR, lowest first; none of identical images."""
+    measured = [e for e in run.good if e.psnr is not None and math.isfinite(e.psnr)]
+    return sorted(measured, key=lambda entry: entry.psnr or 0.0)[:count]
+
+
+def gallery(run: Run) -> Gallery:
+    """Chooses samples and embeds their images: all that went wrong, then evenly spread others."""
+    marks = _marks(run)
+    wanted = set(list(marks)[:SHOWN])
+    others = [entry for entry in run.entries if entry.index not in wanted]
+    chosen = wanted | {entry.index for entry in _spread(others, SHOWN - len(wanted))}
+    shown = [entry for entry in run.entries if entry.index in chosen]
+    folded = [entry for entry in run.entries if entry.index not in chosen][: MOST - len(shown)]
+    budget = PAGE // max(1, 2 * (len(shown) + len(folded)))
+    text = scores_as_text(run)
+
+    def cards(entries: Sequence[Entry]) -> list[Card]:
+        return [
+            _card(run, entry, tuple(marks.get(entry.index, ())), budget, text) for entry in entries
+        ]
+
+    left_out = len(run.entries) - len(shown) - len(folded)
+    return Gallery(cards(shown), cards(folded), left_out)
+
+
+def _marks(run: Run) -> dict[int, list[Mark]]:
+    """Returns what is special about samples, by their indices, the most telling samples first."""
+    marks: dict[int, list[Mark]] = {}
+    if len(run.good) > 1:
+        for entry in worst(run, min(WORST, len(run.good) // 2)):
+            marks.setdefault(entry.index, []).append(("lowest PSNR", (entry.psnr or 0) < 30))
+    for entry in run.good:
+        if entry.lost:
+            marks.setdefault(entry.index, []).append(("score lost", True))
+    for entry in run.entries:
+        if entry.failure:
+            marks.setdefault(entry.index, []).append(("failed", True))
+    return marks
+
+
+def _spread(entries: Sequence[Entry], count: int) -> list[Entry]:
+    if count >= len(entries):
+        return list(entries)
+    return [entries[i * len(entries) // count] for i in range(count)]
+
+
+def _card(run: Run, entry: Entry, marks: tuple[Mark, ...], budget: int, text: ScoreText) -> Card:
+    def picture(name: str) -> Picture | None:
+        return embed(run.path / str(entry.row[name]), budget) if entry.row[name] else None
+
+    return Card(
+        entry=entry,
+        full=picture("image_full"),
+        skipped=picture("image"),
+        marks=marks,
+        psnr=psnr_text(entry.psnr),
+        score=text(entry.score),
+        score_full=text(entry.score_full),
+    )
+
+
+@dataclass(frozen=True)
+class ScoreText:
+    """Writes a score: as pass or fail where all of a run's scores are 0 or 1."""
+
+    binary: bool
+
+    def __call__(self, score: float | None) -> str:
+        """Returns the text; an empty one for None."""
+        if score is None:
+            return ""
+        return ("pass" if score > 0.5 else "fail") if self.binary else f"{score:.3g}"
+
+
+def scores_as_text(run: Run) -> ScoreText:
+    """Returns how this run's scores are written."""
+    both = [s for e in run.good for s in (e.score, e.score_full) if s is not None]
+    return ScoreText(_binary(both))
+
+
+def psnr_text(psnr: float | None) -> str:
+    """Writes a PSNR."""
+    if psnr is None:
+        return ""
+    return f"{psnr:.1f} dB" if math.isfinite(psnr) else "identical"
+
+
+def _binary(values: list[float]) -> bool:
+    """Says whether scores are passes and failures: only 0 and 1, apart from rounding."""
+    return bool(values) and all(math.isclose(v, round(v)) and 0 <= v <= 1 for v in values)

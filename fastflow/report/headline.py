@@ -1,0 +1,154 @@
+"""What a run comes to: a title, a few large numbers, and all of them in a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastflow.report.load import Run
+from fastflow.summary import LAST
+
+TIMES = " \N{MULTIPLICATION SIGN}"
+MINUS = "\N{MINUS SIGN}"
+
+_KNOWN = {
+    "calls_full": ("Network calls a sample, without skipping", "{:.1f}", ""),
+    "calls_mean": ("Network calls a sample, with skipping", "{:.1f}", ""),
+    "speedup_calls": ("Speed-up by network calls", "{:.2f}", TIMES),
+    "speedup_wall": ("Speed-up by wall time of denoising", "{:.2f}", TIMES),
+    "psnr_db": ("PSNR to the full run", "{:.1f}", " dB"),
+    "psnr_db_min": ("Lowest PSNR of a sample", "{:.1f}", " dB"),
+    "ssim": ("SSIM to the full run", "{:.4f}", ""),
+    "lpips": ("LPIPS to the full run (lower is closer)", "{:.4f}", ""),
+    "score_full": ("Score without skipping", "{:.3f}", ""),
+    "score": ("Score with skipping", "{:.3f}", ""),
+    "score_difference": ("Difference in score", "{:+.3f}", ""),
+}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measured number over all samples and over the last ones, as texts ready to print."""
+
+    label: str
+    value: str
+    interval: str
+    recent: str
+    recent_interval: str
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A large number: its label, the number, and beside it lines parted by ``; ``."""
+
+    label: str
+    value: str
+    detail: str
+
+
+def number(value: float, form: str) -> str:
+    """Formats a number with a true minus sign."""
+    return form.format(value).replace("-", MINUS)
+
+
+def measures(run: Run) -> list[Measure]:
+    """Returns every number of the summary that a reader can use."""
+    others = {
+        name: (f"{name} (mean)", "{:.4g}", "")
+        for name in sorted({name for entry in run.good for name in entry.row["metrics"]})
+        if name not in _KNOWN
+    }
+    return [
+        _measure(run, name, *how)
+        for name, how in (_KNOWN | others).items()
+        if run.number(name) is not None
+    ]
+
+
+def _measure(run: Run, name: str, label: str, form: str, unit: str) -> Measure:
+    def texts(recent: bool) -> tuple[str, str]:
+        value, bounds = run.number(name, recent), run.interval(name, recent)
+        text = "" if value is None else number(value, form) + unit
+        return text, between(bounds, form) if bounds else ""
+
+    return Measure(label, *texts(False), *texts(True))
+
+
+def between(bounds: tuple[float, float], form: str) -> str:
+    """Formats an interval, such as ``1.7 to 2.1``."""
+    return f"{number(bounds[0], form)} to {number(bounds[1], form)}"
+
+
+def title(run: Run) -> str:
+    """Returns the run in one line."""
+    gain, psnr = run.number("speedup_calls"), run.number("psnr_db")
+    if not run.entries:
+        return "No samples yet"
+    if gain is None:
+        return "Every sample failed"
+    calls = f"{gain:.2f} times fewer network calls" if gain > 1.005 else "No network calls saved"
+    identical = (run.number("psnr_db_identical") or 0) > 0
+    if gain > 1.005 and (run.number("speedup_wall") or 2) < 1.005:
+        return f"{calls}, but no faster by the clock"
+    score = run.interval("score_difference")
+    if score and score[1] < 0:
+        return f"{calls}, but at a lower score"
+    if psnr is not None:
+        return f"{calls}, at {psnr:.1f} dB PSNR to the full run"
+    return f"{calls}, identical images" if identical else calls
+
+
+def tiles(run: Run) -> list[Tile]:
+    """Returns the large numbers."""
+    return [tile for tile in (_calls(run), _wall(run), _psnr(run), _score(run)) if tile]
+
+
+def _calls(run: Run) -> Tile | None:
+    gain = run.number("speedup_calls")
+    if gain is None:
+        return None
+    detail = f"{run.number('calls_full'):.1f} → {run.number('calls_mean'):.1f} calls a sample"
+    return Tile(
+        "Speed-up by calls", f"{gain:.2f}{TIMES}", _with_last(run, "speedup_calls", detail)
+    )
+
+
+def _wall(run: Run) -> Tile | None:
+    gain = run.number("speedup_wall")
+    if gain is None:
+        return None
+    bounds = run.interval("speedup_wall")
+    detail = f"95 % interval {between(bounds, '{:.2f}')}" if bounds else "denoising only"
+    return Tile(
+        "Speed-up by wall time", f"{gain:.2f}{TIMES}", _with_last(run, "speedup_wall", detail)
+    )
+
+
+def _with_last(run: Run, name: str, detail: str) -> str:
+    """Adds the last samples' number, where they are not all there are."""
+    recent = run.number(name, recent=True)
+    return (
+        f"{detail}; last {LAST}: {recent:.2f}{TIMES}"
+        if recent and len(run.good) > LAST
+        else detail
+    )
+
+
+def _psnr(run: Run) -> Tile | None:
+    value, worst = run.number("psnr_db"), run.number("psnr_db_min")
+    same = int(run.number("psnr_db_identical") or 0)
+    if value is None:
+        return Tile("PSNR to the full run", "∞", f"all {same} images identical") if same else None
+    parts = [f"lowest {worst:.1f}"] if worst is not None else []
+    parts += [f"{same} identical left out"] if same else []
+    return Tile("PSNR to the full run", f"{value:.1f} dB", "; ".join(parts))
+
+
+def _score(run: Run) -> Tile | None:
+    value, full = run.number("score"), run.number("score_full")
+    if value is None:
+        return None
+    detail = "" if full is None else f"without skipping {full:.3f}"
+    bounds = run.interval("score_difference")
+    if bounds:
+        detail += f"; difference {between(bounds, '{:+.3f}')}"
+    return Tile("Score with skipping", f"{value:.3f}", detail)

@@ -1,0 +1,186 @@
+"""Reads a run directory, and says what is missing, cut off or unreadable in it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fastflow.report.entry import Entry
+from fastflow.summary import LAST, summarise
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory's content.
+
+    Args:
+        path: the directory.
+        entries: its samples, in the order of their indices.
+        summary: the numbers over all samples.
+        recent: the same numbers over the last 20 samples that did not fail.
+        config: the resolved configuration, as the text of its file.
+        settings: the same as a mapping.
+        versions: what the run was made with.
+        records: observations and decisions.
+        memory: what was learned.
+        notes: what a reader should know about the files.
+    """
+
+    path: Path
+    entries: tuple[Entry, ...]
+    summary: Mapping[str, Any]
+    recent: Mapping[str, Any]
+    config: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, Any] = field(default_factory=dict)
+    records: Sequence[Mapping[str, Any]] = ()
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> int:
+        """The number T of time steps."""
+        known = self.summary.get("steps") or self.settings.get("steps")
+        last = max((entry.computed[-1] for entry in self.entries if entry.computed), default=0)
+        return max(int(known or 0), last + 1)
+
+    @property
+    def good(self) -> tuple[Entry, ...]:
+        """The samples that did not fail."""
+        return tuple(entry for entry in self.entries if not entry.failure)
+
+    @property
+    def branches(self) -> float:
+        """Network calls a computed step: more than 1 where guidance has branches of its own."""
+        ratios = [entry.calls / len(entry.computed) for entry in self.good if entry.computed]
+        return sum(ratios) / len(ratios) if ratios else 1.0
+
+    def number(self, name: str, recent: bool = False) -> float | None:
+        """Returns a number of the summary, or None where it was not measured."""
+        value = (self.recent if recent else self.summary).get(name)
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            return None
+        return float(value)
+
+    def interval(self, name: str, recent: bool = False) -> tuple[float, float] | None:
+        """Returns a number's 95 % interval, or None where there is none (or one sample)."""
+        bounds = ((self.recent if recent else self.summary).get("intervals") or {}).get(name)
+        if (
+            len(self.good) < 2
+            or not bounds
+            or any(b is None or not math.isfinite(b) for b in bounds)
+        ):
+            return None
+        return float(bounds[0]), float(bounds[1])
+
+
+def load_run(path: Path) -> Run:
+    """Reads a run directory; what is not there yet is noted.
+
+    Raises:
+        ValueError: If it is no run directory, or a file holds something else than it should.
+    """
+    _check(path)
+    notes: list[str] = []
+    rows = [Entry.of(row, where) for where, row in _lines(path / "samples.jsonl", notes)]
+    entries = tuple(sorted(rows, key=lambda entry: entry.index))
+    text = (path / "config.yaml").read_text(encoding="utf-8")
+    good = [entry.row for entry in entries if not entry.failure]
+    return Run(
+        path=path,
+        entries=entries,
+        summary=_summary(path, entries, notes),
+        recent=summarise(good[-LAST:]),
+        config=text,
+        settings=_mapping(path / "config.yaml", text),
+        versions=_json(path / "versions.json", notes),
+        records=[row for _, row in _lines(path / "records.jsonl", notes)],
+        memory=_json(path / "memory.json", notes),
+        notes=tuple(notes),
+    )
+
+
+def _check(path: Path) -> None:
+    """Raises a ValueError unless the path looks like a run directory."""
+    if not path.is_dir():
+        kind = "a file" if path.exists() else "not there"
+        raise ValueError(
+            f"`run_dir` '{path}' is {kind}: give the directory that `fastflow sample` printed."
+        )
+    missing = [name for name in ("config.yaml", "samples.jsonl") if not (path / name).is_file()]
+    if missing:
+        raise ValueError(
+            f"`run_dir` '{path}' is no run directory: it has no {' and no '.join(missing)}. "
+            "Give the directory that `fastflow sample` printed, or make one with it."
+        )
+
+
+def _lines(path: Path, notes: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields where each JSON line stands, and the line; a last one that is cut off is noted."""
+    if not path.is_file():
+        notes.append(f"{path.name} is missing.")
+        return
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"{path.name}, line {number}"
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            if any(rest.strip() for rest in lines[number:]):
+                raise ValueError(f"{where}, is not JSON ({error}): mend or delete it.") from error
+            notes.append(f"The last line of {path.name} was cut off and is left out.")
+            return
+        if not isinstance(row, dict):
+            raise ValueError(f"{where}, must hold an object, got {line[:40]!r}.")
+        yield where, row
+
+
+def _json(path: Path, notes: list[str]) -> dict[str, Any]:
+    """Returns a JSON object; an empty one, and a note, where it is missing or cut off."""
+    if not path.is_file():
+        notes.append(f"{path.name} is missing.")
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        content = None
+    if not isinstance(content, dict):
+        notes.append(f"{path.name} is not a whole JSON object and is left out.")
+        return {}
+    return content
+
+
+def _summary(path: Path, entries: Sequence[Entry], notes: list[str]) -> dict[str, Any]:
+    """Returns the run's own summary; made from the samples where it is missing or outdated."""
+    own = summarise([entry.row for entry in entries])
+    if not (path / "summary.json").is_file():
+        notes.append(
+            "summary.json is missing: the run is unfinished, and the numbers are made from the "
+            f"{len(entries)} samples so far."
+        )
+        return own
+    written = _json(path / "summary.json", notes)
+    if written and written.get("samples") != len(entries):
+        notes.append(
+            f"summary.json speaks of {written.get('samples')} samples and samples.jsonl holds "
+            f"{len(entries)}: the numbers are made from the latter."
+        )
+        return written | own
+    return own | written
+
+
+def _mapping(path: Path, text: str) -> dict[str, Any]:
+    """Parses a YAML mapping."""
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path.name} is not YAML: {error}") from error
+    return content if isinstance(content, dict) else {}

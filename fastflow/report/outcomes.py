@@ -1,0 +1,111 @@
+"""What skipping did to scores and time: figures, and the numbers behind them."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from fastflow.report.figures import HALF, Chart
+from fastflow.report.load import Run
+from fastflow.report.style import COLOURS, LEVELS, draw
+
+
+def tasks(run: Run) -> Chart | None:
+    """Draws the score per task, full and skipped."""
+    names = sorted({entry.task for entry in run.good if entry.score is not None})
+    if not names:
+        return None
+    found = [task_scores(run, name) for name in names]
+
+    def plot(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        for i, (full, skip, _) in enumerate(found):
+            if full is not None:
+                ax.plot([full, skip], [i, i], color=COLOURS["line"], linewidth=2, zorder=1)
+                ax.plot(
+                    full, i, "o", color=COLOURS["full"], markersize=8, fillstyle="none", mew=1.4
+                )
+            ax.plot(skip, i, "o", color=COLOURS["skip"], markersize=5)
+        ax.plot([], [], "o", color=COLOURS["full"], markersize=8, fillstyle="none", label="full")
+        ax.plot([], [], "o", color=COLOURS["skip"], markersize=5, label="with skipping")
+        ax.set_yticks(range(len(names)), [_short(name or "all", 24) for name in names])
+        ax.set_ylim(len(names) - 0.4, -0.6)
+        values = [v for full, skip, _ in found for v in (full, skip) if v is not None]
+        ax.set_xlim((-0.03, 1.03) if min(values) >= 0 and max(values) <= 1 else None)
+        ax.set_xlabel("mean score")
+        ax.tick_params(length=0)
+        ax.grid(axis="both")
+        ax.spines[["left", "bottom"]].set_visible(False)
+        figure.legend(loc="outside upper left", ncols=2, borderpad=0)
+
+    size = (HALF[0], min(8.0, max(1.6, 0.9 + 0.3 * len(names))))
+    return Chart(
+        "Score per task",
+        "Rings are the mean score of the full runs, dots of the skipped ones: a dot left of its "
+        "ring is a task that skipping hurts.",
+        draw("tasks", "Mean score per task, full and with skipping.", size, plot),
+    )
+
+
+def task_scores(run: Run, task: str) -> tuple[float | None, float, int]:
+    """Returns the mean score in full (or None) and with skipping, and on how many samples."""
+    own = [entry for entry in run.good if entry.task == task and entry.score is not None]
+    paired = [entry for entry in own if entry.score_full is not None]
+    use = paired or own
+    full = float(np.mean([entry.score_full or 0.0 for entry in paired])) if paired else None
+    return full, float(np.mean([entry.score or 0.0 for entry in use])), len(use)
+
+
+def times(run: Run) -> Chart | None:
+    """Draws the mean wall time of a sample by part, full and skipped."""
+    split = mean_times(run)
+    if not split or not any(sum(parts.values()) for parts in split.values()):
+        return None
+    longest = max(sum(parts.values()) for parts in split.values())
+    scale, unit = (1, "seconds") if longest >= 1 else (1000, "milliseconds")
+
+    def plot(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        paint = {"encode": LEVELS[1], "denoise": LEVELS[3], "decode": LEVELS[5]}
+        for i, parts in enumerate(split.values()):
+            left = 0.0
+            for part, seconds in parts.items():
+                ax.barh(i, seconds * scale, left=left, color=paint[part], height=0.55)
+                left += seconds * scale
+            text = f"{left:.3g}"
+            ax.annotate(text, (left, i), (4, 0), textcoords="offset points", va="center")
+        ax.set_yticks(range(len(split)), list(split))
+        ax.set_ylim(len(split) - 0.4, -0.6)
+        ax.set_xlabel(f"{unit} a sample")
+        ax.margins(x=0.12)
+        ax.tick_params(length=0)
+        ax.grid(axis="x")
+        ax.spines[["left", "bottom"]].set_visible(False)
+        keys = [Patch(color=paint[part], label=part) for part in paint]
+        figure.legend(handles=keys, loc="outside upper left", ncols=3, borderpad=0)
+
+    return Chart(
+        "Where the time goes",
+        "Mean wall time of a sample in the text encoder, the denoising steps and the decoder: "
+        "skipping can shorten only the middle part.",
+        draw("times", "Mean wall time by part, full and with skipping.", (HALF[0], 1.9), plot),
+    )
+
+
+def mean_times(run: Run) -> dict[str, dict[str, float]]:
+    """Returns the mean seconds by part, without and with skipping; only of what was timed."""
+    timed = [entry.row for entry in run.good]
+    split = {
+        "full": [row["seconds_full"] for row in timed if row["seconds_full"]],
+        "skipped": [row["seconds"] for row in timed],
+    }
+    return {
+        name: {part: float(np.mean([row[part] for row in rows])) for part in rows[0]}
+        for name, rows in split.items()
+        if rows
+    }
+
+
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

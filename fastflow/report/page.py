@@ -1,0 +1,95 @@
+"""Puts the page together: everything on it is in the file, and nothing is fetched."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from fastflow.report import figures
+from fastflow.report.arms import arms, read_arms
+from fastflow.report.gallery import gallery, psnr_text, scores_as_text, worst
+from fastflow.report.headline import measures, tiles, title
+from fastflow.report.load import Run
+from fastflow.report.outcomes import mean_times, task_scores, tasks, times
+from fastflow.report.sentences import sentences
+from fastflow.summary import LAST
+
+_HERE = Path(__file__).parent
+
+
+def render(run: Run) -> str:
+    """Returns a run's page as HTML.
+
+    Args:
+        run: what `load_run` returned.
+    """
+    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        run=run,
+        title=title(run),
+        tiles=tiles(run),
+        sentences=sentences(run),
+        measures=measures(run),
+        last=LAST,
+        gallery=gallery(run),
+        decisions=figures.decisions(run),
+        curves=_present(
+            figures.calls(run),
+            figures.fidelity(run),
+            figures.skip_lengths(run),
+            figures.velocity_change(run),
+        ),
+        arms=arms(run),
+        table=read_arms(run.memory),
+        drawn=_drawn(run),
+        outcomes=_present(tasks(run), times(run)),
+        tasks=_tasks(run),
+        times=mean_times(run),
+        worst=worst(run, 8),
+        lost=[entry for entry in run.good if entry.lost],
+        failed=[entry for entry in run.entries if entry.failure],
+        score_text=scores_as_text(run),
+        psnr_text=psnr_text,
+        css=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        policy=_content_policy(script),
+        written=time.strftime("%Y-%m-%d %H:%M"),
+    )
+
+
+def _present(*charts: figures.Chart | None) -> list[figures.Chart]:
+    return [chart for chart in charts if chart is not None]
+
+
+def _tasks(run: Run) -> list[tuple[str, float | None, float, int]]:
+    """Returns task, full score, score with skipping and number of samples."""
+    names = sorted({entry.task for entry in run.good if entry.score is not None})
+    return [(name, *task_scores(run, name)) for name in names]
+
+
+def _drawn(run: Run) -> dict[str, int]:
+    """Counts decisions: all of them, those left to chance, and what was learned beside them."""
+    taken = [record for record in run.records if record.get("taken")]
+    chance = sum((record.get("propensity") or 1.0) < 1.0 for record in taken)
+    return {"taken": len(taken), "chance": chance, "beside": len(run.records) - len(taken)}
+
+
+def _content_policy(script: str) -> str:
+    """Returns a Content-Security-Policy: the page's own script and data URIs, nothing else."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
+    )

@@ -1,0 +1,92 @@
+"""Finds the rules of a component, and runs them."""
+
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+from typing import Any
+
+from fastflow.catalog import KINDS
+from fastflow.model import FlowModel
+from fastflow.testing import (
+    adapters,
+    components,
+    correctors,
+    extrapolators,
+    flow_models,
+    metrics,
+    observers,
+    policies,
+    rewards,
+)
+from fastflow.testing.rule import Rule, RuleBroken
+
+MODULES: dict[str, tuple[ModuleType, ...]] = {
+    "policy": (components, policies),
+    "extrapolator": (components, extrapolators),
+    "corrector": (components, correctors),
+    "reward": (components, rewards),
+    "model": (components, adapters),
+    "metric": (components, metrics),
+    "observer": (components, observers),
+    "trainer": (components,),
+    "flow_model": (flow_models,),
+}
+
+
+def kind_of(component: Any) -> str:
+    """Returns the kind of a component (an instance or a class) or of a loaded model.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    cls = component if isinstance(component, type) else type(component)
+    for kind, (_, base) in KINDS.items():
+        if issubclass(cls, base):
+            return kind
+    if issubclass(cls, FlowModel):
+        return "flow_model"
+    raise ValueError(f"`component` is of no kind that fastflow knows, got {component!r}.")
+
+
+def rules(component: Any) -> list[Rule]:
+    """Returns the rules for a component, given itself, its class or the name of its kind."""
+    kind = component if isinstance(component, str) else kind_of(component)
+    if kind not in MODULES:
+        raise ValueError(f"`component` must be one of {', '.join(MODULES)}, got {kind!r}.")
+    return [
+        function
+        for module in MODULES[kind]
+        for function in vars(module).values()
+        if getattr(function, "is_rule", False) and function.__module__ == module.__name__
+    ]
+
+
+def check(component: Any, **context: Any) -> None:
+    """Holds a component, or a loaded model, to every rule of its kind.
+
+    Args:
+        component: a component, or what an adapter's `load` gave.
+        **context: given to those rules that take it; for loaded models ``steps`` and ``prompt``.
+
+    Raises:
+        RuleBroken: of the first rule that is broken.
+    """
+    for rule in rules(component):
+        rule(component, **_wanted(rule, context))
+
+
+def failures(component: Any, **context: Any) -> list[RuleBroken]:
+    """Returns one `RuleBroken` for every rule that a component breaks."""
+    found = []
+    for rule in rules(component):
+        try:
+            rule(component, **_wanted(rule, context))
+        except RuleBroken as broken:
+            found.append(broken)
+    return found
+
+
+def _wanted(rule: Rule, context: dict[str, Any]) -> dict[str, Any]:
+    names = inspect.signature(rule).parameters
+    return {name: value for name, value in context.items() if name in names}

@@ -1,0 +1,121 @@
+"""Rules for every component, of whatever kind."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from fastflow.catalog import KINDS
+from fastflow.testing.rule import demand, rule
+
+PLAIN = (int, float, str, bool)
+PROBES: dict[Any, tuple] = {
+    int: (-1, 0, 10**6),
+    float: (-1.0, 0.0, 2.0, math.inf, math.nan),
+    str: ("no such thing",),
+    bool: (),
+}
+
+
+@rule
+def is_a_frozen_dataclass(component):
+    """Its fields are its parameters, its configuration, its repr and its log entry."""
+    demand(is_dataclass(component), f"{type(component).__name__} is no dataclass")
+    params = type(component).__dataclass_params__
+    demand(params.frozen, f"{type(component).__name__} is not frozen")
+
+
+@rule
+def says_in_its_docstring_what_it_does(component):
+    """The first line is a sentence: it is shown wherever components are listed."""
+    cls = type(component)
+    line = (cls.__doc__ or "").strip().split("\n")[0]
+    demand(line and not line.startswith(f"{cls.__name__}("), "there is no docstring")
+    demand(line.endswith("."), f"the first line is no sentence: {line!r}")
+
+
+@rule
+def survives_pickling(component):
+    """It travels to other processes."""
+    again = pickle.loads(pickle.dumps(component))
+    demand(again == component, f"it came back as {again!r}")
+
+
+@rule
+def its_repr_makes_an_equal_one(component):
+    """Memories and logs are keyed by the repr."""
+    names = {type(c).__name__: type(c) for c in _nested(component)}
+    again = eval(repr(component), {"inf": math.inf, "nan": math.nan, **names})
+    demand(again == component, f"{component!r} makes {again!r}")
+
+
+@rule
+def its_fields_are_of_types_a_config_knows(component):
+    """int, float, str, bool, sequences of those, a component; or None beside one of them."""
+    hints = get_type_hints(type(component))
+    for f in fields(component):
+        demand(_known(hints[f.name]), f"`{f.name}` is of type {hints[f.name]}")
+
+
+@rule
+def takes_a_list_where_it_has_a_tuple(component):
+    """Sequences arrive from the configuration as lists."""
+    for f in fields(component):
+        value = getattr(component, f.name)
+        if isinstance(value, tuple):
+            again = replace(component, **{f.name: list(value)})
+            demand(again == component, f"`{f.name}` given as a list makes {again!r}")
+
+
+@rule
+def names_the_field_and_the_value_that_it_refuses(component):
+    """A ValueError with the field's name in backticks; which values it refuses is its affair."""
+    hints = get_type_hints(type(component))
+    for f in fields(component):
+        for value in _probes(hints[f.name]):
+            try:
+                replace(component, **{f.name: value})
+            except ValueError as error:
+                text = str(error)
+                demand(f"`{f.name}`" in text, f"`{f.name}` = {value!r} is refused by {text!r}")
+                shown = any(form in text for form in _forms(value))
+                demand(shown, f"`{f.name}` = {value!r} is refused without its value by {text!r}")
+
+
+def _nested(component: Any) -> Iterator[Any]:
+    """Yields a component and those in its fields."""
+    yield component
+    for f in fields(component):
+        value = getattr(component, f.name)
+        for inner in value if isinstance(value, tuple) else (value,):
+            if is_dataclass(inner):
+                yield from _nested(inner)
+
+
+def _known(hint: Any) -> bool:
+    origin, inner = get_origin(hint), get_args(hint)
+    if hint in PLAIN:
+        return True
+    if isinstance(hint, type) and any(issubclass(hint, base) for _, base in KINDS.values()):
+        return True
+    if origin in (Union, UnionType):
+        return all(_known(a) for a in inner if a is not type(None))
+    return origin in (tuple, list) and all(_known(a) for a in inner if a is not Ellipsis)
+
+
+def _probes(hint: Any) -> tuple:
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return tuple(v for a in inner if a is not type(None) for v in _probes(a))
+    if origin in (tuple, list) and inner[0] in (int, float):
+        return (), (inner[0](-1),), (inner[0](3), inner[0](2)), (inner[0](0), inner[0](0))
+    return PROBES.get(hint, ())
+
+
+def _forms(value: Any) -> set[str]:
+    forms = {str(value), repr(value)}
+    return forms | {str(list(value))} if isinstance(value, tuple) else forms

@@ -1,0 +1,206 @@
+"""Rules for loaded models: ``check(adapter.load(), steps=4, prompt="a red circle")``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from fastflow.corrector import NoCorrection
+from fastflow.extrapolator import Reuse
+from fastflow.grid import Grid
+from fastflow.model import FlowModel
+from fastflow.policy import Policy, Unskipped
+from fastflow.records import Problem, Request
+from fastflow.sampler import Sampler
+from fastflow.testing.rule import demand, rule
+
+TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-4, torch.float16: 5e-3}
+
+
+@rule
+def names_itself_and_its_calls(model):
+    """Its key fits memories to models; its calls per velocity are one or more."""
+    demand(isinstance(model.key, str) and model.key, f"`key` is {model.key!r}")
+    calls = model.calls_per_velocity
+    demand(isinstance(calls, int) and calls >= 1, f"`calls_per_velocity` is {calls!r}")
+
+
+@rule
+def prepares_the_grid_it_promises(model, *, steps=4, prompt="a sample"):
+    """`grid(steps)` is what `prepare` uses; it has the steps asked for and ends at 0."""
+    problem = _problem(model, steps, prompt)
+    grid = problem.grid
+    demand(grid.steps == steps, f"asked for {steps} steps it prepared {grid.steps}")
+    demand(grid.digest == model.grid(steps).digest, "`grid` and `prepare` give different grids")
+    demand(grid.sigma[-1] == 0, f"the grid ends at sigma = {grid.sigma[-1]}")
+    demand(len(grid.model_times) == steps, f"{len(grid.model_times)} times for {steps} steps")
+
+
+@rule
+def prepares_by_the_seed(model, *, steps=4, prompt="a sample"):
+    """The same seed gives the same noise, another seed other noise; one row."""
+    a, b, c = (_problem(model, steps, prompt, seed).x for seed in (5, 5, 6))
+    demand(len(a) == 1, f"the latents have {len(a)} rows")
+    demand(torch.equal(a, b), "the same seed gave other noise")
+    demand(not torch.equal(a, c), "another seed gave the same noise")
+
+
+@rule
+def gives_finite_velocities_shaped_like_x(model, *, steps=4, prompt="a sample"):
+    """At every time of the grid."""
+    problem = _problem(model, steps, prompt)
+    for k in range(steps):
+        v = _velocity(model, problem, k)
+        demand(v.shape == problem.x.shape, f"x is {problem.x.shape}, the velocity {v.shape}")
+        demand(torch.isfinite(v).all(), f"the velocity at step {k} is not finite")
+
+
+@rule
+def gives_the_same_velocity_whenever_asked(model, *, steps=4, prompt="a sample"):
+    """Bit for bit, also after calls for another sample."""
+    mine, other = _problem(model, steps, prompt), _problem(model, steps, prompt, 6)
+    first = _velocity(model, mine, 1)
+    _velocity(model, other, 2)
+    demand(torch.equal(first, _velocity(model, mine, 1)), "asked again the velocity differs")
+
+
+@rule
+def velocity_leaves_its_inputs_alone(model, *, steps=4, prompt="a sample"):
+    """The loop still needs x and t."""
+    problem = _problem(model, steps, prompt)
+    x, t = problem.x.clone(), problem.grid.model_times[1:2].clone()
+    with torch.no_grad():
+        model.velocity(x, t, [problem.conditioning])
+    demand(torch.equal(x, problem.x), "`velocity` changed x")
+    demand(torch.equal(t, problem.grid.model_times[1:2]), "`velocity` changed t")
+
+
+@rule
+def a_batch_gives_what_its_samples_give_alone(model, *, steps=4, prompt="a sample"):
+    """Up to rounding, with rows at different times."""
+    problems = [_problem(model, steps, prompt, seed) for seed in (5, 6, 7)]
+    ks = [2, 0, 1]
+    alone = [_velocity(model, p, k) for p, k in zip(problems, ks)]
+    x = torch.cat([p.x for p in problems])
+    t = torch.cat([p.grid.model_times[k : k + 1] for p, k in zip(problems, ks)])
+    with torch.no_grad():
+        batch = model.velocity(x, t, [p.conditioning for p in problems])
+    for i, (a, b) in enumerate(zip(alone, batch.split(1), strict=True)):
+        off = _distance(a, b)
+        demand(off <= _tolerance(a), f"row {i} is {off:.1e} (relative) from the sample alone")
+
+
+@rule
+def advances_by_an_euler_step(model, *, steps=4, prompt="a sample"):
+    """``x + dsigma v`` up to its rules of rounding; x and v are left alone."""
+    problem = _problem(model, steps, prompt)
+    x, v, dsigma = problem.x, _velocity(model, problem, 1), problem.grid.dsigmas[1]
+    before = x.clone(), v.clone()
+    off = _distance(x.double() + dsigma.double() * v.double(), model.advance(x, v, dsigma))
+    demand(off <= _tolerance(v), f"`advance` is {off:.1e} (relative) from an Euler step")
+    same = torch.equal(before[0], x) and torch.equal(before[1], v)
+    demand(same, "`advance` changed its inputs")
+
+
+@rule
+def never_skipping_is_plain_euler(model, *, steps=4, prompt="a sample"):
+    """Bit for bit, and every call is counted."""
+    problem = _problem(model, steps, prompt)
+    x, grid = problem.x, problem.grid
+    with torch.no_grad():
+        for k in range(steps):
+            v = model.velocity(x, grid.model_times[k : k + 1], [problem.conditioning])
+            x = model.advance(x, v, grid.dsigmas[k])
+    (sample,) = _sampler(model).run([problem.request])
+    if sample.failure or sample.x is None:
+        raise AssertionError(f"the sample failed: {sample.failure}")
+    off = _distance(x, sample.x)
+    demand(torch.equal(sample.x, x), f"it ends {off:.1e} (relative) away")
+    calls = steps * model.calls_per_velocity
+    demand(sample.calls == calls, f"{sample.calls} calls were counted, not {calls}")
+
+
+@rule
+def decodes_its_latents(model, *, steps=4, prompt="a sample"):
+    """To an output; the latents are left alone."""
+    problem = _problem(model, steps, prompt)
+    x = problem.x.clone()
+    demand(model.decode(x, problem) is not None, "`decode` gave None")
+    demand(torch.equal(x, problem.x), "`decode` changed the latents")
+
+
+@rule
+def a_sample_that_fails_fails_alone(model, *, steps=4, prompt="a sample"):
+    """Where the velocity of one sample is not a number, it is marked and the others go on."""
+    requests = [_request(i, steps, prompt, i) for i in range(3)]
+    samples = {s.request.index: s for s in _sampler(Poisoned(model)).run(requests)}
+    demand(samples[0].failure and samples[0].output is None, "a sample of NaN is not marked")
+    for i in (1, 2):
+        demand(not samples[i].failure, f"sample {i} failed with it: {samples[i].failure}")
+        demand(samples[i].output is not None, f"sample {i} has no output")
+
+
+class Poisoned(FlowModel):
+    """A model whose last velocity of sample 0 is not a number."""
+
+    def __init__(self, model: FlowModel):
+        self.model, self.key = model, model.key
+        self.calls_per_velocity = model.calls_per_velocity
+
+    def grid(self, steps: int) -> Grid:
+        return self.model.grid(steps)
+
+    def prepare(self, request: Request) -> Problem:
+        problem = self.model.prepare(request)
+        last = problem.grid.model_times[-1] if request.index == 0 else None
+        return replace(problem, conditioning=(last, problem.conditioning))
+
+    def velocity(self, x: Tensor, t: Tensor, conditioning) -> Tensor:
+        v = self.model.velocity(x, t, [inner for _, inner in conditioning]).clone()
+        for i, (last, _) in enumerate(conditioning):
+            if last is not None and t[i] == last:
+                v[i] = torch.nan
+        return v
+
+    def advance(self, x: Tensor, v: Tensor, dsigma: Tensor) -> Tensor:
+        return self.model.advance(x, v, dsigma)
+
+    def decode(self, x: Tensor, problem: Problem):
+        return self.model.decode(x, replace(problem, conditioning=problem.conditioning[1]))
+
+
+class _Full(Policy):
+    """Computes every step."""
+
+    def begin(self, grid, memory):
+        return Unskipped()
+
+
+def _sampler(model: FlowModel) -> Sampler:
+    return Sampler(model, _Full(), Reuse(), NoCorrection(), max_batch=2)
+
+
+def _request(index: int, steps: int, prompt: str, seed: int) -> Request:
+    return Request(index=index, prompt=prompt, seed=seed, steps=steps)
+
+
+def _problem(model: FlowModel, steps: int, prompt: str, seed: int = 5) -> Problem:
+    with torch.no_grad():
+        return model.prepare(_request(0, steps, prompt, seed))
+
+
+def _velocity(model: FlowModel, problem: Problem, k: int) -> Tensor:
+    t = problem.grid.model_times[k : k + 1].clone()
+    with torch.no_grad():
+        return model.velocity(problem.x.clone(), t, [problem.conditioning])
+
+
+def _distance(a: Tensor, b: Tensor) -> float:
+    """Returns the relative L2 distance of b from a."""
+    return float((a.double() - b.double()).norm() / a.double().norm().clamp_min(1e-30))
+
+
+def _tolerance(v: Tensor) -> float:
+    return TOLERANCES.get(v.dtype, 5e-2)

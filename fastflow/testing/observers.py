@@ -1,0 +1,14 @@
+"""Rules for observers: a light one, that starts nothing."""
+
+from __future__ import annotations
+
+import inspect
+
+from fastflow.testing.rule import demand, rule
+
+
+@rule
+def opens_on_a_run_directory_and_its_configuration(observer):
+    """``open(run_dir, config)``."""
+    names = list(inspect.signature(observer.open).parameters)
+    demand(names == ["run_dir", "config"], f"`open` takes {names}")

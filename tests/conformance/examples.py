@@ -1,0 +1,42 @@
+"""Which components, with which parameters, the rules are held against."""
+
+from fastflow import installed
+from fastflow.reward import Paper
+
+# parameters beside the defaults, per kind and name
+MORE = {
+    ("policy", "every"): [{"interval": 1}, {"interval": 5}],
+    ("policy", "listed"): [{"steps": (0, 2, 3, 7)}],
+    ("policy", "random_arms"): [{"arms": (0, 1, 2, 3, 5)}],
+    ("policy", "ucb"): [
+        {"full_first": 0, "round": 1, "gamma": 2.0, "reward": Paper()},
+        {"arms": (0, 1, 2, 3)},
+    ],
+    ("policy", "epsilon_greedy"): [{"full_first": 0, "epsilon": 0.7, "decay": 0.1}],
+    ("policy", "released"): [{"arms": (0, 1, 3), "gamma": 0.0}],
+    ("extrapolator", "nudge"): [{"rate": 0.4}, {"rate": 0.0}],
+    ("corrector", "interpolate"): [{"order": 2}, {"order": 3}],
+    ("reward", "paper"): [{"scale": 3.0, "loss": "relative_l1"}],
+}
+
+# per adapter the arguments of `load` to try, and what its prompts look like; an adapter that is
+# missing here is only held to the rules that need no weights
+LOADS = {
+    "mixture": [{"dtype": "float64"}, {"dtype": "float32"}],
+}
+
+
+def components():
+    """Yields (label, component) for every installed component and every example of it."""
+    for entry in installed().entries:
+        for i, parameters in enumerate([{}, *MORE.get((entry.kind, entry.name), [])]):
+            label = f"{entry.kind}-{entry.name}" + (f"-{i}" if i else "")
+            yield label, entry.component(**parameters)
+
+
+def loads():
+    """Yields (label, adapter, arguments of load) for every adapter that can be loaded here."""
+    for name in installed().names("model"):
+        for arguments in LOADS.get(name, []):
+            label = "-".join([name, *arguments.values()])
+            yield label, installed().get("model", name)(), arguments

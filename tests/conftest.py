@@ -1,0 +1,23 @@
+"""What every test runs under: one thread, no network, the same seeds."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["WANDB_MODE"] = "offline"
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+torch.set_num_threads(min(2, torch.get_num_threads()))
+
+
+@pytest.fixture(autouse=True)
+def seeds():
+    """Seeds the global generators, for what still uses them."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)

@@ -1,0 +1,161 @@
+"""Bandits: their statistics, their formulas, and that they find the better arm."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastflow import ArmStats, Observation, greedy
+from fastflow.bandit import Moments
+from fastflow.policy import Now
+from fastflow.reward import Fixed
+from fastflow.testing import drive, uneven
+from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
+from fastflow_plugins.policies.ucb import UCB
+
+GRID = uneven(24, 1.0)
+VALUES = st.lists(st.floats(-1e3, 1e3), max_size=12)
+
+
+def stats(count, mean):
+    count, mean = np.array(count), np.array(mean, dtype=float)
+    return ArmStats(np.arange(len(count)), count, mean, np.zeros(len(count)))
+
+
+def now(index=3, key=(0, 0)):
+    return Now(GRID, index, 0, key)
+
+
+@given(VALUES, VALUES)
+def test_merged_moments_are_those_of_all_values(a, b):
+    left, right = Moments(2), Moments(2)
+    for moments, values in ((left, a), (right, b)):
+        for value in values:
+            moments.add((1,), value)
+    left.merge(right)
+    values = np.array(a + b)
+    assert left.count.tolist() == [0, len(values)]
+    if len(values):
+        assert left.mean[1] == pytest.approx(values.mean(), rel=1e-9, abs=1e-9)
+        scale = max(1.0, np.abs(values).max()) ** 2
+        assert left.m2[1] == pytest.approx(((values - values.mean()) ** 2).sum(), abs=1e-9 * scale)
+    if len(values) > 1:
+        wide = values.std(ddof=1)
+        assert left.spread[1] == pytest.approx(wide, rel=1e-6, abs=1e-4 * math.sqrt(scale))
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 50), st.floats(-1, 1)), min_size=2, max_size=5),
+    st.floats(0, 3),
+)
+def test_ucb_takes_the_highest_bound(arms, gamma):
+    count, mean = zip(*arms)
+    n = sum(count)
+    bounds = [q + gamma * math.sqrt(math.log(n) / c) for c, q in arms]
+    chances = UCB(gamma=gamma).chances(stats(count, mean), now())
+    assert sum(chances) == pytest.approx(1)
+    assert bounds[int(np.argmax(chances))] == pytest.approx(max(bounds), abs=1e-12)
+
+
+@pytest.mark.parametrize("policy", [UCB(), EpsilonGreedy()], ids=["ucb", "epsilon_greedy"])
+def test_untried_arms_come_first_and_share_the_chance(policy):
+    chances = policy.chances(stats([3, 0, 5, 0], [9.0, 0.0, 9.0, 0.0]), now())
+    assert list(chances) == [0, 0.5, 0, 0.5]
+
+
+def test_epsilon_greedy_explores_by_epsilon():
+    chances = EpsilonGreedy(epsilon=0.2).chances(stats([1, 1, 2, 1], [0, 3, 1, 3]), now())
+    assert list(chances) == pytest.approx([0.05, 0.45, 0.05, 0.45])
+    falling = EpsilonGreedy(epsilon=0.2, decay=0.5).chances(stats([3, 3], [0, 1]), now())
+    assert list(falling) == pytest.approx([0.025, 0.975])  # 0.2 / (1 + 0.5 * 6) = 0.05
+
+
+def test_greedy_shares_certainty_among_the_best():
+    assert greedy([1.0, 3.0, 3.0]).tolist() == [0, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("policy", [UCB(gamma=9.0), EpsilonGreedy(epsilon=1.0)])
+def test_a_frozen_bandit_takes_the_best_known_arm(policy):
+    memory = policy.empty(GRID)
+    for arm, reward in ((0, 1.0), (2, 2.0), (4, -1.0)):
+        memory.add(3, arm, 0.1, reward)
+    memory.freeze()
+    assert list(policy.probabilities([0, 2, 4, 6], now(), memory)) == [0, 1, 0, 0]
+    unknown = policy.probabilities([0, 2, 4, 6], now(4), memory)
+    assert list(unknown) == [0.25] * 4
+
+
+def teach(policy, velocity, samples):
+    memory = policy.empty(GRID)
+    for i in range(samples):
+        policy.learn(memory, drive(policy, GRID, memory, (0, i), velocity=velocity).observations)
+    return memory
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [UCB(gamma=1e-3, reward=Fixed(mu=0.01)), EpsilonGreedy(epsilon=0.1, reward=Fixed(mu=0.01))],
+    ids=["ucb", "epsilon_greedy"],
+)
+@pytest.mark.parametrize("full_first", [0, 1])
+def test_finds_where_it_pays_to_skip(policy, full_first):
+    """The velocity stands still in the first half of time and swings at every step in the second.
+
+    Skipping is free up to step 12, so the longest arm that lands there is best; after it every
+    skip costs more than it brings, so arm 0 is.
+    """
+    policy = type(policy)(**{**vars(policy), "full_first": full_first, "arms": (0, 1, 2, 5)})
+
+    def velocity(x, sigma):
+        k = round((1 - sigma) * 24)
+        return x * 0 + (1.0 if k <= 12 else 1.0 + k * (k - 11) / 10)
+
+    memory = teach(policy, velocity, 1 if full_first else 60).freeze()
+    computed = drive(policy, GRID, memory, (0, 99), velocity=velocity).computed
+    assert computed[:3] == (0, 6, 12)
+    assert computed[3:] == tuple(range(13, 24))
+
+
+def test_a_lesson_from_other_arms_is_not_learned():
+    policy = UCB()
+    memory = policy.empty(GRID)
+    policy.learn(memory, [Observation(3, 5, 9, 0.1, 0.1, False)])
+    assert memory.reward.count.sum() == 0
+    assert memory.samples == 1
+
+
+def test_the_summary_shows_best_arm_mean_and_count():
+    policy = UCB(arms=(0, 2))
+    memory = policy.empty(GRID)
+    memory.add(3, 2, 0.1, 0.25)
+    assert memory.summary().split("\n") == [
+        "step  best            skip 0            skip 2",
+        "   3     2                 -    +0.2500 (   1)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"arms": (2, 4)}, "`arms` must start with 0, got [2, 4]: arm 0 computes the next step."),
+        ({"arms": (0, 4, 2)}, "`arms` must rise, got [0, 4, 2]."),
+        ({"gamma": -1.0}, "`gamma` must be 0 or more, got -1.0."),
+        ({"full_first": -1}, "`full_first` must be 0 or more, got -1."),
+        ({"round": 0}, "`round` must be 1 or more, got 0."),
+    ],
+)
+def test_parameters_out_of_range_are_refused(parameters, message):
+    with pytest.raises(ValueError) as refusal:  # noqa: PT011 - compared whole below
+        UCB(**parameters)
+    assert str(refusal.value) == message
+
+
+def test_a_grid_too_short_for_the_arms_is_refused():
+    with pytest.raises(ValueError) as refusal:  # noqa: PT011 - compared whole below
+        drive(UCB(), uneven(5))
+    assert str(refusal.value) == (
+        "`arms` [0, 2, 4, 6] do not fit a grid of 5 steps: at most 3 steps in a row can be "
+        "skipped there. Use shorter arms or more steps."
+    )

@@ -1,0 +1,170 @@
+"""The loop: transcripts, landings, what it keeps and what it refuses."""
+
+import weakref
+
+import pytest
+import torch
+
+from fastflow import Episode, Grid
+from fastflow.corrector import NoCorrection
+from fastflow.extrapolator import Reuse
+from fastflow.flow import exposure, flow
+from fastflow.policy import Unskipped
+from fastflow.testing import drive, uneven
+from fastflow.testing.drive import euler, field
+from fastflow_plugins.correctors.interpolate import Interpolate
+from fastflow_plugins.extrapolators.polynomial import Linear, Quadratic
+from fastflow_plugins.policies.static import Every, Listed, Schedule
+
+
+def answer(loop, velocity):
+    """Feeds a loop with velocities by step; returns its trajectory and the x at every step."""
+    step, xs = next(loop), []
+    try:
+        while True:
+            xs.append(step.x.item())
+            step = loop.send((step.x, velocity(step.k) if step.wants_model() else None))
+    except StopIteration as stop:
+        return stop.value, xs
+
+
+def scalar(value):
+    return torch.tensor([[float(value)]], dtype=torch.float64)
+
+
+def even(steps, **options):
+    return Grid(torch.linspace(1, 0, steps + 1, dtype=torch.float64), **options)
+
+
+def test_computes_what_the_schedule_says_and_what_is_forced():
+    grid = uneven(10, must_compute=frozenset({6}))
+    assert drive(Listed(steps=(2, 3)), grid).computed == (0, 2, 3, 6, 9)
+    assert drive(Every(interval=4), grid).computed == (0, 4, 6, 8, 9)
+
+
+def test_an_episode_is_not_asked_where_a_call_is_forced():
+    class Asked(Episode):
+        asked = ()
+
+        def wants_model(self, now):
+            self.asked = (*self.asked, (now.index, now.streak))
+            return now.index == 3
+
+    grid, episode = even(7, must_compute=frozenset({4})), Asked()
+    loop = flow(scalar(0), grid, Reuse(), NoCorrection(), episode, euler)
+    end, _ = answer(loop, lambda k: scalar(1))
+    assert end.computed == (0, 3, 4, 6)
+    assert episode.asked == ((1, 0), (2, 1), (3, 2), (5, 0))
+
+
+def test_a_landing_is_corrected_as_by_hand():
+    """Velocities 1, 3 at steps 0, 1; step 2 skipped: the line says 5; the landing shows 4.
+
+    The line from 3 to 4 says 3.5 at step 2, so x moves by -0.25 (3.5 - 5) = 0.375.
+    """
+    velocities = {0: 1, 1: 3, 3: 4}
+    for corrector, shift in ((NoCorrection(), 0.0), (Interpolate(), 0.375)):
+        loop = flow(scalar(0), even(4), Linear(), corrector, Schedule({0, 1, 3}), euler)
+        end, xs = answer(loop, lambda k: scalar(velocities[k]))
+        assert xs == [0.0, -0.25, -1.0, -2.25]
+        assert end.x.item() == -2.25 + shift - 1.0
+        (seen,) = end.observations
+        assert (seen.step, seen.arm, seen.landing, seen.taken) == (1, 1, 3, True)
+        assert seen.error == 9.0  # the line says 7 at the landing
+        assert seen.exposure == 0.125  # half of one step of 0.25
+
+
+def test_a_parabola_through_an_earlier_velocity_corrects_as_by_hand():
+    """Through 1, 3, 4 at sigmas 1, 0.75, 0.25: at 0.5 the Lagrange weights are -1/3, 1, 1/3."""
+    velocities = {0: 1, 1: 3, 3: 4}
+    loop = flow(scalar(0), even(4), Reuse(), Interpolate(order=2), Schedule({0, 1, 3}), euler)
+    end, _ = answer(loop, lambda k: scalar(velocities[k]))
+    better = -1 / 3 + 3 + 4 / 3
+    assert end.x.item() == pytest.approx(-0.25 * (1 + 3 + better + 4), abs=1e-14)
+
+
+def test_the_drivers_own_latents_are_used():
+    loop = flow(scalar(0), even(2), Reuse(), NoCorrection(), Unskipped(), euler)
+    next(loop)
+    step = loop.send((scalar(10), scalar(2)))
+    assert step.x.item() == 9.0
+
+
+def test_a_forced_step_without_a_velocity_is_an_error():
+    loop = flow(scalar(0), even(3), Reuse(), NoCorrection(), Unskipped(), euler)
+    step = next(loop)
+    message = "^step 0 has to be computed, but no velocity was given.$"
+    with pytest.raises(RuntimeError, match=message):
+        loop.send((step.x, None))
+
+
+def test_an_unskipped_stretch_shows_every_arm_at_every_step():
+    grid = uneven(9)
+    velocities, seen = [], {}
+
+    class Full(Unskipped):
+        learns = True
+
+    def velocity(x, t):
+        velocities.append(field(x, t))
+        return velocities[-1]
+
+    episode = Full(lookback=3)
+    policy = type("Fixed", (Every,), {"begin": lambda self, grid, memory: episode})()
+    for o in drive(policy, grid, velocity=velocity, extrapolator=Linear()).observations:
+        seen[o.step, o.arm] = o
+    assert set(seen) == {(k, m) for k in range(9) for m in range(4) if k + m + 1 < 9}
+    for (k, m), o in seen.items():
+        a, b, j = velocities[k], velocities[max(k - 1, 0)], k + m + 1
+        slope = (grid.sigma[j] - grid.sigma[k]) / (grid.sigma[k] - grid.sigma[k - 1]) if k else 0
+        error = (a + slope * (a - b) - velocities[j]).square().mean().item()
+        assert o.error == pytest.approx(error, rel=1e-4, abs=1e-10)
+        assert (o.landing, o.taken) == (j, m == 0)
+
+
+def test_an_error_that_grows_evenly_enters_x_by_its_exposure():
+    grid = even(8)
+    assert exposure(grid, 2, 3) == 0.0
+    assert exposure(grid, 0, 2) == pytest.approx(1 / 8 * 1 / 2)
+    assert exposure(grid, 1, 5) == pytest.approx(1 / 8 * (1 + 2 + 3) / 4)
+    bent = uneven(8)
+    s = bent.sigma
+    by_hand = sum((s[i] - s[i + 1]) * (s[2] - s[i]) / (s[2] - s[6]) for i in (3, 4, 5))
+    assert exposure(bent, 2, 6) == pytest.approx(by_hand)
+
+
+def test_an_episode_that_watches_is_told_at_once():
+    class Watching(Schedule):
+        watches = True
+        told = ()
+
+        def observe(self, observations):
+            self.told = (*self.told, *((o.step, o.landing) for o in observations))
+
+    episode = Watching({0, 2, 5})
+    loop = flow(scalar(0), even(8), Reuse(), NoCorrection(), episode, euler)
+    step, told = next(loop), {}
+    while step.k < 7:
+        step = loop.send((step.x, scalar(1) if step.wants_model() else None))
+        told[step.k] = episode.told
+    assert told[2] == ()
+    assert told[3] == ((0, 2),)
+    assert told[6] == told[7] == ((0, 2), (2, 5))
+
+
+@pytest.mark.parametrize("lookback", [0, 2])
+@pytest.mark.parametrize("extrapolator", [Reuse(), Linear(), Quadratic()])
+@pytest.mark.parametrize("corrector", [NoCorrection(), Interpolate(), Interpolate(order=3)])
+def test_no_more_velocities_are_kept_than_are_used(extrapolator, corrector, lookback):
+    keep = max(extrapolator.depth, corrector.depth - 1) + lookback
+    episode, alive = Schedule({0, 1, 2, 3, 5, 8, 9, 10, 11, 12, 15}), []
+    episode.lookback = lookback
+    loop = flow(scalar(0), even(20), extrapolator, corrector, episode, euler)
+    step = next(loop)
+    while step.k < 19:
+        v = scalar(step.k) if step.wants_model() else None
+        alive += [weakref.ref(v)] if v is not None else []
+        x, step = step.x, None
+        step = loop.send((x, v))
+        del v
+        assert sum(ref() is not None for ref in alive) <= keep

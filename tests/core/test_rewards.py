@@ -1,0 +1,48 @@
+"""Rewards, by hand."""
+
+import pytest
+
+from fastflow import Observation
+from fastflow.reward import Fixed, Normalised, Paper
+
+
+def seen(arm, error, exposure=0.0, step=2):
+    return Observation(step, arm, step + arm + 1, error, exposure, True)
+
+
+FIRST = [seen(0, 0.1), seen(2, 0.4, 0.05), seen(4, 0.8, 0.1)]
+
+
+def test_the_papers_mu_is_the_largest_error_over_the_steps():
+    reward = Paper()
+    assert reward.calibrate(FIRST, 50) == {"mu": pytest.approx(0.8 / 50)}
+    assert reward.value(seen(4, 0.03), {"mu": 0.016}) == pytest.approx(4 * 0.016 - 0.03)
+    assert Paper(scale=2.0).calibrate(FIRST, 50) == {"mu": pytest.approx(1.6 / 50)}
+
+
+def test_a_fixed_mu_is_what_a_skipped_step_is_worth():
+    assert Fixed(mu=0.01).calibrate(FIRST, 50) == {}
+    assert Fixed(mu=0.01).value(seen(6, 0.05), {}) == pytest.approx(0.01)
+    assert Fixed(mu=0.01).value(seen(0, 0.05), {}) == -0.05
+
+
+def test_a_normalised_reward_counts_what_enters_the_position():
+    reward = Normalised(mu=0.1)
+    unit = (0.05 * 0.4 + 0.1 * 0.8) / 2
+    assert reward.calibrate(FIRST, 50) == {"unit": pytest.approx(unit)}
+    worth = reward.value(seen(4, 0.2, 0.1), {"unit": unit})
+    assert worth == pytest.approx(0.4 - 0.1 * 0.2 / unit)
+
+
+def test_a_normalised_reward_does_not_change_with_the_units_of_the_model():
+    small, large = FIRST, [seen(o.arm, 1000 * o.error, o.exposure) for o in FIRST]
+    reward = Normalised()
+    a, b = reward.calibrate(small, 50), reward.calibrate(large, 50)
+    for o, scaled in zip(small, large):
+        assert reward.value(o, a) == pytest.approx(reward.value(scaled, b))
+
+
+def test_an_unknown_loss_is_refused():
+    message = "^`loss` must be one of mse, relative_l2, relative_l1, got 'l7'.$"
+    with pytest.raises(ValueError, match=message):
+        Paper(loss="l7")

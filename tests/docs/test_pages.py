@@ -1,0 +1,107 @@
+"""The documentation says what is so: its examples run, and its lists are complete."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import re
+import shlex
+import sys
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from fastflow import hooks
+from fastflow.catalog import KINDS
+from fastflow.cli import main
+from fastflow.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+FENCE = re.compile(r"^```([\w.]+)?[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Returns the language and the content of every fenced block."""
+    return FENCE.findall(page.read_text(encoding="utf-8"))
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+WITH_PYTHON = [page for page in PAGES if any(kind == "python" for kind, _ in blocks(page))]
+REFUSALS = [
+    tuple(text.strip().split("\n", 1))
+    for kind, text in blocks(DOCS / "bad_input.md")
+    if kind == "console"
+]
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=name_of)
+def test_examples_run_and_print_what_the_page_says(page, monkeypatch, capsys):
+    module = ModuleType("example")  # a module: dataclasses look up their types in theirs
+    monkeypatch.setitem(sys.modules, "example", module)
+    for kind, text in blocks(page):
+        if kind == "python":
+            capsys.readouterr()
+            exec(compile(text, name_of(page), "exec"), module.__dict__)
+        elif kind == "output":
+            assert capsys.readouterr().out == text
+
+
+@pytest.mark.parametrize(("command", "answer"), REFUSALS, ids=[c for c, _ in REFUSALS])
+def test_a_refusal_reads_as_the_page_says(command, answer, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "something").touch()
+    monkeypatch.delenv("FASTFLOW_RUN_DIR", raising=False)
+    words = shlex.split(command.removeprefix("$ fastflow "))
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert said[said.index("fastflow sample:") :].split() == answer.split()
+    assert [path.name for path in tmp_path.rglob("*") if path.name != "runs"] == ["something"]
+
+
+@pytest.mark.parametrize("hook", [hook for hook, _ in KINDS.values()])
+def test_every_hook_has_a_heading_with_its_signature(hook):
+    signature = inspect.signature(getattr(hooks, hook), eval_str=True)
+    lines = (DOCS / "hooks.md").read_text(encoding="utf-8").splitlines()
+    assert f"## `{hook}{signature}`" in lines
+
+
+def test_every_hook_is_of_a_kind_that_the_catalog_collects():
+    specs = {name for name in vars(hooks) if name.startswith("fastflow_")}
+    assert specs == {hook for hook, _ in KINDS.values()}
+
+
+def test_the_table_of_components_is_current():
+    spec = importlib.util.spec_from_file_location("components", DOCS / "components.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    committed = (DOCS / "components.md").read_text(encoding="utf-8")
+    assert committed == module.page(), "say: make components"
+
+
+def test_every_setting_of_a_run_is_explained():
+    page = (DOCS / "command_line.md").read_text(encoding="utf-8")
+    missing = [f.name for f in fields(Settings) if f"| `{f.name}` |" not in page]
+    assert not missing
+
+
+@pytest.mark.parametrize("name", ["fastflow_sawtooth.py", "pyproject.toml"])
+def test_the_page_on_policies_shows_the_package_as_it_is(name):
+    shown = {text for _, text in blocks(DOCS / "write_a_policy.md")}
+    package = ROOT / "tests" / "packages" / "fastflow-sawtooth"
+    assert (package / name).read_text(encoding="utf-8") in shown
+
+
+def test_no_page_names_a_file_that_is_not_there():
+    missing = []
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            if not (page.parent / target).exists():
+                missing.append(f"{name_of(page)}: {target}")
+    assert not missing

@@ -1,0 +1,178 @@
+"""The page says the headline numbers, fetches nothing, and survives what runs can lack."""
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+
+from fastflow.report import write_report
+
+
+class Links(HTMLParser):
+    """Collects what a browser would fetch, and the ids of a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.fetched, self.ids, self.scripts, self.unnamed = [], [], 0, 0
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.fetched += [found[k] for k in ("src", "href", "xlink:href", "data") if k in found]
+        self.ids += [found["id"]] if "id" in found else []
+        self.scripts += tag == "script"
+        self.unnamed += tag == "img" and "alt" not in found
+
+
+def read(run_dir):
+    """Writes the report and returns its text and what is linked from it."""
+    page = write_report(run_dir).read_text(encoding="utf-8")
+    links = Links()
+    links.feed(page)
+    return page.replace("\N{NO-BREAK SPACE}", " "), links
+
+
+def test_the_page_has_the_headline_numbers(make_run):
+    run = make_run(samples=30, failing=(5,))
+    page, _ = read(run)
+    summary = json.loads((run / "summary.json").read_text())
+    low, high = summary["intervals"]["speedup_calls"]
+    assert f"{summary['speedup_calls']:.2f} times fewer" in page
+    assert f"(95 % interval {low:.2f} to {high:.2f})" in page
+    assert f"{summary['speedup_wall']:.2f} \N{MULTIPLICATION SIGN}" in page
+    assert f"{summary['psnr_db']:.1f} dB" in page
+    assert f"{summary['score']:.3f} with skipping and {summary['score_full']:.3f} without" in page
+    assert f"Over the last 20 samples it was {summary['calls_last20']:.1f} calls" in page
+    assert "1 sample of 30 failed" in page
+    assert "lpips was left out: no weights." in page
+
+
+def test_the_page_fetches_nothing(make_run):
+    _, links = read(make_run())
+    assert links.fetched
+    assert [link for link in links.fetched if not link.startswith(("data:", "#"))] == []
+    assert links.unnamed == 0
+
+
+def test_css_and_figures_fetch_nothing(make_run):
+    page, _ = read(make_run())
+    assert "@import" not in page
+    assert not re.search(r"url\((?!#)", page)
+
+
+def test_ids_are_unique_across_all_figures(make_run):
+    _, links = read(make_run())
+    assert len(links.ids) == len(set(links.ids))
+
+
+def test_every_link_inside_the_page_has_its_target(make_run):
+    page, links = read(make_run(samples=40))
+    targets = {link[1:] for link in links.fetched if link.startswith("#")}
+    assert targets
+    assert targets | set(re.findall(r"url\(#([^)]+)\)", page)) <= set(links.ids)
+
+
+def test_prompts_are_text_and_never_markup(make_run):
+    hostile = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 6 }} & co")
+    page, links = read(make_run(prompts=hostile))
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<img src=x" not in page
+    assert "{{ 7 * 6 }} &amp; co" in page
+    assert links.scripts == 1
+
+
+def test_the_page_is_the_same_for_the_same_run(make_run):
+    run = make_run()
+    first, _ = read(run)
+    second, _ = read(run)
+    assert re.sub(r"on \d{4}-.*?\.", "", first) == re.sub(r"on \d{4}-.*?\.", "", second)
+
+
+def test_a_report_leaves_no_part_behind_and_changes_no_file(make_run):
+    run = make_run()
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    page = write_report(run)
+    after = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert after.keys() - before.keys() == {page}
+    assert all(after[path] == content for path, content in before.items())
+
+
+CHARTS = ("Decisions", "Learning curve: calls", "Skip lengths", "What the bandit learned")
+
+
+@pytest.mark.parametrize(
+    ("fields", "says", "lacks"),
+    [
+        ({"reference": False}, "There was no full run", "dB PSNR"),
+        ({"scores": False}, "No task score was measured", "Score per task"),
+        ({"bandit": False}, "This policy keeps no table of arms.", "What the bandit learned"),
+        ({"samples": 1}, "One sample says nothing about others", "95 % interval "),
+        ({"samples": 3, "failing": (0, 1, 2)}, "Every sample failed", "Learning curve"),
+        ({"branches": 2}, "Guidance makes a computed step cost 2 calls", None),
+        ({"steps": 4}, "4 steps", None),
+        ({"steps": 1000, "samples": 3}, "1000 steps", None),
+        ({"identical": tuple(range(12))}, "all 12 images identical", "Lowest PSNR of"),
+        ({"samples": 40}, "16 more samples", None),
+        ({"samples": 230, "side": 8}, "The images of 30 further samples", None),
+    ],
+)
+def test_what_a_run_lacks_is_said_and_not_drawn(make_run, fields, says, lacks):
+    page, _ = read(make_run(**fields))
+    assert says in page
+    assert lacks is None or lacks not in page
+    assert "nan" not in re.sub(r'"data:[^"]*"', "", page).lower().replace("maintenance", "")
+
+
+def test_a_whole_run_has_all_figures(make_run):
+    page, _ = read(make_run(samples=24))
+    titles = re.findall(r"<h3>(.*?)</h3>", page)
+    assert {*CHARTS, "Learning curve: fidelity", "Change of consecutive velocities"} <= {*titles}
+    assert page.count("<svg") == len(titles) == page.count("<figcaption>") == 8
+
+
+def test_the_worst_samples_are_shown_and_marked(make_run):
+    run = make_run(samples=60)
+    rows = [json.loads(line) for line in (run / "samples.jsonl").read_text().splitlines()]
+    rows = [row for row in rows if row["metrics"]["psnr_db"] is not None]
+    worst = min(rows, key=lambda row: row["metrics"]["psnr_db"])["index"]
+    page, _ = read(run)
+    shown = page.split("<details>", 1)[0]
+    card = shown[shown.index(f'id="sample-{worst}"') :]
+    assert "lowest PSNR" in card[: card.index("</article>")]
+
+
+def test_large_images_are_made_small(make_run):
+    run = make_run(samples=4, side=900)
+    page = write_report(run)
+    assert page.stat().st_size < 2_000_000
+    assert 'width="512"' in page.read_text(encoding="utf-8")
+
+
+def test_an_image_that_is_gone_leaves_a_gap(make_run):
+    run = make_run()
+    (run / "images" / "0003.png").unlink()
+    (run / "images" / "0004.png").write_bytes(b"no image")
+    page, _ = read(run)
+    assert page.count("no image") == 2
+
+
+def test_no_gain_by_the_clock_is_in_the_title(make_run):
+    run = make_run()
+    summary = json.loads((run / "summary.json").read_text())
+    summary["speedup_wall"], summary["intervals"]["speedup_wall"] = 0.5, [0.4, 0.6]
+    (run / "summary.json").write_text(json.dumps(summary))
+    page, _ = read(run)
+    assert "but no faster by the clock</h1>" in page
+    assert (
+        "denoising was 2.00 times slower than without skipping (0.50 \N{MULTIPLICATION SIGN},"
+        in page
+    )
+
+
+def test_the_intervals_of_a_run_need_no_plotting_library():
+    code = "import sys, fastflow.report.statistics; print('matplotlib' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.stdout.strip() == "False", found.stderr

@@ -1,0 +1,87 @@
+"""Bootstrap intervals against values known otherwise."""
+
+import math
+
+import numpy as np
+import pytest
+
+from fastflow.report.statistics import bootstrap_mean, bootstrap_ratio
+
+
+def test_the_interval_of_a_normal_mean_is_the_textbook_one():
+    values = np.random.default_rng(0).normal(5.0, 2.0, 400)
+    mean, lo, hi = bootstrap_mean(values.tolist())
+    half = 1.96 * values.std() / 20
+    assert mean == pytest.approx(values.mean())
+    assert lo == pytest.approx(mean - half, abs=0.1 * half)
+    assert hi == pytest.approx(mean + half, abs=0.1 * half)
+
+
+def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    found = [bootstrap_mean(rng.normal(size=60).tolist(), 400, seed) for seed in range(200)]
+    assert 0.89 <= np.mean([lo <= 0 <= hi for _, lo, hi in found]) <= 0.99
+
+
+def test_equal_values_have_no_spread():
+    assert bootstrap_mean([0.25] * 7) == (0.25, 0.25, 0.25)
+    assert bootstrap_ratio([50.0] * 7, [20.0] * 7) == (2.5, 2.5, 2.5)
+
+
+def test_the_same_seed_gives_the_same_interval():
+    values = [1.0, 2.0, 4.0, 8.0]
+    assert bootstrap_mean(values, seed=3) == bootstrap_mean(values, seed=3)
+    assert bootstrap_mean(values, seed=3) != bootstrap_mean(values, 10, seed=4)
+
+
+def test_a_ratio_weights_samples_by_their_cost():
+    ratio, lo, hi = bootstrap_ratio([50, 50, 50], [50, 20, 20])
+    assert ratio == pytest.approx(150 / 90)
+    assert lo == pytest.approx(1.0)
+    assert hi == pytest.approx(2.5)
+
+
+def test_pairing_makes_the_interval_of_a_ratio_narrow():
+    seconds = np.random.default_rng(2).uniform(1, 10, 50)
+    _, lo, hi = bootstrap_ratio((2 * seconds).tolist(), seconds.tolist())
+    assert (lo, hi) == (pytest.approx(2.0), pytest.approx(2.0))
+
+
+def test_many_samples_need_no_more_memory_than_a_block():
+    mean, lo, hi = bootstrap_mean(np.arange(30_000.0).tolist(), resamples=100)
+    assert lo < mean < hi
+
+
+def test_nothing_gives_nan_and_infinity_stays():
+    assert all(math.isnan(v) for v in bootstrap_mean([]))
+    assert all(math.isnan(v) for v in bootstrap_ratio([0.0], [0.0]))
+    assert bootstrap_mean([1.0, math.inf]) == (math.inf, 1.0, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: bootstrap_mean([1.0, math.nan]),
+            "`values` must not hold NaN, got one at 1: leave that sample out.",
+        ),
+        (lambda: bootstrap_mean([1.0], resamples=0), "`resamples` must be at least 1, got 0."),
+        (
+            lambda: bootstrap_mean([[1.0]]),
+            "`values` must have one axis, the samples, got shape (1, 1).",
+        ),
+        (
+            lambda: bootstrap_ratio([1.0, 2.0], [1.0]),
+            "`numerators` and `denominators` must be paired, got 2 and 1 numbers: "
+            "pass one of each for every sample.",
+        ),
+        (
+            lambda: bootstrap_ratio([1.0], [-1.0]),
+            "`denominators` must not be negative, got -1.0.",
+        ),
+    ],
+)
+def test_impossible_numbers_are_refused(call, message):
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        call()
+    assert str(raised.value) == message
