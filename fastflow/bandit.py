@@ -207,7 +207,7 @@ class Bandit(SkipLength):
 
     def begin(self, grid: Grid, memory: Memory) -> Episode:
         self.check_fit(grid)
-        memory_of(memory)
+        check_rows(memory_of(memory), grid)
         if memory.samples < self.full_first and not memory.frozen:
             episode: Episode = Unskipped(lookback=self.arms[-1])
         else:
@@ -256,6 +256,15 @@ class Bandit(SkipLength):
         if memory.frozen:
             return None
         return 1 if memory.samples < self.full_first else self.round
+
+
+def check_rows(memory: BanditMemory, grid: Grid) -> None:
+    """Raises a ValueError if the table has another number of steps than the grid."""
+    if memory.steps != grid.steps:
+        raise ValueError(
+            f"`memory` has a table of {memory.steps} steps, but this trajectory has {grid.steps}. "
+            "Samples of one run share one number of steps; give others a memory of their own."
+        )
 
 
 def memory_of(memory: Memory) -> BanditMemory:

@@ -97,7 +97,7 @@ class Catalog:
 
     def unknown(self, kind: str, name: str, more: list[str] | None = None) -> str:
         """Returns the message for a name that does not exist; ``more`` are other valid names."""
-        names = sorted({*self.names(kind), *(more or [])})
+        names: list[str] = sorted({*self.names(kind), *(more or [])})
         near = difflib.get_close_matches(name, names, n=3)
         hint = (
             f"Did you mean {' or '.join(map(repr, near))}?"

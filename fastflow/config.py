@@ -60,7 +60,7 @@ def read(overrides: Sequence[str], root: str = "sample") -> Config:
             config = compose(root, overrides=[*listed, *overrides], return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_explain(error, overrides, root)) from error
-    choices = OmegaConf.to_container(config.hydra.runtime.choices)
+    choices: Any = OmegaConf.to_container(config.hydra.runtime.choices)
     with open_dict(config):
         del config["hydra"]
         config.names = {kind: choices[kind] for kind in KINDS if kind in choices}

@@ -37,7 +37,7 @@ def writing(path: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise DiskFull(
-            f"the disk is full: {path} could not be written. All samples finished before are kept; "
+            f"the disk is full: {path} could not be written. All finished samples are kept; "
             f"make room, then go on with: fastflow sample resume={path.parent}"
         ) from error
 

@@ -67,7 +67,7 @@ def widen(x: Tensor) -> Tensor:
 
 
 def combine(weights: Sequence[float], velocities: Sequence[Tensor]) -> Tensor:
-    """Returns the weighted sum of velocities, summed in float32 or more, in the velocities' dtype."""
+    """Returns the weighted sum of velocities, in their dtype, summed in float32 or more."""
     newest = velocities[0]
     if len(weights) == 1 and weights[0] == 1.0:
         return newest

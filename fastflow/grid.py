@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -36,7 +37,7 @@ class Grid:
         sigma = self.sigma
         if len(sigma) < 2:
             raise ValueError(f"`sigmas` must hold at least 2 points, got {len(sigma)}.")
-        if not all(b < a for a, b in zip(sigma, sigma[1:], strict=False)):
+        if not all(b < a for a, b in pairwise(sigma)):
             raise ValueError(f"`sigmas` must fall strictly from noise to data, got {sigma}.")
 
     @classmethod

@@ -21,10 +21,10 @@ from fastflow.metric import Metric
 from fastflow.model import Adapter
 from fastflow.observer import Observer, Watch
 from fastflow.policy import Episode, Policy, Unskipped
-from fastflow.records import Observation, Request, Sample
+from fastflow.records import Request, Sample
 from fastflow.report import write_report
 from fastflow.requests import make_requests
-from fastflow.sampler import Sampler, in_order
+from fastflow.sampler import Sampler
 from fastflow.settings import Settings
 from fastflow.summary import headline, summarise
 from fastflow.trainer import Interrupted, Place, Trainer
@@ -276,8 +276,9 @@ def warnings(grid: Grid, summary: dict[str, Any]) -> list[str]:
     found = []
     if grid.steps <= FEW_STEPS:
         found.append(
-            f"{grid.steps} steps leave little to skip: the first and the last are always computed, "
-            "and consecutive velocities differ much. Expect small gains and visible changes."
+            f"{grid.steps} steps leave little to skip: the first and the last are always "
+            "computed, and consecutive velocities differ much. Expect small gains and visible "
+            "changes."
         )
     if summary["failed"]:
         found.append(f"{summary['failed']} samples failed (samples.jsonl says why).")

@@ -26,7 +26,7 @@ class Flight:
     problem: Problem
     episode: Episode
     loop: Generator[Step, tuple[Tensor, Tensor | None], Trajectory]
-    step: Step | None = None
+    step: Step
     end: Trajectory | None = None
     seconds: Seconds = Seconds()
     velocities: int = 0
@@ -37,11 +37,11 @@ class Flight:
         try:
             self.step = self.loop.send((x, v))
         except StopIteration as stop:
-            self.step, self.end = None, stop.value
+            self.end = stop.value
 
     def skip_ahead(self, model: FlowModel) -> None:
         """Goes on to the next step that wants the model, or to the end."""
-        while self.step is not None and not self.step.wants_model(lambda: self.probe(model)):
+        while self.end is None and not self.step.wants_model(lambda: self.probe(model)):
             self.send(self.step.x, None)
 
     def probe(self, model: FlowModel) -> Tensor | None:
@@ -127,10 +127,10 @@ class Sampler:
             for flight in flights:
                 flight.skip_ahead(self.model)
             self._call([f for f in flights if f.end is None])
-            landed = [f for f in flights if f.end is not None]
-            flights = [f for f in flights if f.end is None]
-            for flight in landed:
-                yield self._finish(flight, [*flights, *landed])
+            before, flights = flights, [f for f in flights if f.end is None]
+            for flight in before:
+                if flight.end is not None:
+                    yield self._finish(flight, flight.end, before)
 
     def _begin(self, request: Request, others: list[Flight]) -> Flight:
         self._clock(others)
@@ -172,9 +172,8 @@ class Sampler:
                 # a row of a batch is a view that would keep the whole batch alive
                 flight.send(flight.step.x, v if len(group) == 1 else v.clone())
 
-    def _finish(self, flight: Flight, others: list[Flight]) -> Sample:
+    def _finish(self, flight: Flight, end: Trajectory, others: list[Flight]) -> Sample:
         self._clock(others)
-        end = flight.end
         failure = "" if torch.isfinite(end.x).all() else "the latents are not finite (NaN or inf)"
         output = None if failure else self.model.decode(end.x, flight.problem)
         return Sample(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def _skip_lengths(rows: Sequence[Row]) -> dict[str, int]:
     counts: Counter[int] = Counter()
     for row in rows:
         steps = row["computed"]
-        counts.update(b - a - 1 for a, b in zip(steps, steps[1:], strict=False))
+        counts.update(b - a - 1 for a, b in pairwise(steps))
     return {str(length): counts[length] for length in sorted(counts)}
 
 
@@ -57,7 +58,8 @@ def _speedups(summary: dict[str, Any], rows: Sequence[Row]) -> None:
     ):
         for ending, part in (("", sums), ("_last20", sums[-LAST:])):
             if part:
-                value, low, high = bootstrap_ratio(*zip(*part, strict=True))
+                full, fast = zip(*part, strict=True)
+                value, low, high = bootstrap_ratio(full, fast)
                 summary[name + ending] = value
                 summary["intervals"][name + ending] = [low, high]
 
@@ -67,7 +69,7 @@ def _walls(row: Row) -> tuple[float, float]:
 
 
 def _means(summary: dict[str, Any], rows: Sequence[Row]) -> None:
-    """Adds the mean of every metric; infinite PSNRs (identical images) are left out of its mean."""
+    """Adds the mean of every metric; PSNRs of identical images (infinite) are left out of it."""
     names = sorted({name for row in rows for name in row["metrics"]} - {"score"})
     for name in names:
         values = [r["metrics"][name] for r in rows if name in r["metrics"]]

@@ -21,7 +21,7 @@ import fastflow
 from fastflow.corrector import NoCorrection
 from fastflow.extrapolator import Reuse
 from fastflow.report.statistics import bootstrap_mean
-from fastflow.reward import Normalised, Paper
+from fastflow.reward import Paper
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Nudge
 from fastflow_plugins.metrics.fidelity import Fidelity
@@ -50,7 +50,7 @@ class Method:
 
 
 def methods() -> list[Method]:
-    """Returns the rows; knobs are set so that about 19 of 50 calls remain where there is a knob."""
+    """Returns the rows; where there is a knob, it is set for about 19 of 50 calls."""
     paper = UCB(gamma=2.0, reward=Paper(), round=1)
     return [
         Method("ucb (ours)", UCB()),

@@ -38,9 +38,8 @@ class ClipScore(Metric):
         import torch
 
         model, processor = _clip(self.path, not self.download)
-        inputs = processor(
-            text=[request.prompt], images=[output], return_tensors="pt", truncation=True
-        )
+        options: Any = {"return_tensors": "pt", "truncation": True}
+        inputs = processor(text=[request.prompt], images=[output], **options)
         with torch.no_grad():
             found = model(**inputs)
         cosine = torch.cosine_similarity(found.image_embeds, found.text_embeds)

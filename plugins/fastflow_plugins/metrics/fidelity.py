@@ -24,4 +24,5 @@ class Fidelity(Metric):
         a, b = to_tensor(output), to_tensor(reference)
         error = float((a - b).square().mean())
         psnr = -10 * math.log10(error) if error > 0 else math.inf
-        return {"psnr_db": psnr, "ssim": float(ssim(a, b, data_range=1.0))}
+        alike: Any = ssim(a, b, data_range=1.0)
+        return {"psnr_db": psnr, "ssim": float(alike)}

@@ -35,7 +35,7 @@ class Mixture(Adapter):
 
     def __post_init__(self):
         for name in ("modes", "side", "spread"):
-            if getattr(self, name) <= 0:
+            if not getattr(self, name) > 0:
                 raise ValueError(f"`{name}` must be above 0, got {getattr(self, name)}.")
 
     def load(self, device: str = "cpu", dtype: str = "float32") -> FlowModel:

@@ -95,6 +95,6 @@ class Mirror:
         """Sends the table of decisions and the summary."""
         import wandb
 
-        columns = ["sample", "step", "arm", "error", "reward"]
+        columns: list[Any] = ["sample", "step", "arm", "error", "reward"]
         self.run.log({"decisions": wandb.Table(columns=columns, data=self.decisions)})
         self.run.summary.update(dict(summary))

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from fastflow.bandit import Bandit, greedy
 
 
@@ -25,7 +23,7 @@ class EpsilonGreedy(Bandit):
         super().__post_init__()
         if not 0 <= self.epsilon <= 1:
             raise ValueError(f"`epsilon` must lie between 0 and 1, got {self.epsilon}.")
-        if self.decay < 0:
+        if not self.decay >= 0:
             raise ValueError(f"`decay` must be 0 or more, got {self.decay}.")
 
     def chances(self, stats, now):

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from fastflow.bandit import BanditMemory
+from fastflow.bandit import BanditMemory, check_rows, memory_of
 from fastflow.memory import Memory
 from fastflow.policy import Episode, SkipLength
 
@@ -32,16 +33,22 @@ class Released(SkipLength):
     mu_decision: float = 0.005
     mu_landing: float = 0.001
 
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.gamma >= 0:
+            raise ValueError(f"`gamma` must be 0 or more, got {self.gamma}.")
+
     def empty(self, grid):
         key = {"policy": repr(self), "steps": grid.steps, "grid": grid.digest}
         return BanditMemory(key=key, arms=self.arms, steps=grid.steps)
 
     def begin(self, grid, memory):
         self.check_fit(grid)
+        check_rows(memory_of(memory), grid)
         return TwoCalls(self, memory)
 
     def probabilities(self, arms: Sequence[int], now, memory: Memory):
-        stats = memory.stats(now.index, arms)
+        stats = memory_of(memory).stats(now.index, arms)
         untried = stats.count == 0
         if untried.any() and not memory.frozen:
             best = int(np.argmax(untried))
@@ -53,8 +60,9 @@ class Released(SkipLength):
         return [float(i == best) for i in range(len(arms))]
 
     def learn(self, memory, lesson):
+        memory = memory_of(memory)
         taken = [o for o in lesson if o.taken and math.isfinite(o.error)]
-        for before, after in zip(taken, taken[1:], strict=False):
+        for before, after in pairwise(taken):
             if before.arm == 0 and before.landing == after.step:
                 reward = self.mu_decision * after.arm - before.error
                 memory.add(after.step, after.arm, before.error, reward)

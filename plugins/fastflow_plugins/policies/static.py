@@ -53,6 +53,7 @@ class Listed(Policy):
         beyond = [k for k in self.steps if k >= grid.steps]
         if beyond:
             raise ValueError(
-                f"`steps` {beyond} lie beyond a grid of {grid.steps} steps (0 to {grid.steps - 1})."
+                f"`steps` {beyond} lie beyond a grid of {grid.steps} steps, whose last is "
+                f"{grid.steps - 1}."
             )
         return Schedule(frozenset(self.steps))

@@ -22,7 +22,7 @@ class UCB(Bandit):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.gamma < 0:
+        if not self.gamma >= 0:
             raise ValueError(f"`gamma` must be 0 or more, got {self.gamma}.")
 
     def chances(self, stats, now):
