@@ -105,7 +105,7 @@ class Job:
         summary = summarise(self.directory.rows())
         summary |= {"steps": self.settings.steps, "left_out": left_out}
         summary |= {kind: names[kind] for kind in ("model", "policy", "extrapolator", "corrector")}
-        summary["warnings"] = warnings(sampler.model.grid(self.settings.steps), summary)
+        summary["warnings"] = warnings(sampler, self.settings.steps, summary)
         self.directory.write_json("summary.json", summary)
         self.directory.write_json("versions.json", versions(place.device))
         for watch in watches:
@@ -271,14 +271,21 @@ def warm_up(sampler: Sampler, request: Request) -> None:
         pass
 
 
-def warnings(grid: Grid, summary: dict[str, Any]) -> list[str]:
+def warnings(sampler: Sampler, steps: int, summary: dict[str, Any]) -> list[str]:
     """Returns what a user should know about the run."""
     found = []
-    if grid.steps <= FEW_STEPS:
+    if steps <= FEW_STEPS:
         found.append(
-            f"{grid.steps} steps leave little to skip: the first and the last are always "
+            f"{steps} steps leave little to skip: the first and the last are always "
             "computed, and consecutive velocities differ much. Expect small gains and visible "
             "changes."
+        )
+    corrector, extrapolator = sampler.corrector, sampler.extrapolator
+    if corrector.depth and corrector.degree < extrapolator.degree:
+        found.append(
+            f"{corrector} is exact to degree {corrector.degree}, {extrapolator} to degree "
+            f"{extrapolator.degree}: such a correction can make the result worse. "
+            f"Use corrector.order={extrapolator.degree} or more."
         )
     if summary["failed"]:
         found.append(f"{summary['failed']} samples failed (samples.jsonl says why).")

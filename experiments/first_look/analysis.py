@@ -35,6 +35,7 @@ from fastflow_plugins.policies.ucb import UCB
 
 HERE = Path(__file__).parent
 STEPS, CALLS = 50, 19
+SHOWN = "ucb (ours)"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def main() -> None:
     parser.add_argument("--measured", type=int, default=64, help="the last ones, that count")
     parser.add_argument("--out", type=Path, default=HERE)
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     adapter = Flux(path="flux_mini", height=64, width=64)
     model = adapter.load()
     prompts = adapter.prompts(options.samples)
@@ -88,10 +90,11 @@ def main() -> None:
         samples, memory = run(method, corrector, model, requests)
         name = "" if isinstance(corrector, NoCorrection) else "interpolate"
         rows.append(row(method.name, name, samples, full, options.measured, memory))
-    options.out.mkdir(parents=True, exist_ok=True)
+        if method.name == SHOWN and name:
+            show(full, samples, options.out / "pictures.png")
     result = {"samples": len(requests), "measured": options.measured, "rows": rows}
     (options.out / "result.json").write_text(json.dumps(result, indent=1) + "\n")
-    table = markdown(rows)
+    table = markdown(rows) + "\n" + markdown_rewards(rows)
     (options.out / "table.md").write_text(table)
     draw(rows, options.out / "figure.svg")
     print(table)
@@ -184,6 +187,31 @@ def markdown(rows: list[dict[str, Any]]) -> str:
             f"| {lost[0]:+.3f} ({lost[1]:+.3f} to {lost[2]:+.3f}) | {shares} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def markdown_rewards(rows: list[dict[str, Any]]) -> str:
+    """Returns the table of what each bandit's arms earned, over all steps and samples."""
+    arms = ("0", "2", "4", "6")
+    head = " | ".join(f"arm {arm}: mean ± spread (n)" for arm in arms)
+    lines = [f"| method | correction | {head} |", "| --- " * (len(arms) + 2) + "|"]
+    for r in rows:
+        if "reward" in r:
+            cells = (r["reward"].get(arm, (0, 0, 0)) for arm in arms)
+            text = " | ".join(f"{mean:+.4f} ± {spread:.4f} ({n})" for mean, spread, n in cells)
+            lines.append(f"| {r['method']} | {r['corrector'] or '-'} | {text} |")
+    return "\n".join(lines) + "\n"
+
+
+def show(full, samples, path: Path, count: int = 8, size: int = 128) -> None:
+    """Pastes the last samples into one picture: above in full, below with skipping."""
+    from PIL import Image
+
+    sheet = Image.new("RGB", (count * (size + 4), 2 * (size + 4)), "white")
+    for column, i in enumerate(sorted(samples)[-count:]):
+        for line, sample in enumerate((full[i], samples[i])):
+            place = (column * (size + 4), line * (size + 4))
+            sheet.paste(sample.output.resize((size, size), Image.Resampling.LANCZOS), place)
+    sheet.save(path)
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:

@@ -117,6 +117,13 @@ def test_a_full_disk_keeps_what_is_finished_and_says_how_to_go_on(sample, monkey
     assert len(resumed.lines("samples.jsonl")) == 6
 
 
+def test_a_correction_of_too_low_an_order_gets_a_message(sample):
+    done = sample("extrapolator=quadratic", "policy=every")
+    assert "Use corrector.order=2 or more." in done.out
+    better = sample("extrapolator=quadratic", "corrector.order=2", "policy=every", out="better")
+    assert "corrector.order" not in better.out
+
+
 def test_a_few_step_model_gets_a_message(sample):
     done = sample("steps=4", "policy=every")
     assert "4 steps leave little to skip" in done.out
