@@ -1,0 +1,93 @@
+"""The autoencoder: 64x64 images to 16x16 latents of about unit variance, and its training."""
+
+# diffusers and transformers annotate these calls wrongly:
+# pyright: reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false
+
+import torch
+from diffusers import AutoencoderKL
+from torch.nn import functional as F
+
+from fastflow_minis.recipe import Recipe
+
+
+def autoencoder(recipe: Recipe) -> AutoencoderKL:
+    """Returns an untrained AutoencoderKL."""
+    return AutoencoderKL(
+        sample_size=64,
+        block_out_channels=recipe.vae_channels,
+        layers_per_block=1,
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        latent_channels=recipe.latent_channels,
+        norm_num_groups=8,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+        mid_block_add_attention=False,
+        scaling_factor=1.0,
+        shift_factor=0.0,
+    )
+
+
+def pixels(images: torch.Tensor) -> torch.Tensor:
+    """Turns 8-bit images (B, 64, 64, 3) into the autoencoder's input (B, 3, 64, 64) in [-1, 1]."""
+    return images.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def fit(vae: AutoencoderKL, images: torch.Tensor, recipe: Recipe, progress) -> None:
+    """Trains an autoencoder in place on L1 + MSE + a small KL term.
+
+    Args:
+        vae: What to train.
+        images: 8-bit images (N, 64, 64, 3).
+        recipe: Steps, batch and rates.
+        progress: Called with a dictionary of numbers after every step.
+    """
+    device = next(vae.parameters()).device
+    vae.to(memory_format=torch.channels_last).train()
+    optimiser = torch.optim.AdamW(vae.parameters(), recipe.vae_rate, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.vae_rate, recipe.vae_steps, pct_start=0.1, cycle_momentum=False
+    )
+    generator = torch.Generator().manual_seed(recipe.seed)
+    for _ in range(recipe.vae_steps):
+        chosen = torch.randint(len(images), (recipe.vae_batch,), generator=generator)
+        x = pixels(images[chosen].to(device)).contiguous(memory_format=torch.channels_last)
+        latent = vae.encode(x).latent_dist
+        y = vae.decode(latent.sample()).sample
+        kl = latent.kl().mean() / latent.mean[0].numel()
+        mse = F.mse_loss(y, x)
+        loss = F.l1_loss(y, x) + mse + recipe.kl_weight * kl
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        progress({"loss": loss.item(), "kl": kl.item(), "psnr": psnr(mse.item())})
+    vae.to(memory_format=torch.contiguous_format).eval()
+
+
+def psnr(mse: float) -> float:
+    """Turns a mean squared error of values in [-1, 1] into decibels."""
+    return 10 * torch.log10(torch.tensor(4.0 / max(mse, 1e-12))).item()
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderKL, images: torch.Tensor, batch: int = 64) -> torch.Tensor:
+    """Encodes 8-bit images (N, 64, 64, 3) into raw posterior means (N, C, 16, 16)."""
+    device = next(vae.parameters()).device
+    vae.to(memory_format=torch.channels_last)
+    parts = (vae.encode(pixels(part.to(device))).latent_dist.mean for part in images.split(batch))
+    latents = torch.cat([part.cpu().contiguous() for part in parts])
+    vae.to(memory_format=torch.contiguous_format)
+    return latents
+
+
+def normalise(vae: AutoencoderKL, latents: torch.Tensor) -> torch.Tensor:
+    """Sets shift and scaling factor from raw latents and returns the latents that go with them.
+
+    Returns:
+        ``(latents - shift_factor) * scaling_factor``, of mean 0 and variance 1 over everything.
+    """
+    shift, scale = latents.mean().item(), 1 / latents.std().item()
+    vae.register_to_config(shift_factor=shift, scaling_factor=scale)
+    return (latents - shift) * scale

@@ -1,0 +1,126 @@
+"""The parts of a FluxPipeline, small and untrained."""
+
+# diffusers and transformers annotate these calls wrongly:
+# pyright: reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false
+# pyright: reportIndexIssue=false
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
+    FluxTransformer2DModel,
+)
+from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
+
+from fastflow_minis.recipe import Recipe
+from fastflow_minis.words import clip_tokenizer, t5_tokenizer
+
+_HEAD = 32
+_ROPE = (8, 12, 12)
+_NEIGHBOURS = ((1,), (9,), (2, 3), (10, 11))
+"""T5's buckets of relative positions per head: -1; +1; -2 and -3; +2 and +3."""
+_FOCUS = 8.0
+
+
+def scheduler() -> FlowMatchEulerDiscreteScheduler:
+    """Returns the scheduler with the configuration of FLUX.1-dev."""
+    return FlowMatchEulerDiscreteScheduler(
+        num_train_timesteps=1000,
+        shift=3.0,
+        use_dynamic_shifting=True,
+        base_shift=0.5,
+        max_shift=1.15,
+        base_image_seq_len=256,
+        max_image_seq_len=4096,
+    )
+
+
+def pipeline(recipe: Recipe, vae: AutoencoderKL) -> FluxPipeline:
+    """Puts an untrained transformer and text encoders around an autoencoder."""
+    torch.manual_seed(recipe.seed)
+    tokenizer, tokenizer_2 = clip_tokenizer(recipe.tokens), t5_tokenizer(recipe.tokens)
+    return FluxPipeline(
+        scheduler=scheduler(),
+        vae=vae,
+        text_encoder=_clip(recipe, len(tokenizer)),
+        tokenizer=tokenizer,
+        text_encoder_2=_t5(recipe, len(tokenizer_2)),
+        tokenizer_2=tokenizer_2,
+        transformer=_transformer(recipe),
+    )
+
+
+def _transformer(recipe: Recipe) -> FluxTransformer2DModel:
+    return FluxTransformer2DModel(
+        patch_size=1,
+        in_channels=4 * recipe.latent_channels,
+        num_layers=recipe.double_blocks,
+        num_single_layers=recipe.single_blocks,
+        attention_head_dim=_HEAD,
+        num_attention_heads=recipe.heads,
+        joint_attention_dim=recipe.text_width,
+        pooled_projection_dim=recipe.text_width,
+        guidance_embeds=False,
+        axes_dims_rope=_ROPE,
+    )
+
+
+def _clip(recipe: Recipe, vocabulary: int) -> CLIPTextModel:
+    config = CLIPTextConfig(
+        vocab_size=vocabulary,
+        hidden_size=recipe.text_width,
+        intermediate_size=2 * recipe.text_width,
+        projection_dim=recipe.text_width,
+        num_hidden_layers=recipe.clip_layers,
+        num_attention_heads=4,
+        max_position_embeddings=recipe.tokens,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+    )
+    return CLIPTextModel(config)
+
+
+def _t5(recipe: Recipe, vocabulary: int) -> T5EncoderModel:
+    config = T5Config(
+        vocab_size=vocabulary,
+        d_model=recipe.text_width,
+        d_kv=recipe.text_width // 4,
+        d_ff=2 * recipe.text_width,
+        num_layers=recipe.t5_layers,
+        num_heads=4,
+        relative_attention_num_buckets=16,
+        relative_attention_max_distance=16,
+        dropout_rate=0.0,
+        feed_forward_proj="gated-gelu",
+        pad_token_id=0,
+        eos_token_id=1,
+        decoder_start_token_id=0,
+    )
+    return look_at_neighbours(T5EncoderModel(config))
+
+
+def look_at_neighbours(encoder: T5EncoderModel) -> T5EncoderModel:
+    """Makes every attention head look at fixed relative positions, for good.
+
+    FLUX's text tokens carry no positions, so what belongs to what ("a red circle and a blue
+    square") must be written into each token by T5. Trained from random weights in an hour, T5
+    stays a bag of words; with queries of zero its relative position bias alone decides, and a
+    noun's token contains its adjective from the first step on.
+
+    Returns:
+        The same encoder, changed in place.
+    """
+    attentions = [block.layer[0].SelfAttention for block in encoder.encoder.block]
+    with torch.no_grad():
+        bias = attentions[0].relative_attention_bias.weight
+        bias.zero_()
+        for head, buckets in enumerate(_NEIGHBOURS):
+            bias[list(buckets), head] = _FOCUS
+        for attention in attentions:
+            attention.q.weight.zero_()
+    for attention in attentions:
+        attention.q.requires_grad_(False)
+        attention.k.requires_grad_(False)
+    return encoder

@@ -1,0 +1,175 @@
+"""Reads an image and decides whether a caption holds, without a learned model.
+
+The image is segmented by its distance from the background; every connected part gets the nearest
+colour and the shape whose outline, stretched to the part's box, overlaps it best. As in GenEval
+(https://arxiv.org/abs/2310.11513) a caption holds if the image shows what is asked; in this
+world, moreover, nothing else.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+
+from fastflow_minis.drawing import BACKGROUNDS, COLOURS, SHAPES, inside
+from fastflow_minis.language import Asked, Prompt, parse
+
+CONTRAST = 50.0
+"""Distance from the background, in 8-bit RGB, from which on a pixel belongs to an object."""
+
+SPECK = 60
+"""Parts of fewer pixels are overlooked; the smallest object has about 250."""
+
+OVERLAP = 0.75
+"""Least intersection over union with a shape's outline to be called that shape."""
+
+TOLERANCE = 90.0
+"""Greatest distance from a named colour, in 8-bit RGB, to be called by its name."""
+
+APART = 10.0
+"""Least difference, in pixels, between centres of which one is left of or above the other."""
+
+_SIDES = (15, 33)
+_TIP = 4
+_EXTENT = {"square": 0.9}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An object in an image; shape or colour is None if it is none of the world's.
+
+    Attributes:
+        shape: One of `SHAPES`.
+        colour: A key of `COLOURS`.
+        centre: Middle (x, y) of its box in pixels, y pointing down.
+    """
+
+    shape: str | None
+    colour: str | None
+    centre: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What an image shows: a background (None if it is none of the world's) and objects."""
+
+    background: str | None
+    objects: tuple[Seen, ...]
+
+
+def holds(image: np.ndarray, prompt: Prompt | str) -> bool:
+    """Decides whether an image (see `read`) shows what a prompt or a caption asks for."""
+    prompt = parse(prompt) if isinstance(prompt, str) else prompt
+    return answers(read(image), prompt)
+
+
+def answers(reading: Reading, prompt: Prompt) -> bool:
+    """Decides whether a reading is what a prompt asks for."""
+    if prompt.background not in (None, reading.background):
+        return False
+    asked = [one for one in prompt.objects for _ in range(one.count)]
+    if len(asked) != len(reading.objects):
+        return False
+    if prompt.task == "counting":
+        return all(_fits(seen, prompt.objects[0]) for seen in reading.objects)
+    return any(
+        all(map(_fits, seen, asked)) and (prompt.relation is None or _lie(prompt.relation, *seen))
+        for seen in permutations(reading.objects)
+    )
+
+
+def _fits(seen: Seen, asked: Asked) -> bool:
+    return seen.shape == asked.shape and asked.colour in (None, seen.colour)
+
+
+def _lie(relation: str, first: Seen, second: Seen) -> bool:
+    axis, sign = {
+        "left of": (0, 1),
+        "right of": (0, -1),
+        "above": (1, 1),
+        "below": (1, -1),
+    }[relation]
+    return sign * (second.centre[axis] - first.centre[axis]) >= APART
+
+
+def read(image: np.ndarray) -> Reading:
+    """Finds background and objects.
+
+    Args:
+        image: (64, 64, 3), uint8 from 0 to 255 or float from 0 to 1.
+
+    Raises:
+        ValueError: The image has another shape.
+    """
+    pixels = _pixels(image)
+    frame = np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
+    ground = np.median(frame, axis=0)
+    labels = components(np.linalg.norm(pixels - ground, axis=-1) > CONTRAST)
+    sizes = Counter(labels[labels > 0].tolist())
+    parts = [labels == label for label, size in sorted(sizes.items()) if size >= SPECK]
+    seen = tuple(_object(pixels, ground, part) for part in parts)
+    return Reading(_name(ground, BACKGROUNDS), seen)
+
+
+def _pixels(image: np.ndarray) -> np.ndarray:
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"`image` must have the shape (64, 64, 3), got {image.shape}.")
+    scale = 1.0 if image.dtype == np.uint8 else 255.0
+    return image.astype(np.float64) * scale
+
+
+def components(mask: np.ndarray) -> np.ndarray:
+    """Labels the parts of a mask (H, W) that hang together by edges; 0 is outside."""
+    labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
+    while True:
+        padded = np.pad(labels, 1)
+        spread = np.maximum.reduce(
+            [labels, padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]]
+        )
+        spread = np.where(mask, spread, 0)
+        if np.array_equal(spread, labels):
+            return labels
+        labels = np.where(mask, np.maximum(spread, spread.ravel()[spread - 1]), 0)
+
+
+def _object(pixels: np.ndarray, ground: np.ndarray, part: np.ndarray) -> Seen:
+    inner = pixels[part] - ground
+    contrast = np.linalg.norm(inner, axis=-1)
+    core = inner[contrast >= np.median(contrast)]
+    colour = np.median(core, axis=0)
+    alpha = (pixels - ground) @ colour / (colour @ colour)
+    mask = part & (alpha > 0.5)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    centre = (float(left + right) / 2, float(top + bottom) / 2)
+    return Seen(_shape(mask[top:bottom, left:right]), _name(colour + ground, COLOURS), centre)
+
+
+def _shape(mask: np.ndarray) -> str | None:
+    """Names the outline that fills a box (h, w) best; a thin tip may have faded from its top."""
+    if not all(_SIDES[0] <= side <= _SIDES[1] for side in mask.shape):
+        return None
+    overlaps = {
+        shape: max(_overlap(np.pad(mask, ((tip, 0), (0, 0))), shape) for tip in range(_TIP + 1))
+        for shape in SHAPES
+    }
+    best = max(overlaps, key=overlaps.__getitem__)
+    return best if overlaps[best] >= OVERLAP else None
+
+
+def _overlap(mask: np.ndarray, shape: str) -> float:
+    """Returns the intersection over union of a mask (h, w) and an outline of that size."""
+    height, width = mask.shape
+    extent = _EXTENT.get(shape, 1.0)
+    y = ((np.arange(height) + 0.5) / height * 2 - 1)[:, None] * extent
+    x = ((np.arange(width) + 0.5) / width * 2 - 1)[None, :] * extent
+    outline = np.broadcast_to(inside(shape, x, y), mask.shape)
+    return (outline & mask).sum() / (outline | mask).sum()
+
+
+def _name(colour: np.ndarray, names: dict[str, tuple[int, int, int]]) -> str | None:
+    distances = {name: np.linalg.norm(colour - value) for name, value in names.items()}
+    best = min(distances, key=distances.__getitem__)
+    return best if distances[best] <= TOLERANCE else None

@@ -1,0 +1,82 @@
+"""The shipped weights."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL, FluxPipeline, FluxTransformer2DModel
+from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokenizer
+
+from fastflow_minis import MINIS, folder, folders
+from fastflow_minis.components import scheduler
+from fastflow_minis.evaluate import generate, score
+from fastflow_minis.scenes import held_out
+
+PARTS = {
+    "transformer": FluxTransformer2DModel,
+    "vae": AutoencoderKL,
+    "text_encoder": CLIPTextModel,
+    "text_encoder_2": T5EncoderModel,
+    "tokenizer": CLIPTokenizer,
+    "tokenizer_2": T5Tokenizer,
+}
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("ignore")
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        return FluxPipeline.from_pretrained(folder("flux_mini"))
+
+
+def test_the_shipped_folder_is_a_flux_pipeline_of_the_usual_parts(pipe):
+    assert {name: type(getattr(pipe, name)) for name in PARTS} == PARTS
+    expected = {k: v for k, v in scheduler().config.items() if not k.startswith("_")}
+    assert expected.items() <= dict(pipe.scheduler.config).items()
+
+
+def test_the_shipped_folder_loads_in_single_precision(pipe):
+    parts = (pipe.transformer, pipe.vae, pipe.text_encoder, pipe.text_encoder_2)
+    assert [part.dtype for part in parts] == [torch.float32] * 4
+
+
+@pytest.mark.parametrize("name", MINIS)
+def test_shipped_weights_are_small(name):
+    size = sum(file.stat().st_size for file in folder(name).rglob("*") if file.is_file())
+    assert size <= 15e6
+
+
+def test_the_sequence_length_is_the_recipes(pipe):
+    assert pipe.tokenizer_2.model_max_length == MINIS["flux_mini"].tokens
+    assert pipe.tokenizer.model_max_length == MINIS["flux_mini"].tokens
+
+
+def test_images_do_not_depend_on_the_batch(pipe):
+    prompts = held_out(3)
+    together = generate(pipe, prompts, steps=2, batch=3)
+    alone = generate(pipe, prompts, steps=2, batch=1)
+    assert together.shape == (3, 64, 64, 3)
+    np.testing.assert_allclose(together, alone, atol=1e-3)
+
+
+def test_the_shipped_model_draws_much_of_what_it_is_asked_for(pipe):
+    prompts = held_out(24)
+    scores = score(generate(pipe, prompts, steps=15, true_cfg_scale=2.0, batch=24), prompts)
+    assert scores["overall"].rate >= 0.4
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(ValueError, match="`name` must be one of flux_mini, got 'fluks'"):
+        folder("fluks")
+
+
+def test_missing_weights_name_the_folder_and_the_way_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "_SHIPPED", tmp_path)
+    with pytest.raises(FileNotFoundError) as error:
+        folder("flux_mini")
+    assert str(error.value) == (
+        f"The weights of 'flux_mini' are not in {tmp_path / 'flux_mini'}: install the project "
+        "from its repository or train them with `fastflow train-mini flux_mini`."
+    )
