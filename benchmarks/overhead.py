@@ -22,7 +22,8 @@ from fastflow.memory import Memory
 from fastflow_minis import folder
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Quadratic
-from fastflow_plugins.models.flux import Flux, FluxFlow
+from fastflow_plugins.models.flux import Flux
+from fastflow_plugins.models.flux_flow import FluxFlow
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.static import Listed
 
@@ -37,7 +38,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    recipe = Flux(path="flux_mini", height=64, width=64)
+    recipe = Flux(path="flux_mini", height=64, width=64, max_sequence_length=14)
     pipe = FluxPipeline.from_pretrained(folder("flux_mini"), torch_dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     model = FluxFlow(pipe, recipe)

@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 import fastflow
+from fastflow.config import build, read
 from fastflow.corrector import NoCorrection
 from fastflow.extrapolator import Reuse
 from fastflow.report.statistics import bootstrap_mean
@@ -26,7 +27,6 @@ from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Nudge
 from fastflow_plugins.metrics.fidelity import Fidelity
 from fastflow_plugins.metrics.scenes import Scenes
-from fastflow_plugins.models.flux import Flux
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.random_arms import RandomArms
 from fastflow_plugins.policies.released import Released
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    adapter = Flux(path="flux_mini", height=64, width=64)
+    adapter = build(read(["model=flux_mini"]).model)
     model = adapter.load()
     prompts = adapter.prompts(options.samples)
     requests = [

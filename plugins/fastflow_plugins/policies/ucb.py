@@ -18,7 +18,7 @@ class UCB(Bandit):
         gamma: the weight of exploration, in units of the reward.
     """
 
-    gamma: float = 0.1
+    gamma: float = 0.03
 
     def __post_init__(self):
         super().__post_init__()
