@@ -75,6 +75,19 @@ def test_a_finished_run_can_be_prolonged(run):
     assert torch.load(run / CHECKPOINT)["step"] == 8
 
 
+def test_an_interrupted_run_says_how_to_continue(tmp_path, monkeypatch):
+    def interrupt(matching):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Matching, "advance", interrupt)
+    with pytest.raises(SystemExit) as error:
+        train("flux_mini", tmp_path, **QUICK)
+    assert str(error.value) == (
+        f"Interrupted; {tmp_path} keeps the last checkpoint. Continue with "
+        f"train('flux_mini', {str(tmp_path)!r}, resume=True)."
+    )
+
+
 def test_an_unknown_name_or_field_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`name` must be one of flux_mini, got 'fluks'"):
         train("fluks", tmp_path)

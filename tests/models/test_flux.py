@@ -74,6 +74,15 @@ def test_without_skips_latents_and_images_are_the_pipelines(
     _assert_identical(pipe, recipe, _requests(2, steps=4))
 
 
+@BOTH
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_shipped_mini_is_its_own_pipeline_bit_for_bit(dtype, true_cfg_scale):
+    recipe = build(read(["model=flux_mini", f"model.true_cfg_scale={true_cfg_scale}"]).model)
+    model = recipe.load(dtype=dtype)
+    request = Request(0, "a photo of a red circle", 3, 10)
+    _assert_identical(model.pipe, recipe, [request], model)
+
+
 def _told(pipe, function):
     """Returns what the transformer was told in each call that a function makes."""
     told = []
@@ -315,6 +324,7 @@ def test_the_minis_name_stands_for_its_folder(tmp_path, monkeypatch):
                 height=64,
                 width=64,
                 guidance_scale=0.0,
+                true_cfg_scale=2.0,
                 max_sequence_length=MINIS["flux_mini"].tokens,
             ),
         ),
