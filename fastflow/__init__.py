@@ -1,6 +1,6 @@
 """fastflow: step skipping for flow-matching models, as a laboratory and as a tool."""
 
-from fastflow.bandit import ArmStats, Bandit, greedy
+from fastflow.bandit import Bandit, greedy
 from fastflow.catalog import PluginError, installed
 from fastflow.corrector import Corrector
 from fastflow.extrapolator import Extrapolator
@@ -14,6 +14,7 @@ from fastflow.policy import Episode, Now, Policy, SkipLength
 from fastflow.records import Observation, Problem, Request, Sample
 from fastflow.reward import Reward
 from fastflow.sampler import Sampler
+from fastflow.table import ArmStats
 from fastflow.trainer import Trainer
 
 __version__ = "0.1.0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -57,6 +58,7 @@ def _sample(words: list[str]) -> None:
 
     from fastflow.config import read
     from fastflow.run import run
+    from fastflow.summary import headline
 
     show = "--cfg" in words
     config = read([word for word in words if word != "--cfg"])
@@ -65,6 +67,7 @@ def _sample(words: list[str]) -> None:
         return
     path = run(config)
     if os.environ.get("LOCAL_RANK", "0") == "0":  # Lightning starts the other processes with it
+        print(headline(json.loads((path / "summary.json").read_text())))
         print(f"report    {path / 'report.html'}\n{path}")
 
 
@@ -93,7 +96,7 @@ def _report(words: list[str]) -> None:
 
 
 def _memory(words: list[str]) -> None:
-    from fastflow.bandit import print_memory
+    from fastflow.table import print_memory
 
     path = _one_path(words, "memory RUN_DIR|FILE")
     print(print_memory(path / "memory.json" if path.is_dir() else path))

@@ -2,48 +2,33 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fastflow.config import Config, build, load, plain, save, settings
-from fastflow.corrector import Corrector, NoCorrection
-from fastflow.directory import RunDirectory, versions, writing
-from fastflow.extrapolator import Extrapolator, Reuse
-from fastflow.grid import Grid
-from fastflow.memory import Memory
+from fastflow.corrector import Corrector
+from fastflow.directory import Jsonl, RunDirectory, versions, writing
+from fastflow.extrapolator import Extrapolator
 from fastflow.metric import Metric
 from fastflow.model import Adapter
 from fastflow.observer import Observer, Watch
-from fastflow.policy import Episode, Policy, Unskipped
-from fastflow.records import Request, Sample
+from fastflow.policy import Policy
 from fastflow.report import write_report
 from fastflow.requests import make_requests
+from fastflow.results import Results, warm_up
+from fastflow.rounds import Rounds
 from fastflow.sampler import Sampler
 from fastflow.settings import Settings
-from fastflow.summary import headline, summarise
+from fastflow.summary import summarise
 from fastflow.trainer import Interrupted, Place, Trainer
 
 FEW_STEPS = 8
-WATCHED = 8
 MAIN = "FASTFLOW_RUN_DIR"  # tells the other processes of a run where it is
-
-
-@dataclass(frozen=True, kw_only=True)
-class Full(Policy):
-    """Computes every step, and measures how much the velocity changes from step to step."""
-
-    watch: bool
-
-    def begin(self, grid: Grid, memory: Memory) -> Episode:
-        episode = Unskipped()
-        episode.loss, episode.learns = "relative_l1", self.watch
-        return episode
 
 
 @dataclass
@@ -71,8 +56,9 @@ class Job:
             seed=self.settings.seed,
             max_batch=self.settings.max_batch,
         )
-        left_out = [line for metric in self.metrics if (line := metric.unavailable())]
-        metrics = [metric for metric in self.metrics if not metric.unavailable()]
+        reasons = [metric.unavailable() for metric in self.metrics]
+        left_out = [reason for reason in reasons if reason]
+        metrics = [m for m, reason in zip(self.metrics, reasons, strict=True) if not reason]
         requests = make_requests(self.settings, self.adapter)
         rounds = Rounds(sampler, self.settings, self.directory, requests)
         with ExitStack() as stack:
@@ -112,163 +98,6 @@ class Job:
             watch.summary(summary, self.directory.path)
         with writing(self.directory.path / "report.html"):
             write_report(self.directory.path)
-        print(f"\n{headline(summary)}")
-
-
-class Rounds:
-    """Goes through the samples a round at a time, and learns after each round.
-
-    What earlier rounds taught is read back from the run's records. So a resumed run has the memory
-    that the unbroken one had, and ends as it would have.
-    """
-
-    def __init__(
-        self,
-        sampler: Sampler,
-        plan: Settings,
-        directory: RunDirectory,
-        requests: Sequence[Request],
-    ):
-        self.sampler, self.plan, self.directory, self.requests = sampler, plan, directory, requests
-        self.done = {row["index"] for row in directory.rows()}
-        self.kept = directory.lessons()
-        self.round: Sequence[Request] = ()
-        sampler.memory = self._memory()
-
-    @property
-    def left(self) -> list[Request]:
-        """The requests that are not done."""
-        return [r for r in self.requests if r.index not in self.done]
-
-    def __iter__(self) -> Iterator[list[Request]]:
-        start = 0
-        while start < len(self.requests):
-            size = self.sampler.round_size(self.plan.steps) or 4 * self.plan.max_batch
-            self.round = self.requests[start : start + size]
-            start += size
-            left = [r for r in self.round if r.index not in self.done]
-            if left:
-                yield left
-            else:
-                self.learn([])
-
-    def learn(self, samples: Sequence[Sample]) -> None:
-        """Takes the round's lessons in, in the order of its samples."""
-        lessons = self.kept | {s.request.index: list(s.observations) for s in samples}
-        self.sampler.learn([lessons.get(r.index, []) for r in self.round])
-
-    def save(self) -> None:
-        """Writes memory.json."""
-        if self.sampler.memory is not None:
-            self.directory.write_json("memory.json", self.sampler.memory.to_dict())
-
-    def _memory(self) -> Memory:
-        memory = self.sampler.empty_memory(self.plan.steps)
-        if self.plan.memory is not None:
-            memory.load(self.plan.memory)
-        memory.frozen = self.plan.frozen
-        self.sampler.policy.begin(self.sampler.model.grid(self.plan.steps), memory)  # does it fit?
-        return memory
-
-
-@dataclass
-class Result:
-    """One finished sample beside its full run."""
-
-    sample: Sample
-    full: Sample | None
-    row: dict[str, Any]
-    rewards: list[float | None]
-
-    def show(self, watches: Sequence[Watch]) -> None:
-        """Tells the observers."""
-        for watch in watches:
-            watch.sample(self.sample, self.full, self.row, self.rewards)
-
-
-@dataclass
-class Results:
-    """Generates a process's share of a round, each sample also in full."""
-
-    sampler: Sampler
-    metrics: list[Metric]
-    watches: list[Watch]
-
-    def take(self, requests: list[Request], reference: bool) -> list[Result]:
-        """Generates and measures; observers of a single process see each sample at once."""
-        full = self._full(requests) if reference else {}
-        results = []
-        for sample in self.sampler.generate(requests):
-            result = self._result(sample, full.get(sample.request.index))
-            result.show(self.watches)
-            results.append(result)
-        return results
-
-    def _full(self, requests: list[Request]) -> dict[int, Sample]:
-        found = {}
-        for watch in (True, False):
-            part = [r for r in requests if (r.index < WATCHED) == watch]
-            plain = replace(
-                self.sampler,
-                policy=Full(watch=watch),
-                extrapolator=Reuse(),
-                corrector=NoCorrection(),
-                memory=Memory(),
-            )
-            found |= {sample.request.index: sample for sample in plain.generate(part)}
-        return found
-
-    def _result(self, sample: Sample, full: Sample | None) -> Result:
-        request, memory = sample.request, self.sampler.memory or Memory()
-        branches = self.sampler.model.calls_per_velocity
-        measured: dict[str, float] = {}
-        measured_full: dict[str, float] = {}
-        for metric in self.metrics:
-            if sample.output is not None:
-                measured |= metric.score(sample.output, request)
-            if full is not None and full.output is not None:
-                measured_full |= metric.score(full.output, request)
-                if sample.output is not None:
-                    measured |= metric.compare(sample.output, full.output)
-        name = f"images/{request.index:04d}"
-        row = {
-            "index": request.index,
-            "prompt": request.prompt,
-            "task": request.task,
-            "seed": request.seed,
-            "calls": sample.calls,
-            "calls_full": request.steps * branches if full is None else full.calls,
-            "computed": list(sample.computed),
-            "seconds": asdict(sample.seconds),
-            "seconds_full": asdict(full.seconds) if full else None,
-            "metrics": _finite(measured),
-            "metrics_full": _finite(measured_full) if full else None,
-            "image": f"{name}.png" if sample.output is not None else None,
-            "image_full": f"{name}_full.png" if full and full.output is not None else None,
-            "failure": sample.failure,
-            "velocity_change": _changes(full),
-        }
-        rewards = self.sampler.policy.rewards(memory, sample.observations)
-        return Result(sample, full, row, rewards)
-
-
-def _finite(values: dict[str, float]) -> dict[str, float | None]:
-    """JSON has no infinity: an infinite PSNR (identical images) becomes null."""
-    return {name: v if math.isfinite(v) else None for name, v in values.items()}
-
-
-def _changes(full: Sample | None) -> list[float] | None:
-    """Returns the relative L1 change of consecutive velocities, where they were watched."""
-    changes = [o.error for o in full.observations] if full else []
-    return changes or None
-
-
-def warm_up(sampler: Sampler, request: Request) -> None:
-    """Runs two steps of a batch unmeasured, so that first-call costs fall on nobody's time."""
-    plain = replace(sampler, policy=Full(watch=False), memory=Memory())
-    batch = [replace(request, steps=2) for _ in range(sampler.max_batch)]
-    for _ in plain.generate(batch):
-        pass
 
 
 def warnings(sampler: Sampler, steps: int, summary: dict[str, Any]) -> list[str]:
@@ -310,7 +139,8 @@ def run(config: Config) -> Path:
     kinds = {"adapter": "model"} | {k: k for k in ("policy", "extrapolator", "corrector")}
     parts = {name: build(config[kind]) for name, kind in kinds.items()}
     metrics = [build(config.metric[name]) for name in plan.metrics]
-    observers = [build(config.observer[name]) for name in plan.observers]
+    others = [name for name in plan.observers if name != "jsonl"]
+    observers = [Jsonl(), *(build(config.observer[name]) for name in others)]
     trainer: Trainer = build(config.trainer)
     requests = make_requests(plan, parts["adapter"])
     directory = directory or _new_directory(plan, config)

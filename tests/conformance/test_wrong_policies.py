@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import pytest
 
 from fastflow import Episode, Memory, Policy, SkipLength
-from fastflow.bandit import Bandit, BanditMemory, greedy
+from fastflow.bandit import Bandit, greedy
 from fastflow.policy import Countdown
+from fastflow.table import BanditMemory
 from fastflow.testing import failures
 
 

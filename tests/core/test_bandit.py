@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastflow import ArmStats, Observation, greedy
-from fastflow.bandit import Moments
 from fastflow.policy import Now
 from fastflow.reward import Fixed
+from fastflow.table import Moments
 from fastflow.testing import drive, uneven
 from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
 from fastflow_plugins.policies.ucb import UCB

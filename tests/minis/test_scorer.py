@@ -9,7 +9,7 @@ from fastflow_minis.drawing import BACKGROUNDS, COLOURS, SHAPES, Item, Scene
 from fastflow_minis.scenes import held_out, parse, render, scene_of, training_scene
 from fastflow_minis.scorer import components, holds, read
 
-COUNT = 900
+COUNT = 480
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@
 def test_wandb_writes_an_offline_run_into_the_run_directory(sample, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
     plain = sample(out="plain")
-    mirrored = sample("observers=[jsonl,wandb]", "observer.wandb.project=mine", out="mirrored")
+    mirrored = sample("observers=[wandb]", "observer.wandb.project=mine", out="mirrored")
     assert mirrored.status == 0
     assert list((mirrored.path / "wandb").glob("offline-run-*/*.wandb"))
     by_index = [

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from fastflow.bandit import BanditMemory, check_rows, memory_of
 from fastflow.memory import Memory
 from fastflow.policy import Episode, SkipLength
+from fastflow.table import BanditMemory, check_rows, memory_of
 
 
 @dataclass(frozen=True, kw_only=True)

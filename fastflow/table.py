@@ -1,0 +1,194 @@
+"""The table that bandits learn: rewards and errors, per step and arm."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastflow.grid import Grid
+from fastflow.memory import Memory
+
+
+@dataclass(frozen=True)
+class ArmStats:
+    """What one step's bandit knows of its feasible arms; arrays with one entry per arm.
+
+    Attributes:
+        arms: the skip lengths.
+        count: N(m), how many rewards each arm has had.
+        mean: Q(m), their mean; 0 where there is none.
+        spread: the standard deviation of each arm's rewards; 0 where fewer than two.
+    """
+
+    arms: np.ndarray
+    count: np.ndarray
+    mean: np.ndarray
+    spread: np.ndarray
+
+    @property
+    def total(self) -> int:
+        """n, the number of rewards of all the arms."""
+        return int(self.count.sum())
+
+
+class Moments:
+    """Count, mean and sum of squared deviations per cell; merges exactly up to rounding."""
+
+    def __init__(self, *shape: int):
+        self.count = np.zeros(shape, dtype=np.int64)
+        self.mean = np.zeros(shape)
+        self.m2 = np.zeros(shape)
+
+    def add(self, cell: tuple[int, ...], value: float) -> None:
+        """Takes one value into a cell (Welford's update)."""
+        self.count[cell] += 1
+        delta = value - self.mean[cell]
+        self.mean[cell] += delta / self.count[cell]
+        self.m2[cell] += delta * (value - self.mean[cell])
+
+    def merge(self, other: Moments) -> None:
+        """Takes another set of cells in (Chan's parallel update)."""
+        count = self.count + other.count
+        whole = np.maximum(count, 1)
+        delta = other.mean - self.mean
+        self.m2 += other.m2 + delta**2 * self.count * other.count / whole
+        self.mean += delta * other.count / whole
+        self.count = count
+
+    def to_dict(self) -> dict[str, list]:
+        """Returns nested lists."""
+        return {"count": self.count.tolist(), "mean": self.mean.tolist(), "m2": self.m2.tolist()}
+
+    def load_dict(self, content: dict[str, list]) -> None:
+        """Takes over nested lists of the same shape."""
+        for name in ("count", "mean", "m2"):
+            mine = getattr(self, name)
+            theirs = np.asarray(content[name], dtype=mine.dtype)
+            if theirs.shape != mine.shape:
+                raise KeyError(f"{name} has shape {theirs.shape}, expected {mine.shape}")
+            setattr(self, name, theirs)
+
+    @property
+    def spread(self) -> np.ndarray:
+        """The standard deviation per cell; 0 where there are fewer than two values."""
+        return np.sqrt(self.m2 / np.maximum(self.count - 1, 1))
+
+
+@dataclass
+class BanditMemory(Memory):
+    """The table of a bandit per time step: rewards and errors, per step and arm.
+
+    Attributes:
+        arms: the skip lengths, one per column.
+        steps: the number of time steps, one per row.
+        constants: what the reward measured on the first generation; None before it.
+        reward: moments of the rewards, ``(T, A)``.
+        error: moments of the landing errors, ``(T, A)``.
+    """
+
+    arms: tuple[int, ...] = ()
+    steps: int = 0
+    constants: dict[str, float] | None = None
+    reward: Moments = field(init=False)
+    error: Moments = field(init=False)
+
+    def __post_init__(self):
+        self.reward = Moments(self.steps, len(self.arms))
+        self.error = Moments(self.steps, len(self.arms))
+
+    def stats(self, step: int, arms: Sequence[int]) -> ArmStats:
+        """Returns what is known of the given arms at one step."""
+        columns = [self.arms.index(m) for m in arms]
+        table = self.reward
+        count, mean, m2 = (a[step, columns] for a in (table.count, table.mean, table.m2))
+        return ArmStats(np.asarray(arms), count, mean, np.sqrt(m2 / np.maximum(count - 1, 1)))
+
+    def add(self, step: int, arm: int, error: float, reward: float) -> None:
+        """Takes one reward in."""
+        cell = step, self.arms.index(arm)
+        self.error.add(cell, error)
+        self.reward.add(cell, reward)
+
+    def merge(self, other: Memory) -> None:
+        super().merge(other)
+        if not isinstance(other, BanditMemory):
+            raise ValueError("`other` must be a bandit's memory.")
+        if self.constants is None:
+            self.constants = other.constants
+        elif other.constants not in (None, self.constants):
+            raise ValueError(
+                "these memories measured their reward's constants on different generations, "
+                f"{self.constants} and {other.constants}: their rewards have different units. "
+                "Start both from one memory of the first generation."
+            )
+        self.reward.merge(other.reward)
+        self.error.merge(other.error)
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {
+            "arms": list(self.arms),
+            "steps": self.steps,
+            "constants": self.constants,
+            "reward": self.reward.to_dict(),
+            "error": self.error.to_dict(),
+        }
+
+    def load_dict(self, content: dict[str, Any]) -> None:
+        super().load_dict(content)
+        self.constants = content["constants"]
+        self.reward.load_dict(content["reward"])
+        self.error.load_dict(content["error"])
+
+    def summary(self) -> str:
+        """Returns the table: per step the best arm, and each arm's mean reward and count."""
+        head = "step  best  " + "  ".join(f"{f'skip {m}':>16}" for m in self.arms)
+        rows = [head]
+        for k in range(self.steps):
+            count, mean = self.reward.count[k], self.reward.mean[k]
+            if not count.any():
+                continue
+            best = self.arms[int(np.argmax(np.where(count > 0, mean, -math.inf)))]
+            cells = (f"{q:+9.4f} ({n:>4})" if n else f"{'-':>16}" for q, n in zip(mean, count))
+            rows.append(f"{k:>4}  {best:>4}  " + "  ".join(cells))
+        return "\n".join(rows)
+
+
+def check_rows(memory: BanditMemory, grid: Grid) -> None:
+    """Raises a ValueError if the table has another number of steps than the grid."""
+    if memory.steps != grid.steps:
+        raise ValueError(
+            f"`memory` has a table of {memory.steps} steps, but this trajectory has {grid.steps}. "
+            "Samples of one run share one number of steps; give others a memory of their own."
+        )
+
+
+def memory_of(memory: Memory) -> BanditMemory:
+    """Returns the memory if it is a bandit's; raises a ValueError otherwise."""
+    if not isinstance(memory, BanditMemory):
+        raise ValueError("`memory` is not a bandit's: make one with `policy.empty(grid)`.")
+    return memory
+
+
+def print_memory(path: Path) -> str:
+    """Returns the table of a saved memory, whatever model it belongs to.
+
+    Raises:
+        ValueError: if the file is missing or holds no bandit's table.
+    """
+    try:
+        content = json.loads(path.read_text())
+        memory = BanditMemory(
+            key=content["key"], arms=tuple(content["arms"]), steps=content["steps"]
+        )
+    except FileNotFoundError:
+        raise ValueError(f"{str(path)!r} does not exist.") from None
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{str(path)!r} holds no bandit's table ({error!r}).") from error
+    memory.load(path)
+    return memory.summary()
