@@ -87,7 +87,7 @@ class Normalised(Reward):
     """
 
     loss: str = "relative_l2"
-    mu: float = 0.25
+    mu: float = 0.3
 
     def calibrate(self, lesson: Sequence[Observation], steps: int) -> dict[str, float]:
         costs = [o.exposure * o.error for o in lesson if o.arm]

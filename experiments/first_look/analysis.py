@@ -73,6 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=int, default=128, help="learned from and measured on")
     parser.add_argument("--measured", type=int, default=64, help="the last ones, that count")
+    parser.add_argument("--only", default="", help="measure methods named so anew, keep others")
     parser.add_argument("--out", type=Path, default=HERE)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -85,19 +86,28 @@ def main() -> None:
     ]
     full = run(Method("full", Never(), corrections=()), NoCorrection(), model, requests)[0]
     rows = [row("full", "", full, full, options.measured, None)]
-    todo = [(m, c) for m in methods() for c in m.corrections]
+    chosen = [m for m in methods() if m.name.startswith(options.only)]
+    todo = [(m, c) for m in chosen for c in m.corrections]
     for method, corrector in tqdm(todo, desc="methods"):
         samples, memory = run(method, corrector, model, requests)
         name = "" if isinstance(corrector, NoCorrection) else "interpolate"
         rows.append(row(method.name, name, samples, full, options.measured, memory))
         if method.name == SHOWN and name:
             show(full, samples, options.out / "pictures.png")
+    if options.only:
+        rows = merged(json.loads((options.out / "result.json").read_text())["rows"], rows)
     result = {"samples": len(requests), "measured": options.measured, "rows": rows}
     (options.out / "result.json").write_text(json.dumps(result, indent=1) + "\n")
     table = markdown(rows) + "\n" + markdown_rewards(rows)
     (options.out / "table.md").write_text(table)
     draw(rows, options.out / "figure.svg")
     print(table)
+
+
+def merged(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the old rows, those measured anew replaced."""
+    fresh = {(r["method"], r["corrector"]): r for r in new}
+    return [fresh.get((r["method"], r["corrector"]), r) for r in old]
 
 
 def run(method: Method, corrector, model, requests):
