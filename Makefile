@@ -48,7 +48,7 @@ lint: $(VENV)/.installed-dev  ## ruff: rules and layout
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.installed-dev  ## pyright
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 contracts: $(VENV)/.installed-dev  ## import-linter: who may import what
 	$(BIN)/lint-imports
