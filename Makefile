@@ -54,7 +54,7 @@ contracts: $(VENV)/.installed-dev  ## import-linter: who may import what
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.installed-dev  ## pytest
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto
 
 format: $(VENV)/.installed-dev  ## let ruff lay out the code and mend what it can
 	$(BIN)/ruff check --fix .

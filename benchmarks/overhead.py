@@ -19,6 +19,7 @@ from tqdm import trange
 import fastflow
 from fastflow.flow import flow
 from fastflow.memory import Memory
+from fastflow.policy import Scheme
 from fastflow_minis import folder
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Quadratic
@@ -148,8 +149,8 @@ def begin(model: FluxFlow, extrapolator: fastflow.Extrapolator):
     problem = model.prepare(fastflow.Request(0, PROMPT, 0, STEPS))
     policy = Listed(steps=NINETEEN)
     episode = policy.begin(problem.grid, Memory())
-    parts = problem.grid, extrapolator, Interpolate(), episode, model.advance
-    loop = flow(problem.x, *parts)
+    scheme = Scheme(extrapolator, Interpolate())
+    loop = flow(problem.x, problem.grid, scheme, episode, model.advance)
     return loop, problem, next(loop)
 
 

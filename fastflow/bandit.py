@@ -12,7 +12,7 @@ import numpy as np
 from fastflow.grid import Grid
 from fastflow.memory import Memory
 from fastflow.policy import Countdown, Episode, Now, SkipLength, Unskipped
-from fastflow.records import Observation
+from fastflow.records import Lesson, Observation
 from fastflow.reward import Normalised, Reward
 from fastflow.table import ArmStats, BanditMemory, check_rows, memory_of
 
@@ -61,9 +61,13 @@ class Bandit(SkipLength):
 
     def begin(self, grid: Grid, memory: Memory) -> Episode:
         self.check_fit(grid)
-        check_rows(memory_of(memory), grid)
-        if memory.samples < self.full_first and not memory.frozen:
-            episode: Episode = Unskipped(lookback=self.arms[-1])
+        memory = memory_of(memory)
+        check_rows(memory, grid)
+        episode: Episode
+        if memory.frozen and memory.is_empty:
+            episode = Unskipped()  # nothing was learned, and nothing may be explored
+        elif memory.samples < self.full_first and not memory.frozen:
+            episode = Unskipped(lookback=self.arms[-1])
         else:
             episode = Countdown(self, memory)
         episode.loss, episode.learns = self.reward.loss, not memory.frozen
@@ -78,28 +82,28 @@ class Bandit(SkipLength):
         }
         return BanditMemory(key=key, arms=self.arms, steps=grid.steps)
 
-    def learn(self, memory: Memory, lesson: Sequence[Observation]) -> None:
-        memory = memory_of(memory)
+    def learn(self, memory: Memory, lesson: Lesson) -> None:
+        memory, observations = memory_of(memory), lesson.observations
         memory.samples += 1
-        rewards = self.rewards(memory, lesson)
-        memory.constants = self._constants(memory, lesson)
-        for seen, reward in zip(lesson, rewards, strict=True):
+        rewards = self.rewards(memory, observations)
+        memory.constants = self._constants(memory, observations)
+        for seen, reward in zip(observations, rewards, strict=True):
             if reward is not None:
                 memory.add(seen.step, seen.arm, seen.error, reward)
 
-    def rewards(self, memory: Memory, lesson: Sequence[Observation]) -> list[float | None]:
-        constants = self._constants(memory_of(memory), lesson)
+    def rewards(self, memory: Memory, observations: Sequence[Observation]) -> list[float | None]:
+        constants = self._constants(memory_of(memory), observations)
         return [
             self.reward.value(seen, constants)
             if constants is not None and self._counts(seen)
             else None
-            for seen in lesson
+            for seen in observations
         ]
 
-    def _constants(self, memory: BanditMemory, lesson: Sequence[Observation]):
+    def _constants(self, memory: BanditMemory, observations: Sequence[Observation]):
         """Returns the reward's constants: those in memory, or measured on this first lesson."""
         if memory.constants is None:
-            counted = [seen for seen in lesson if self._counts(seen)]
+            counted = [seen for seen in observations if self._counts(seen)]
             return self.reward.calibrate(counted, memory.steps) if counted else None
         return memory.constants
 

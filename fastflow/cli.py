@@ -96,10 +96,10 @@ def _report(words: list[str]) -> None:
 
 
 def _memory(words: list[str]) -> None:
-    from fastflow.table import print_memory
+    from fastflow.memory import read_summary
 
     path = _one_path(words, "memory RUN_DIR|FILE")
-    print(print_memory(path / "memory.json" if path.is_dir() else path))
+    print(read_summary(path / "memory.json" if path.is_dir() else path))
 
 
 def _train_mini(words: list[str]) -> None:

@@ -18,8 +18,9 @@ from typing import IO, Any
 import torch
 from PIL import Image
 
+from fastflow.gram import from_lists
 from fastflow.observer import Observer, Watch
-from fastflow.records import Observation, Sample
+from fastflow.records import Lesson, Observation, Sample
 
 PACKAGES = ("fastflow", "torch", "diffusers", "transformers", "lightning", "torchmetrics")
 
@@ -90,14 +91,14 @@ class RunDirectory:
         """Returns the finished samples' rows, in the order of their indices."""
         return sorted(read_lines(self.path / "samples.jsonl"), key=lambda row: row["index"])
 
-    def lessons(self) -> dict[int, list[Observation]]:
+    def lessons(self) -> dict[int, Lesson]:
         """Returns what each finished sample taught."""
         names = Observation.__dataclass_fields__
-        lessons: dict[int, list[Observation]] = {}
+        seen: dict[int, list[Observation]] = {row["index"]: [] for row in self.rows()}
         for row in read_lines(self.path / "records.jsonl"):
-            seen = Observation(**{name: row[name] for name in names})
-            lessons.setdefault(row["sample"], []).append(seen)
-        return lessons
+            seen[row["sample"]].append(Observation(**{name: row[name] for name in names}))
+        grams = {row["index"]: from_lists(row["gram"]) for row in self.rows() if "gram" in row}
+        return {i: Lesson(tuple(found), grams.get(i)) for i, found in seen.items()}
 
     def write_json(self, name: str, content: Any) -> None:
         """Writes a JSON file atomically."""
@@ -168,7 +169,7 @@ class Lines:
             for done, name in ((sample, row["image"]), (full, row["image_full"])):
                 if done is not None and isinstance(done.output, Image.Image):
                     done.output.save(self.run_dir / name)
-            for seen, reward in zip(sample.observations, rewards, strict=True):
+            for seen, reward in zip(sample.lesson.observations, rewards, strict=True):
                 chance = sample.propensities.get(seen.step, 1.0) if seen.taken else None
                 line = {"sample": row["index"], **asdict(seen)}
                 line |= {"propensity": chance, "reward": reward}

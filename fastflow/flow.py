@@ -8,12 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fastflow.corrector import Corrector
 from fastflow.extrapolator import Extrapolator, combine, widen
+from fastflow.gram import Gram
 from fastflow.grid import Grid
 from fastflow.loss import LOSSES
-from fastflow.policy import Episode, Now
-from fastflow.records import Observation, Trajectory
+from fastflow.policy import Episode, Now, Scheme
+from fastflow.records import Lesson, Observation, Trajectory
 
 Advance = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -23,14 +23,19 @@ class Step:
 
     Attributes:
         k: the step's index.
-        x: the latents at ``sigmas[k]``, ``(1, ...)``.
+        x: the latents at ``sigmas[k]``, ``(B, ...)``.
+        is_jump: whether a new piece of the velocity begins here.
     """
 
-    __slots__ = ("_episode", "_forced", "k", "now", "x")
+    __slots__ = ("_episode", "_forced", "is_jump", "k", "now", "x")
 
-    def __init__(self, k: int, x: Tensor, now: Now, episode: Episode, forced: bool):
-        self.k, self.x, self.now = k, x, now
-        self._episode, self._forced = episode, forced
+    def __init__(self, k: int, x: Tensor, now: Now, episode: Episode):
+        self.k, self.x, self.now, self._episode = k, x, now, episode
+        self._forced, self.is_jump = now.grid.is_forced(k), k in now.grid.jumps
+
+    def jump(self) -> None:
+        """Tells of a jump in the velocity that the grid did not know of; before the decision."""
+        self._forced = self.is_jump = True
 
     def wants_model(self, probe: Callable[[], Tensor | None] | None = None) -> bool:
         """Decides whether the model is called; ask once per step.
@@ -38,10 +43,10 @@ class Step:
         Args:
             probe: gives the model's cheap look at x, if the policy wants it.
         """
-        if self._forced:
+        if self._forced and not self._episode.attends:
             return True
         self.now.look = probe
-        return self._episode.wants_model(self.now)
+        return self._episode.wants_model(self.now) or self._forced
 
 
 class Past(NamedTuple):
@@ -55,75 +60,94 @@ class Past(NamedTuple):
 def flow(
     x: Tensor,
     grid: Grid,
-    extrapolator: Extrapolator,
-    corrector: Corrector,
+    scheme: Scheme,
     episode: Episode,
     advance: Advance,
     *,
     key: tuple[int, int] = (0, 0),
+    over_rows: Callable[[Tensor], Tensor] = torch.mean,
 ) -> Generator[Step, tuple[Tensor, Tensor | None], Trajectory]:
     """Integrates dx/dsigma = v(x, sigma) from noise to data over the grid.
 
     Yields a `Step` per time step and takes back ``(x, v)``: the driver's latents, and the model's
     velocity there, or None to have it extrapolated. At a landing (a computed step after skipped
-    ones) the corrector may move x by what the new velocity says about the skipped ones.
+    ones) the corrector may move x by what the new velocity says about the skipped ones. Nothing is
+    extrapolated, observed or corrected across a jump.
 
     Args:
-        x: latents ``(1, ...)`` at ``grid.sigmas[0]``, the noise end.
+        x: latents ``(B, ...)`` at ``grid.sigmas[0]``, the noise end.
         grid: the time grid.
-        extrapolator: predicts the velocities of skipped steps.
-        corrector: mends x at landings.
+        scheme: predicts the velocities of skipped steps, and mends x at landings.
         episode: decides which steps are computed.
         advance: the model's Euler step ``(x, v, dsigma) -> x``, with its rules for dtypes.
         key: (run seed, sample index): seeds the episode's random draws.
+        over_rows: makes one error of the rows' errors ``(B,)``.
 
     Raises:
         RuntimeError: if the driver answers a step that has to be computed without a velocity.
     """
-    loss, sigma = LOSSES[episode.loss], grid.sigma
+    extrapolator, corrector = scheme
     keep = max(extrapolator.depth, corrector.depth - 1) + episode.lookback
     past: list[Past] = []
     gap: list[tuple[int, tuple[float, ...]]] = []  # skipped steps with their weights
     computed: list[int] = []
-    facts, errors = [], []
+    learned = Learned(grid, extrapolator, episode, over_rows)
     for k in range(grid.steps):
-        forced = grid.is_forced(k)
-        x, v = yield Step(k, x, Now(grid, k, len(gap), key), episode, forced)
+        step = Step(k, x, Now(grid, k, len(gap), key, scheme), episode)
+        x, v = yield step
+        if step.is_jump:
+            past.clear()
+            gap.clear()
         if v is None:
-            if forced:
+            if not past or grid.is_forced(k):
                 raise RuntimeError(f"step {k} has to be computed, but no velocity was given.")
-            weights = extrapolator.weights([p.t for p in past[: extrapolator.depth]], sigma[k])
+            weights = extrapolator.weights(
+                [p.t for p in past[: extrapolator.depth]], grid.sigma[k]
+            )
             v = combine(weights, [p.v for p in past])
             gap.append((k, weights))
         else:
-            seen = _observe(k, v, past, grid, extrapolator, loss, episode)
-            facts += [fact for fact, _ in seen]
-            errors += [error for _, error in seen]
-            if seen and episode.watches:
-                episode.observe(_read(facts[-len(seen) :], errors[-len(seen) :]))
+            learned.land(k, v, past)
             if gap and corrector.depth:
-                x = _correct(x, v, sigma, k, past, gap, corrector)
+                x = _correct(x, v, grid.sigma, k, past, gap, corrector)
             gap.clear()
             computed.append(k)
-            past.insert(0, Past(k, sigma[k], v))
-            del past[keep:]
+            past.insert(0, Past(k, grid.sigma[k], v))
+            del past[max(keep, episode.gram) :]
         x = advance(x, v, grid.dsigmas[k])
-    return Trajectory(x, tuple(computed), _read(facts, errors))
+    return Trajectory(x, tuple(computed), learned.lesson())
 
 
-def _observe(j, v, past, grid, extrapolator, loss, episode) -> list[tuple[tuple, Tensor]]:
-    """Compares v at the landing j with what each remembered step would have extrapolated."""
-    seen = []
-    for i, p in enumerate(past[: 1 + episode.lookback]):
-        arm = j - p.step - 1
-        taken = i == 0
-        if not episode.learns and not (taken and arm):
-            continue
-        known = past[i : i + extrapolator.depth]
-        weights = extrapolator.weights([q.t for q in known], grid.sigma[j])
-        v_hat = combine(weights, [q.v for q in known])
-        seen.append(((p.step, arm, j, exposure(grid, p.step, j), taken), loss(v_hat, v)))
-    return seen
+class Learned:
+    """What a trajectory teaches while it goes on, kept on the device and read at its end."""
+
+    def __init__(self, grid: Grid, extrapolator: Extrapolator, episode: Episode, over_rows):
+        self.grid, self.extrapolator, self.episode = grid, extrapolator, episode
+        self.loss, self.over_rows = LOSSES[episode.loss], over_rows
+        self.facts: list[tuple] = []
+        self.errors: list[Tensor] = []
+        self.gram = Gram(grid.steps) if episode.gram else None
+
+    def land(self, j: int, v: Tensor, past: Sequence[Past]) -> None:
+        """Takes the velocity of a computed step and what came before it, newest first."""
+        before = len(self.facts)
+        for i, p in enumerate(past[: 1 + self.episode.lookback]):
+            arm, taken = j - p.step - 1, i == 0
+            if self.episode.learns or (taken and arm):
+                known = past[i : i + self.extrapolator.depth]
+                weights = self.extrapolator.weights([q.t for q in known], self.grid.sigma[j])
+                v_hat = combine(weights, [q.v for q in known])
+                self.facts.append((p.step, arm, j, exposure(self.grid, p.step, j), taken))
+                self.errors.append(self.over_rows(self.loss(v_hat, v)))
+        if self.episode.watches and len(self.facts) > before:
+            self.episode.observe(_read(self.facts[before:], self.errors[before:]))
+        if self.gram is not None:
+            self.gram.take(j, v, [(p.step, p.v) for p in past[: self.episode.gram]])
+
+    def lesson(self) -> Lesson:
+        """Reads everything back from the device."""
+        gram = None if self.gram is None else self.gram.read()
+        return Lesson(_read(self.facts, self.errors), gram)
 
 
 def exposure(grid: Grid, k: int, j: int) -> float:

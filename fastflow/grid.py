@@ -16,12 +16,14 @@ class Grid:
     """Holds the sigmas of one trajectory and the steps that have to be computed.
 
     Step ``k`` goes from ``sigmas[k]`` to ``sigmas[k + 1]``; sigma = 1 is noise, sigma = 0 is data.
+    The velocity is smooth in sigma except where it jumps (another expert, the edge of a guidance
+    interval): a jump parts the trajectory in two, whose first and last steps are computed.
 
     Args:
         sigmas: ``(T + 1,)`` float32, strictly falling.
         times: ``(T,)`` what the model is told as the time of step k, in the model's own units;
             ``sigmas[:-1]`` unless given.
-        must_compute: steps that are never skipped (a jump in the velocity, say an expert switch).
+        jumps: the steps at which a new piece of the velocity begins.
         compute_last: whether the last step is always computed.
 
     Raises:
@@ -30,7 +32,7 @@ class Grid:
 
     sigmas: Tensor
     times: Tensor | None = None
-    must_compute: frozenset[int] = frozenset()
+    jumps: frozenset[int] = frozenset()
     compute_last: bool = True
 
     def __post_init__(self):
@@ -76,7 +78,7 @@ class Grid:
     def is_forced(self, k: int) -> bool:
         """Says whether step k has to be computed."""
         last = self.compute_last and k == self.steps - 1
-        return k == 0 or last or k in self.must_compute
+        return k == 0 or last or k in self.jumps or k + 1 in self.jumps
 
     @cached_property
     def digest(self) -> str:

@@ -1,4 +1,4 @@
-"""Errors between an extrapolated velocity and the model's, as 0-d tensors."""
+"""Errors between an extrapolated velocity and the model's, one per row of the batch."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def mse(v_hat: Tensor, v: Tensor) -> Tensor:
-    """Returns the mean square of ``v_hat - v``."""
-    return (v_hat.float() - v.float()).square().mean()
+    """Returns the mean square of ``v_hat - v``, ``(B,)``."""
+    return (v_hat.float() - v.float()).flatten(1).square().mean(1)
 
 
 def relative_l2(v_hat: Tensor, v: Tensor) -> Tensor:
-    """Returns ``|v_hat - v|_2 / |v|_2``."""
+    """Returns ``|v_hat - v|_2 / |v|_2``, ``(B,)``."""
     v = v.float()
-    return (v_hat.float() - v).norm() / v.norm()
+    return (v_hat.float() - v).flatten(1).norm(dim=1) / v.flatten(1).norm(dim=1)
 
 
 def relative_l1(v_hat: Tensor, v: Tensor) -> Tensor:
-    """Returns ``|v_hat - v|_1 / |v|_1``."""
+    """Returns ``|v_hat - v|_1 / |v|_1``, ``(B,)``."""
     v = v.float()
-    return (v_hat.float() - v).abs().mean() / v.abs().mean()
+    return (v_hat.float() - v).flatten(1).abs().mean(1) / v.flatten(1).abs().mean(1)
 
 
 LOSSES = {"mse": mse, "relative_l2": relative_l2, "relative_l1": relative_l1}

@@ -54,7 +54,8 @@ class Memory:
         """Writes it as JSON, atomically: a reader sees the old file or the new one."""
         path = Path(path)
         part = path.with_name(path.name + ".part")
-        part.write_text(json.dumps(self.to_dict(), indent=1))
+        content = self.to_dict() | {"summary": self.summary().splitlines()}
+        part.write_text(json.dumps(content, indent=1))
         os.replace(part, path)
 
     def load(self, path: str | Path) -> Memory:
@@ -79,6 +80,20 @@ class Memory:
                 "Use a memory.json that a run of this policy wrote."
             ) from error
         return self
+
+
+def read_summary(path: Path) -> str:
+    """Returns the table that `Memory.save` wrote beside what was learned, of whatever policy.
+
+    Raises:
+        ValueError: if the file is missing or is no memory.
+    """
+    try:
+        return "\n".join(json.loads(path.read_text())["summary"])
+    except FileNotFoundError:
+        raise ValueError(f"{str(path)!r} does not exist.") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{str(path)!r} holds no memory ({error!r}).") from error
 
 
 def check_key(mine: dict[str, Any] | None, theirs: dict[str, Any] | None, verb: str) -> None:

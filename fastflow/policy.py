@@ -6,27 +6,40 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
+from fastflow.corrector import Corrector
+from fastflow.extrapolator import Extrapolator
 from fastflow.grid import Grid
 from fastflow.memory import Memory
-from fastflow.records import Observation
+from fastflow.records import Lesson, Observation
+
+
+class Scheme(NamedTuple):
+    """How the velocities of skipped steps are made, and made better at a landing."""
+
+    extrapolator: Extrapolator
+    corrector: Corrector
 
 
 class Now:
     """What an episode may look at when it decides about a step.
 
     Attributes:
+        grid: the time grid.
         index: the step k, 0-based.
         streak: how many steps were skipped just before this one.
+        scheme: the extrapolator and the corrector that fill the gaps.
     """
 
-    __slots__ = ("__dict__", "_key", "grid", "index", "look", "streak")
+    __slots__ = ("__dict__", "_key", "grid", "index", "look", "scheme", "streak")
 
-    def __init__(self, grid: Grid, index: int, streak: int, key: tuple[int, int]):
+    def __init__(self, grid: Grid, index: int, streak: int, key: tuple[int, int], scheme: Scheme):
         self.grid, self.index, self.streak, self._key = grid, index, streak, key
+        self.scheme = scheme
         self.look: Callable[[], Tensor | None] | None = None
 
     @property
@@ -51,7 +64,7 @@ class Now:
 
     def before(self) -> Now:
         """The step before this one, seen as a computed step."""
-        return Now(self.grid, self.index - 1, 0, self._key)
+        return Now(self.grid, self.index - 1, 0, self._key, self.scheme)
 
     @cached_property
     def random(self) -> np.random.Generator:
@@ -71,6 +84,9 @@ class Episode(ABC):
         learns: whether observations of unskipped steps (arm 0) are wanted too.
         lookback: how many earlier computed steps to observe besides the last one; each costs the
             memory of one velocity.
+        gram: over how many earlier computed velocities inner products are taken (`Lesson.gram`);
+            0 takes none. As `lookback`, each costs the memory of one velocity.
+        attends: whether it is asked also where a call is forced, and its answer without effect.
         watches: whether `observe` is called at once, at the price of a device synchronisation.
         propensities: for each step with a drawn decision, the probability of the arm drawn there.
     """
@@ -78,6 +94,8 @@ class Episode(ABC):
     loss: str = "mse"
     learns: bool = False
     lookback: int = 0
+    gram: int = 0
+    attends: bool = False
     watches: bool = False
 
     def __init__(self):
@@ -85,7 +103,10 @@ class Episode(ABC):
 
     @abstractmethod
     def wants_model(self, now: Now) -> bool:
-        """Says whether to call the model at this step; not asked where a call is forced."""
+        """Says whether to call the model at this step.
+
+        Not asked where a call is forced, unless it `attends`.
+        """
 
     def observe(self, observations: Sequence[Observation]) -> None:
         """Takes what a model call taught, at once, if `watches` is set."""
@@ -103,12 +124,12 @@ class Policy(ABC):
         """Returns a memory that has learned nothing, for trajectories on this grid."""
         return Memory()
 
-    def learn(self, memory: Memory, lesson: Sequence[Observation]) -> None:
+    def learn(self, memory: Memory, lesson: Lesson) -> None:
         """Takes what one trajectory taught into memory."""
 
-    def rewards(self, memory: Memory, lesson: Sequence[Observation]) -> list[float | None]:
+    def rewards(self, memory: Memory, observations: Sequence[Observation]) -> list[float | None]:
         """Returns the reward of each observation, where the policy knows one; for the records."""
-        return [None] * len(lesson)
+        return [None] * len(observations)
 
     def round_size(self, memory: Memory) -> int | None:
         """Says how many samples may run before memory has to learn; None if it never does."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from fastflow.grid import Grid
@@ -71,18 +72,32 @@ class Observation:
 
 
 @dataclass(frozen=True)
+class Lesson:
+    """What one trajectory taught.
+
+    Args:
+        observations: the errors that its model calls showed, in the order of their landings.
+        gram: ``(T, T)`` mean products of its velocities, if the episode asked for them; NaN for
+            pairs that were too far apart or not both computed.
+    """
+
+    observations: tuple[Observation, ...] = ()
+    gram: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
 class Trajectory:
     """What one run of the loop gives back.
 
     Args:
-        x: the latents at the last sigma, ``(1, ...)``.
+        x: the latents at the last sigma, ``(B, ...)``.
         computed: the steps at which the model was called, rising.
-        observations: what the calls taught, in the order of their landings.
+        lesson: what the calls taught.
     """
 
     x: Tensor
     computed: tuple[int, ...]
-    observations: tuple[Observation, ...]
+    lesson: Lesson
 
 
 @dataclass(frozen=True)
@@ -104,7 +119,7 @@ class Sample:
         x: the final latents ``(1, ...)`` at sigma = 0.
         computed: the steps at which the model was called.
         calls: network calls: computed steps times the guidance branches of each.
-        observations: what the sample taught.
+        lesson: what the sample taught; nothing where it failed.
         propensities: for each step with a drawn decision, the probability of the arm drawn there.
         seconds: wall time.
         failure: why there is no output, or an empty string.
@@ -115,7 +130,7 @@ class Sample:
     x: Tensor | None
     computed: tuple[int, ...]
     calls: int
-    observations: tuple[Observation, ...]
+    lesson: Lesson
     propensities: dict[int, float]
     seconds: Seconds
     failure: str = ""

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastflow.corrector import NoCorrection
 from fastflow.extrapolator import Reuse
+from fastflow.gram import to_lists
 from fastflow.grid import Grid
 from fastflow.memory import Memory
 from fastflow.metric import Metric
@@ -109,7 +110,9 @@ class Results:
             "failure": sample.failure,
             "velocity_change": _changes(full),
         }
-        rewards = self.sampler.policy.rewards(memory, sample.observations)
+        if sample.lesson.gram is not None:
+            row["gram"] = to_lists(sample.lesson.gram)
+        rewards = self.sampler.policy.rewards(memory, sample.lesson.observations)
         return Result(sample, full, row, rewards)
 
 
@@ -120,7 +123,7 @@ def _finite(values: dict[str, float]) -> dict[str, float | None]:
 
 def _changes(full: Sample | None) -> list[float] | None:
     """Returns the relative L1 change of consecutive velocities, where they were watched."""
-    changes = [o.error for o in full.observations] if full else []
+    changes = [o.error for o in full.lesson.observations] if full else []
     return changes or None
 
 

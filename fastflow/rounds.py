@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fastflow.directory import RunDirectory
+from fastflow.directory import RunDirectory, writing
 from fastflow.memory import Memory
-from fastflow.records import Request, Sample
+from fastflow.records import Lesson, Request, Sample
 from fastflow.sampler import Sampler
 from fastflow.settings import Settings
 
@@ -50,13 +50,15 @@ class Rounds:
 
     def learn(self, samples: Sequence[Sample]) -> None:
         """Takes the round's lessons in, in the order of its samples."""
-        lessons = self.kept | {s.request.index: list(s.observations) for s in samples}
-        self.sampler.learn([lessons.get(r.index, []) for r in self.round])
+        lessons = self.kept | {s.request.index: s.lesson for s in samples}
+        self.sampler.learn([lessons.get(r.index, Lesson()) for r in self.round])
 
     def save(self) -> None:
         """Writes memory.json."""
         if self.sampler.memory is not None:
-            self.directory.write_json("memory.json", self.sampler.memory.to_dict())
+            path = self.directory.path / "memory.json"
+            with writing(path):
+                self.sampler.memory.save(path)
 
     def _memory(self) -> Memory:
         memory = self.sampler.empty_memory(self.plan.steps)

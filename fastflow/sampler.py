@@ -15,8 +15,8 @@ from fastflow.extrapolator import Extrapolator
 from fastflow.flow import Step, flow
 from fastflow.memory import Memory
 from fastflow.model import FlowModel
-from fastflow.policy import Episode, Policy
-from fastflow.records import Problem, Request, Sample, Seconds, Trajectory
+from fastflow.policy import Episode, Policy, Scheme
+from fastflow.records import Lesson, Problem, Request, Sample, Seconds, Trajectory
 
 
 @dataclass(eq=False)
@@ -101,7 +101,7 @@ class Sampler:
             for sample in self.generate(batch):
                 finished.append(sample)
                 yield sample
-            self.learn(sample.observations for sample in in_order(finished))
+            self.learn(sample.lesson for sample in in_order(finished))
 
     def round_size(self, steps: int) -> int | None:
         """Says how many samples may run before `learn` is due; None if nothing is learned."""
@@ -109,8 +109,8 @@ class Sampler:
             self.memory = self.empty_memory(steps)
         return self.policy.round_size(self.memory)
 
-    def learn(self, lessons: Iterable[Sequence]) -> None:
-        """Takes the observations of finished samples into memory, in the order given."""
+    def learn(self, lessons: Iterable[Lesson]) -> None:
+        """Takes what finished samples taught into memory, in the order given."""
         if self.memory is None or self.memory.frozen:
             return
         for lesson in lessons:
@@ -142,8 +142,7 @@ class Sampler:
         loop = flow(
             problem.x,
             problem.grid,
-            self.extrapolator,
-            self.corrector,
+            Scheme(self.extrapolator, self.corrector),
             episode,
             self.model.advance,
             key=key,
@@ -182,7 +181,7 @@ class Sampler:
             x=end.x,
             computed=end.computed,
             calls=flight.velocities * self.model.calls_per_velocity,
-            observations=() if failure else end.observations,
+            lesson=Lesson() if failure else end.lesson,
             propensities=dict(flight.episode.propensities),
             seconds=replace(flight.seconds, decode=self._elapsed(end.x)),
             failure=failure,

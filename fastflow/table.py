@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -102,6 +100,11 @@ class BanditMemory(Memory):
         self.reward = Moments(self.steps, len(self.arms))
         self.error = Moments(self.steps, len(self.arms))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no arm has had a reward yet."""
+        return not self.reward.count.any()
+
     def stats(self, step: int, arms: Sequence[int]) -> ArmStats:
         """Returns what is known of the given arms at one step."""
         columns = [self.arms.index(m) for m in arms]
@@ -173,22 +176,3 @@ def memory_of(memory: Memory) -> BanditMemory:
     if not isinstance(memory, BanditMemory):
         raise ValueError("`memory` is not a bandit's: make one with `policy.empty(grid)`.")
     return memory
-
-
-def print_memory(path: Path) -> str:
-    """Returns the table of a saved memory, whatever model it belongs to.
-
-    Raises:
-        ValueError: if the file is missing or holds no bandit's table.
-    """
-    try:
-        content = json.loads(path.read_text())
-        memory = BanditMemory(
-            key=content["key"], arms=tuple(content["arms"]), steps=content["steps"]
-        )
-    except FileNotFoundError:
-        raise ValueError(f"{str(path)!r} does not exist.") from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{str(path)!r} holds no bandit's table ({error!r}).") from error
-    memory.load(path)
-    return memory.summary()

@@ -19,6 +19,7 @@ from fastflow import Grid, Request
 from fastflow.corrector import NoCorrection
 from fastflow.extrapolator import Reuse
 from fastflow.flow import flow
+from fastflow.policy import Scheme
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Quadratic
 from fastflow_plugins.models.mixture import Mixture
@@ -66,7 +67,7 @@ def end(spread: float, steps: int, skipped: frozenset[int], how: str = "reuse"):
     mixture, x = model(spread)
     grid = Grid(torch.linspace(1, 0, steps + 1, dtype=torch.float64))
     episode = Schedule(frozenset(range(steps)) - skipped)
-    loop = flow(x, grid, *METHODS[how], episode, mixture.advance)
+    loop = flow(x, grid, Scheme(*METHODS[how]), episode, mixture.advance)
     times = grid.model_times[:, None].expand(steps, NOISES)
     try:
         step = next(loop)

@@ -12,8 +12,10 @@ from fastflow.extrapolator import Extrapolator, Reuse
 from fastflow.flow import flow
 from fastflow.grid import Grid
 from fastflow.memory import Memory
-from fastflow.policy import Policy
-from fastflow.records import Observation
+from fastflow.policy import Policy, Scheme
+from fastflow.records import Lesson
+
+PLAIN = Scheme(Reuse(), NoCorrection())
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,13 @@ class Transcript:
     Attributes:
         x: ``(1, D)`` the end.
         computed: the computed steps.
-        observations: what the calls taught.
+        lesson: what the calls taught.
         propensities: per step with a drawn decision the probability of what was drawn.
     """
 
     x: Tensor
     computed: tuple[int, ...]
-    observations: tuple[Observation, ...]
+    lesson: Lesson
     propensities: dict[int, float]
 
     @property
@@ -66,8 +68,8 @@ def drive(
     velocity = velocity or field
     episode = policy.begin(grid, policy.empty(grid) if memory is None else memory)
     x = start(key[1])
-    how = extrapolator or Reuse(), corrector or NoCorrection()
-    loop = flow(x, grid, *how, episode, euler, key=key)
+    scheme = Scheme(extrapolator or Reuse(), corrector or NoCorrection())
+    loop = flow(x, grid, scheme, episode, euler, key=key)
     try:
         step = next(loop)
         while True:
@@ -76,7 +78,7 @@ def drive(
             step = loop.send((x, velocity(x, t) if wanted else None))
     except StopIteration as stop:
         end = stop.value
-    return Transcript(end.x, end.computed, end.observations, dict(episode.propensities))
+    return Transcript(end.x, end.computed, end.lesson, dict(episode.propensities))
 
 
 def start(sample: int) -> Tensor:
@@ -106,6 +108,6 @@ def grids() -> dict[str, Grid]:
     """Returns grids of many shapes; a policy may find some of them too short, not all."""
     return {
         "short": uneven(9, 1.0),
-        "forced": uneven(25, must_compute=frozenset({4, 8, 9, 17})),
+        "forced": uneven(25, jumps=frozenset({4, 8, 9, 17})),
         "open": uneven(16, 1.5, compute_last=False),
     }

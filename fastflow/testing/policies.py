@@ -16,7 +16,8 @@ from fastflow.bandit import BanditMemory
 from fastflow.grid import Grid
 from fastflow.memory import Memory
 from fastflow.policy import Now, SkipLength
-from fastflow.testing.drive import Transcript, drive, euler, field, grids, start, uneven
+from fastflow.records import Lesson
+from fastflow.testing.drive import PLAIN, Transcript, drive, euler, field, grids, start, uneven
 from fastflow.testing.rule import demand, rule
 
 KEYS = [(7, i) for i in range(3)]
@@ -87,7 +88,7 @@ def says_the_probability_of_every_draw(policy):
                 demand(0 < p <= 1, f"at step {k} the propensity is {p}")
                 demand(k in skips, f"step {k} was not computed and has a propensity")
                 if isinstance(policy, SkipLength):
-                    _demand_probability(policy, Now(grid, k, 0, key), memory, skips[k], p)
+                    _demand_probability(policy, Now(grid, k, 0, key, PLAIN), memory, skips[k], p)
 
 
 @rule
@@ -146,7 +147,7 @@ def a_lesson_of_nan_does_not_enter_memory(policy):
         for bad in (math.nan, math.inf):
             memory, lessons = _taught(policy, grid)
             for known in (memory, policy.empty(grid)):
-                policy.learn(known, [replace(o, error=bad) for o in lessons[0]])
+                policy.learn(known, _spoilt(lessons[0], bad))
                 found = [v for v in _numbers(known.to_dict()) if not math.isfinite(v)]
                 demand(not found, f"memory holds {found[:3]} after a lesson of {bad}")
                 drive(policy, grid, known, (7, 1))
@@ -159,8 +160,9 @@ def tells_one_reward_for_each_observation(policy):
         memory, lessons = _taught(policy, grid)
         before = _text(memory)
         for known in (memory, policy.empty(grid)):
-            told = policy.rewards(known, lessons[0])
-            demand(len(told) == len(lessons[0]), f"{len(lessons[0])} have {len(told)} rewards")
+            seen = lessons[0].observations
+            told = policy.rewards(known, seen)
+            demand(len(told) == len(seen), f"{len(seen)} have {len(told)} rewards")
             plain = all(r is None or math.isfinite(r) for r in told)
             demand(plain, f"the rewards are {told}")
         demand(_text(memory) == before, "telling rewards changed the memory")
@@ -196,9 +198,16 @@ def _taught(policy, grid, samples: int = 4) -> tuple[Memory, list]:
     memory, lessons = policy.empty(grid), []
     for i in range(samples):
         seen: Transcript = drive(policy, grid, memory, (3, i))
-        lessons.append(seen.observations)
-        policy.learn(memory, seen.observations)
+        lessons.append(seen.lesson)
+        policy.learn(memory, seen.lesson)
     return memory, lessons
+
+
+def _spoilt(lesson: Lesson, bad: float) -> Lesson:
+    """Returns a lesson whose numbers are all ``bad``."""
+    observations = tuple(replace(o, error=bad) for o in lesson.observations)
+    gram = None if lesson.gram is None else np.full_like(lesson.gram, bad)
+    return Lesson(observations, gram)
 
 
 def _demand_probability(policy, now, memory, taken, propensity):

@@ -16,9 +16,10 @@ from fastflow_plugins.models.mixture import Mixture
 from fastflow_plugins.observers.wandb import WandB
 from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
 from fastflow_plugins.policies.never import Never
+from fastflow_plugins.policies.plan import Plan
 from fastflow_plugins.policies.random_arms import RandomArms
 from fastflow_plugins.policies.released import Released
-from fastflow_plugins.policies.static import Every, Listed
+from fastflow_plugins.policies.static import Every, Listed, Piecewise, Uniform
 from fastflow_plugins.policies.ucb import UCB
 from fastflow_plugins.trainers.inline import Inline
 from fastflow_plugins.trainers.lightning import Lightning
@@ -29,11 +30,14 @@ def fastflow_policies():
     return {
         "never": Never,
         "every": Every,
+        "uniform": Uniform,
+        "piecewise": Piecewise,
         "listed": Listed,
         "random_arms": RandomArms,
         "ucb": UCB,
         "epsilon_greedy": EpsilonGreedy,
         "released": Released,
+        "plan": Plan,
     }
 
 

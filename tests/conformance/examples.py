@@ -6,8 +6,11 @@ from fastflow.reward import Paper
 # parameters beside the defaults, per kind and name
 MORE = {
     ("policy", "every"): [{"interval": 1}, {"interval": 5}],
+    ("policy", "uniform"): [{"calls": 5}],
+    ("policy", "piecewise"): [{"calls": 8, "first": 3, "last": 2}],
     ("policy", "listed"): [{"steps": (0, 2, 3, 7)}],
-    ("policy", "random_arms"): [{"arms": (0, 1, 2, 3, 5)}],
+    ("policy", "random_arms"): [{"arms": (0, 1, 2, 3, 5)}, {"pace": 0.3}, {"pace": 1e9}],
+    ("policy", "plan"): [{"calls": 8}, {"calls": 13, "longest": 2, "full_first": 3}],
     ("policy", "ucb"): [
         {"full_first": 0, "round": 1, "gamma": 2.0, "reward": Paper()},
         {"arms": (0, 1, 2, 3)},

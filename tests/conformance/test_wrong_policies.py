@@ -170,7 +170,7 @@ class Credulous(Policy):
         return Tally()
 
     def learn(self, memory, lesson):
-        memory.total += sum(o.error for o in lesson)
+        memory.total += sum(o.error for o in lesson.observations)
 
 
 class Alternate(Episode):

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastflow import ArmStats, Observation, greedy
+from fastflow import ArmStats, Lesson, Observation, greedy
 from fastflow.policy import Now
 from fastflow.reward import Fixed
 from fastflow.table import Moments
 from fastflow.testing import drive, uneven
+from fastflow.testing.drive import PLAIN
 from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
 from fastflow_plugins.policies.ucb import UCB
 
@@ -25,7 +26,7 @@ def stats(count, mean):
 
 
 def now(index=3, key=(0, 0)):
-    return Now(GRID, index, 0, key)
+    return Now(GRID, index, 0, key, PLAIN)
 
 
 @given(VALUES, VALUES)
@@ -90,7 +91,7 @@ def test_a_frozen_bandit_takes_the_best_known_arm(policy):
 def teach(policy, velocity, samples):
     memory = policy.empty(GRID)
     for i in range(samples):
-        policy.learn(memory, drive(policy, GRID, memory, (0, i), velocity=velocity).observations)
+        policy.learn(memory, drive(policy, GRID, memory, (0, i), velocity=velocity).lesson)
     return memory
 
 
@@ -121,7 +122,7 @@ def test_finds_where_it_pays_to_skip(policy, full_first):
 def test_a_lesson_from_other_arms_is_not_learned():
     policy = UCB()
     memory = policy.empty(GRID)
-    policy.learn(memory, [Observation(3, 5, 9, 0.1, 0.1, False)])
+    policy.learn(memory, Lesson((Observation(3, 5, 9, 0.1, 0.1, False),)))
     assert memory.reward.count.sum() == 0
     assert memory.samples == 1
 

@@ -9,7 +9,7 @@ from fastflow import Episode, Grid
 from fastflow.corrector import NoCorrection
 from fastflow.extrapolator import Reuse
 from fastflow.flow import exposure, flow
-from fastflow.policy import Unskipped
+from fastflow.policy import Scheme, Unskipped
 from fastflow.testing import drive, uneven
 from fastflow.testing.drive import euler, field
 from fastflow_plugins.correctors.interpolate import Interpolate
@@ -37,9 +37,9 @@ def even(steps, **options):
 
 
 def test_computes_what_the_schedule_says_and_what_is_forced():
-    grid = uneven(10, must_compute=frozenset({6}))
-    assert drive(Listed(steps=(2, 3)), grid).computed == (0, 2, 3, 6, 9)
-    assert drive(Every(interval=4), grid).computed == (0, 4, 6, 8, 9)
+    grid = uneven(10, jumps=frozenset({6}))
+    assert drive(Listed(steps=(2, 3)), grid).computed == (0, 2, 3, 5, 6, 9)
+    assert drive(Every(interval=4), grid).computed == (0, 4, 5, 6, 8, 9)
 
 
 def test_an_episode_is_not_asked_where_a_call_is_forced():
@@ -50,11 +50,11 @@ def test_an_episode_is_not_asked_where_a_call_is_forced():
             self.asked = (*self.asked, (now.index, now.streak))
             return now.index == 3
 
-    grid, episode = even(7, must_compute=frozenset({4})), Asked()
-    loop = flow(scalar(0), grid, Reuse(), NoCorrection(), episode, euler)
+    grid, episode = even(8, jumps=frozenset({5})), Asked()
+    loop = flow(scalar(0), grid, Scheme(Reuse(), NoCorrection()), episode, euler)
     end, _ = answer(loop, lambda k: scalar(1))
-    assert end.computed == (0, 3, 4, 6)
-    assert episode.asked == ((1, 0), (2, 1), (3, 2), (5, 0))
+    assert end.computed == (0, 3, 4, 5, 7)
+    assert episode.asked == ((1, 0), (2, 1), (3, 2), (6, 0))
 
 
 def test_a_landing_is_corrected_as_by_hand():
@@ -64,11 +64,11 @@ def test_a_landing_is_corrected_as_by_hand():
     """
     velocities = {0: 1, 1: 3, 3: 4}
     for corrector, shift in ((NoCorrection(), 0.0), (Interpolate(), 0.375)):
-        loop = flow(scalar(0), even(4), Linear(), corrector, Schedule({0, 1, 3}), euler)
+        loop = flow(scalar(0), even(4), Scheme(Linear(), corrector), Schedule({0, 1, 3}), euler)
         end, xs = answer(loop, lambda k: scalar(velocities[k]))
         assert xs == [0.0, -0.25, -1.0, -2.25]
         assert end.x.item() == -2.25 + shift - 1.0
-        (seen,) = end.observations
+        (seen,) = end.lesson.observations
         assert (seen.step, seen.arm, seen.landing, seen.taken) == (1, 1, 3, True)
         assert seen.error == 9.0  # the line says 7 at the landing
         assert seen.exposure == 0.125  # half of one step of 0.25
@@ -77,21 +77,23 @@ def test_a_landing_is_corrected_as_by_hand():
 def test_a_parabola_through_an_earlier_velocity_corrects_as_by_hand():
     """Through 1, 3, 4 at sigmas 1, 0.75, 0.25: at 0.5 the Lagrange weights are -1/3, 1, 1/3."""
     velocities = {0: 1, 1: 3, 3: 4}
-    loop = flow(scalar(0), even(4), Reuse(), Interpolate(order=2), Schedule({0, 1, 3}), euler)
+    loop = flow(
+        scalar(0), even(4), Scheme(Reuse(), Interpolate(order=2)), Schedule({0, 1, 3}), euler
+    )
     end, _ = answer(loop, lambda k: scalar(velocities[k]))
     better = -1 / 3 + 3 + 4 / 3
     assert end.x.item() == pytest.approx(-0.25 * (1 + 3 + better + 4), abs=1e-14)
 
 
 def test_the_drivers_own_latents_are_used():
-    loop = flow(scalar(0), even(2), Reuse(), NoCorrection(), Unskipped(), euler)
+    loop = flow(scalar(0), even(2), Scheme(Reuse(), NoCorrection()), Unskipped(), euler)
     next(loop)
     step = loop.send((scalar(10), scalar(2)))
     assert step.x.item() == 9.0
 
 
 def test_a_forced_step_without_a_velocity_is_an_error():
-    loop = flow(scalar(0), even(3), Reuse(), NoCorrection(), Unskipped(), euler)
+    loop = flow(scalar(0), even(3), Scheme(Reuse(), NoCorrection()), Unskipped(), euler)
     step = next(loop)
     message = "^step 0 has to be computed, but no velocity was given.$"
     with pytest.raises(RuntimeError, match=message):
@@ -111,7 +113,7 @@ def test_an_unskipped_stretch_shows_every_arm_at_every_step():
 
     episode = Full(lookback=3)
     policy = type("Fixed", (Every,), {"begin": lambda self, grid, memory: episode})()
-    for o in drive(policy, grid, velocity=velocity, extrapolator=Linear()).observations:
+    for o in drive(policy, grid, velocity=velocity, extrapolator=Linear()).lesson.observations:
         seen[o.step, o.arm] = o
     assert set(seen) == {(k, m) for k in range(9) for m in range(4) if k + m + 1 < 9}
     for (k, m), o in seen.items():
@@ -142,7 +144,7 @@ def test_an_episode_that_watches_is_told_at_once():
             self.told = (*self.told, *((o.step, o.landing) for o in observations))
 
     episode = Watching({0, 2, 5})
-    loop = flow(scalar(0), even(8), Reuse(), NoCorrection(), episode, euler)
+    loop = flow(scalar(0), even(8), Scheme(Reuse(), NoCorrection()), episode, euler)
     step, told = next(loop), {}
     while step.k < 7:
         step = loop.send((step.x, scalar(1) if step.wants_model() else None))
@@ -159,7 +161,7 @@ def test_no_more_velocities_are_kept_than_are_used(extrapolator, corrector, look
     keep = max(extrapolator.depth, corrector.depth - 1) + lookback
     episode, alive = Schedule({0, 1, 2, 3, 5, 8, 9, 10, 11, 12, 15}), []
     episode.lookback = lookback
-    loop = flow(scalar(0), even(20), extrapolator, corrector, episode, euler)
+    loop = flow(scalar(0), even(20), Scheme(extrapolator, corrector), episode, euler)
     step = next(loop)
     while step.k < 19:
         v = scalar(step.k) if step.wants_model() else None
@@ -168,3 +170,57 @@ def test_no_more_velocities_are_kept_than_are_used(extrapolator, corrector, look
         step = loop.send((x, v))
         del v
         assert sum(ref() is not None for ref in alive) <= keep
+
+
+def test_an_episode_that_attends_is_asked_everywhere_and_obeyed_where_it_may():
+    class Attending(Schedule):
+        attends = True
+        asked = ()
+
+        def wants_model(self, now):
+            self.asked = (*self.asked, now.index)
+            return super().wants_model(now)
+
+    episode = Attending({3})
+    loop = flow(scalar(0), even(6), Scheme(Reuse(), NoCorrection()), episode, euler)
+    end, _ = answer(loop, lambda k: scalar(1))
+    assert episode.asked == (0, 1, 2, 3, 4, 5)
+    assert end.computed == (0, 3, 5)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["of the grid", "told by the driver"])
+def test_nothing_reaches_across_a_jump(known):
+    """Velocity 1 before step 6, 10 from there on: every skip stays exact, every error is 0."""
+    grid = even(12, jumps=frozenset({6} if known else ()))
+    episode = Schedule({0, 1, 3, 5, 7, 10})
+    scheme, seen = Scheme(Linear(), Interpolate()), []
+    loop = flow(scalar(0), grid, scheme, episode, euler)
+    step = next(loop)
+    try:
+        while True:
+            if step.k == 6:
+                step.jump()
+            wanted = step.wants_model()
+            seen.append(step.k) if wanted else None
+            step = loop.send((step.x, scalar(1 if step.k < 6 else 10) if wanted else None))
+    except StopIteration as stop:
+        end = stop.value
+    assert seen == [0, 1, 3, 5, 6, 7, 10, 11]
+    assert end.x.item() == pytest.approx(-(6 * 1 + 6 * 10) / 12, abs=1e-14)
+    assert [o.error for o in end.lesson.observations] == [0.0] * len(end.lesson.observations)
+
+
+def test_the_error_of_a_batch_is_that_of_its_mean_or_of_its_worst_row():
+    rows = {0: torch.zeros(3, 2), 2: torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]])}
+    for over_rows, error in ((torch.mean, 5 / 3), (torch.amax, 4.0)):
+        scheme = Scheme(Reuse(), NoCorrection())
+        loop = flow(
+            torch.zeros(3, 2), Grid.even(3), scheme, Schedule({0, 2}), euler, over_rows=over_rows
+        )
+        step = next(loop)
+        try:
+            while True:
+                step = loop.send((step.x, rows[step.k] if step.wants_model() else None))
+        except StopIteration as stop:
+            (seen,) = stop.value.lesson.observations
+        assert seen.error == pytest.approx(error)

@@ -44,10 +44,10 @@ def test_the_model_is_told_times_of_its_own():
     assert Grid.even(2, times=times).model_times is times
 
 
-def test_first_last_and_marked_steps_are_forced():
-    grid = Grid.even(8, must_compute=frozenset({3}))
-    assert [k for k in range(8) if grid.is_forced(k)] == [0, 3, 7]
-    assert grid.longest_skip == (2, 1, 0, 3, 2, 1, 0, 0)
+def test_first_and_last_steps_of_every_piece_are_forced():
+    grid = Grid.even(9, jumps=frozenset({4}))
+    assert [k for k in range(9) if grid.is_forced(k)] == [0, 3, 4, 8]
+    assert grid.longest_skip == (2, 1, 0, 0, 3, 2, 1, 0, 0)
 
 
 def test_an_open_end_may_be_skipped_to():
@@ -57,7 +57,7 @@ def test_an_open_end_may_be_skipped_to():
 
 @given(st.integers(1, 30), st.sets(st.integers(0, 29)), st.booleans())
 def test_the_longest_skip_ends_before_the_next_forced_step(steps, marked, compute_last):
-    grid = Grid.even(steps, must_compute=frozenset(marked), compute_last=compute_last)
+    grid = Grid.even(steps, jumps=frozenset(marked), compute_last=compute_last)
     for k in range(steps):
         m = 0
         while k + m + 1 < steps and not grid.is_forced(k + m + 1):
@@ -70,9 +70,9 @@ def test_the_digest_tells_sigmas_and_forced_steps_apart():
         Grid.even(8),
         Grid.even(9),
         Grid(Grid.even(8).sigmas ** 2),
-        Grid.even(8, must_compute=frozenset({3})),
+        Grid.even(8, jumps=frozenset({3})),
         Grid.even(8, compute_last=False),
     ]
     assert len({g.digest for g in grids}) == len(grids)
     assert Grid.even(8).digest == grids[0].digest
-    assert Grid.even(8, must_compute=frozenset({0, 7})).digest == grids[0].digest
+    assert Grid.even(8, jumps=frozenset({0})).digest == grids[0].digest

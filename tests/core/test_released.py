@@ -2,10 +2,11 @@
 
 import pytest
 
-from fastflow import Observation
+from fastflow import Lesson, Observation
 from fastflow.policy import Now
 from fastflow.reward import Paper
 from fastflow.testing import drive, uneven
+from fastflow.testing.drive import PLAIN
 from fastflow_plugins.policies.released import Released
 from fastflow_plugins.policies.ucb import UCB
 
@@ -25,7 +26,7 @@ LESSON = [seen(0, 0, 0.30), seen(1, 2, 0.08), seen(4, 0, 0.02)]
 def rewards(policy, lesson):
     """Returns {(step, arm): mean reward} of what one lesson leaves in memory."""
     memory = policy.empty(GRID)
-    policy.learn(memory, lesson)
+    policy.learn(memory, Lesson(tuple(lesson)))
     count, mean = memory.reward.count, memory.reward.mean
     cells = zip(*count.nonzero())
     return {(int(k), policy.arms[a]): pytest.approx(mean[k, a]) for k, a in cells}
@@ -65,7 +66,7 @@ def test_a_cycle_of_the_paper_costs_one_call_and_of_the_released_code_two():
 
 
 def test_untried_arms_come_in_rising_order_in_the_released_code_and_by_chance_in_the_paper():
-    step = Now(GRID, 1, 0, (0, 0))
+    step = Now(GRID, 1, 0, (0, 0), PLAIN)
     memory = RELEASED.empty(GRID)
     for arm in (0, 2, 4, 6):
         chances = RELEASED.probabilities([0, 2, 4, 6], step, memory)
@@ -76,7 +77,7 @@ def test_untried_arms_come_in_rising_order_in_the_released_code_and_by_chance_in
 
 
 def test_ties_go_to_the_smallest_arm_in_the_released_code_and_are_drawn_in_the_paper():
-    step = Now(GRID, 1, 0, (0, 0))
+    step = Now(GRID, 1, 0, (0, 0), PLAIN)
     for policy, chances in ((RELEASED, [1.0, 0, 0, 0]), (PAPER, [0.25] * 4)):
         memory = policy.empty(GRID)
         for arm in policy.arms:

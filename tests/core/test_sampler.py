@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fastflow import Request, Sampler
+from fastflow import Lesson, Request, Sampler
 from fastflow.corrector import NoCorrection
 from fastflow.extrapolator import Reuse
 from fastflow.testing.flow_models import Poisoned
@@ -137,7 +137,7 @@ def test_a_sample_of_nan_is_marked_and_the_others_go_on(max_batch):
     samples, pull = run(policy, requests(4), model=Poisoned(MODEL), max_batch=max_batch)
     bad = samples.pop(0)
     assert bad.failure == "the latents are not finite (NaN or inf)"
-    assert (bad.output, bad.observations) == (None, ())
+    assert (bad.output, bad.lesson) == (None, Lesson())
     for s in samples.values():
         assert s.failure == ""
         assert torch.isfinite(s.x).all()

@@ -86,7 +86,7 @@ class Mirror:
             shown = [done.output for done in (sample, full) if done is not None]
             log["images"] = [wandb.Image(image, caption=row["prompt"]) for image in shown]
         self.run.log(log)
-        for seen, reward in zip(sample.observations, rewards, strict=True):
+        for seen, reward in zip(sample.lesson.observations, rewards, strict=True):
             if seen.taken:
                 line = [row["index"], seen.step, seen.arm, seen.error, reward]
                 self.decisions.append(line)

@@ -1,5 +1,6 @@
-"""Uniformly random skip lengths: the baseline every bandit has to beat."""
+"""Random skip lengths: the baseline every bandit has to beat."""
 
+import math
 from dataclasses import dataclass
 
 from fastflow.policy import SkipLength
@@ -7,7 +8,23 @@ from fastflow.policy import SkipLength
 
 @dataclass(frozen=True, kw_only=True)
 class RandomArms(SkipLength):
-    """Draws each feasible arm with the same probability."""
+    """Draws each feasible arm with the same probability, or by a law of one parameter.
+
+    Args:
+        arms: the numbers of skipped steps to choose from.
+        pace: the probability of an arm m is proportional to ``pace ** m``; 1 is uniform, less
+            prefers short skips, more long ones.
+    """
+
+    pace: float = 1.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 < self.pace < math.inf:
+            raise ValueError(f"`pace` must be above 0, got {self.pace}.")
 
     def probabilities(self, arms, now, memory):
-        return [1 / len(arms)] * len(arms)
+        longest = max(arms)
+        # each in units of the largest, so that no power overflows
+        weights = [self.pace ** (m - longest if self.pace > 1 else m) for m in arms]
+        return [w / sum(weights) for w in weights]

@@ -61,7 +61,7 @@ class Released(SkipLength):
 
     def learn(self, memory, lesson):
         memory = memory_of(memory)
-        taken = [o for o in lesson if o.taken and math.isfinite(o.error)]
+        taken = [o for o in lesson.observations if o.taken and math.isfinite(o.error)]
         for before, after in pairwise(taken):
             if before.arm == 0 and before.landing == after.step:
                 reward = self.mu_decision * after.arm - before.error

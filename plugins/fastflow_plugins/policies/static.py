@@ -35,6 +35,73 @@ class Every(Policy):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Uniform(Policy):
+    """Computes a given number of steps, as evenly spread as whole steps allow.
+
+    Args:
+        calls: how many steps are computed, the first and the last among them; steps that the
+            model demands come on top. Guidance branches are not counted.
+    """
+
+    calls: int = 19
+
+    def __post_init__(self):
+        if self.calls < 2:
+            raise ValueError(f"`calls` must be 2 or more, got {self.calls}.")
+
+    def begin(self, grid, memory):
+        if self.calls > grid.steps:
+            raise ValueError(
+                f"`calls` must be at most {grid.steps} on a grid of {grid.steps} steps, "
+                f"got {self.calls}."
+            )
+        return Schedule(spread(0, grid.steps - 1, self.calls))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piecewise(Policy):
+    """Computes every step near both ends of time, and spreads the other calls over the middle.
+
+    A piecewise constant rate of skipping: the velocity changes most at both ends.
+
+    Args:
+        calls: how many steps are computed in all.
+        first: how many of the first steps are all computed.
+        last: how many of the last steps are all computed.
+    """
+
+    calls: int = 19
+    first: int = 4
+    last: int = 3
+
+    def __post_init__(self):
+        for name in ("first", "last"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")
+        if self.calls < self.first + self.last:
+            raise ValueError(
+                f"`calls` must be at least `first` + `last` = {self.first} + {self.last}, "
+                f"got {self.calls}."
+            )
+
+    def begin(self, grid, memory):
+        if self.calls > grid.steps:
+            raise ValueError(
+                f"`calls` must be at most {grid.steps} on a grid of {grid.steps} steps, "
+                f"got {self.calls}."
+            )
+        start, end = self.first - 1, grid.steps - self.last
+        middle = spread(start, end, self.calls - self.first - self.last + 2)
+        return Schedule(middle | set(range(start)) | set(range(end, grid.steps)))
+
+
+def spread(start: int, end: int, count: int) -> frozenset[int]:
+    """Returns ``count`` whole numbers from start to end, as evenly spread as they can be."""
+    gaps = max(count - 1, 1)
+    return frozenset(start + round(i * (end - start) / gaps) for i in range(count))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Listed(Policy):
     """Computes the listed steps, the first, the last and those the model demands.
 

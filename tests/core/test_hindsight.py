@@ -1,0 +1,130 @@
+"""Hindsight: its costs are what skipping does, its schedules are the best there are."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+
+from fastflow.corrector import NoCorrection
+from fastflow.extrapolator import Reuse
+from fastflow.flow import flow
+from fastflow.gram import from_lists, to_lists
+from fastflow.hindsight import Hindsight
+from fastflow.policy import Scheme, Unskipped
+from fastflow.testing import uneven
+from fastflow.testing.drive import euler, field, start
+from fastflow_plugins.correctors.interpolate import Interpolate
+from fastflow_plugins.extrapolators.polynomial import Linear, Quadratic
+from fastflow_plugins.policies.static import Schedule
+
+SCHEMES = [
+    Scheme(Reuse(), NoCorrection()),
+    Scheme(Reuse(), Interpolate()),
+    Scheme(Linear(), NoCorrection()),
+    Scheme(Linear(), Interpolate()),
+    Scheme(Linear(), Interpolate(order=2)),
+    Scheme(Quadratic(), Interpolate(order=3)),
+]
+GRIDS = {
+    "plain": uneven(9),
+    "jump": uneven(10, jumps=frozenset({5})),
+    "open": uneven(8, compute_last=False),
+}
+
+
+def recorded(grid, sample=0, gram=None):
+    """Returns the velocities of a full trajectory, and its lesson."""
+    episode, velocities = Unskipped(), []
+    episode.gram = grid.steps if gram is None else gram
+    loop = flow(start(sample), grid, SCHEMES[0], episode, euler)
+    step = next(loop)
+    try:
+        while True:
+            velocities.append(field(step.x, grid.sigma[step.k]))
+            step = loop.send((step.x, velocities[-1]))
+    except StopIteration as stop:
+        return velocities, stop.value.lesson
+
+
+def replayed(grid, scheme, velocities, computed):
+    """Returns where a schedule ends if the model answers with recorded velocities."""
+    loop = flow(start(0), grid, scheme, Schedule(set(computed)), euler)
+    step = next(loop)
+    try:
+        while True:
+            step = loop.send((step.x, velocities[step.k] if step.wants_model() else None))
+    except StopIteration as stop:
+        return stop.value.x
+
+
+def test_the_gram_matrix_holds_mean_products_as_far_as_it_was_asked_to():
+    grid = GRIDS["plain"]
+    velocities, lesson = recorded(grid)
+    v = torch.cat(velocities)
+    assert lesson.gram == pytest.approx((v @ v.T / v.shape[1]).numpy(), rel=1e-12)
+    _, banded = recorded(grid, gram=2)
+    far = np.abs(np.subtract.outer(np.arange(9), np.arange(9))) > 2
+    assert np.isnan(banded.gram[far]).all()
+    assert (banded.gram[~far] == lesson.gram[~far]).all()
+
+
+def test_the_gram_matrix_survives_json():
+    gram = recorded(GRIDS["plain"], gram=2)[1].gram
+    again = from_lists(to_lists(gram))
+    assert np.array_equal(gram, again, equal_nan=True)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=repr)
+@pytest.mark.parametrize("name", GRIDS)
+def test_the_cost_of_one_gap_is_how_far_it_moves_the_end(name, scheme):
+    grid = GRIDS[name]
+    velocities, lesson = recorded(grid)
+    seen = Hindsight(lesson.gram[None], grid, scheme)
+    full = replayed(grid, scheme, velocities, range(grid.steps))
+    for first in range(1, grid.steps):
+        for last in range(first, grid.steps):
+            computed = [k for k in range(grid.steps) if not first <= k <= last]
+            if any(grid.is_forced(k) for k in range(first, last + 1)):
+                continue
+            moved = replayed(grid, scheme, velocities, computed) - full
+            cost = seen.cost(tuple(computed))
+            assert moved.square().mean().sqrt().item() == pytest.approx(cost, rel=1e-10, abs=1e-12)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=repr)
+@pytest.mark.parametrize("name", GRIDS)
+def test_no_schedule_of_as_many_calls_costs_less(name, scheme):
+    grid, longest = GRIDS[name], 3
+    grams = np.stack([recorded(grid, i)[1].gram for i in range(3)])
+    seen = Hindsight(grams, grid, scheme, longest)
+    forced = {k for k in range(grid.steps) if grid.is_forced(k)}
+    tried = 0
+    for calls in range(3, grid.steps + 1):
+        costs = [
+            seen.cost(computed)
+            for computed in combinations(range(grid.steps), calls)
+            if forced <= set(computed) and fits(computed, grid.steps, longest)
+        ]
+        tried += len(costs)
+        if costs:
+            best = seen.best(calls)
+            assert len(best) == calls
+            assert forced <= set(best)
+            assert seen.cost(best) == pytest.approx(min(costs), rel=1e-12, abs=1e-15)
+    assert tried > 20
+
+
+def fits(computed, steps, longest):
+    return all(b - a - 1 <= longest for a, b in zip(computed, (*computed[1:], steps)))
+
+
+def test_a_number_of_calls_that_no_schedule_has_is_refused():
+    grid = GRIDS["plain"]
+    seen = Hindsight(recorded(grid)[1].gram[None], grid, SCHEMES[2], longest=3)
+    message = (
+        "`calls` must be from 3 to 9 on a grid of 9 steps of which at most 3 in a row are "
+        "skipped, got 2."
+    )
+    with pytest.raises(ValueError, match="^" + message.replace(".", r"\.")):
+        seen.best(2)
