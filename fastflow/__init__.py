@@ -10,7 +10,9 @@ from fastflow.memory import Memory
 from fastflow.metric import Metric
 from fastflow.model import Adapter, FlowModel
 from fastflow.observer import Observer
+from fastflow.pipeline import Accelerated, enable
 from fastflow.policy import Episode, Now, Policy, SkipLength
+from fastflow.probe import Probe
 from fastflow.records import Lesson, Observation, Problem, Request, Sample
 from fastflow.reward import Reward
 from fastflow.sampler import Sampler
@@ -19,6 +21,7 @@ from fastflow.trainer import Trainer
 
 __version__ = "0.1.0"
 __all__ = [
+    "Accelerated",
     "Adapter",
     "ArmStats",
     "Bandit",
@@ -35,6 +38,7 @@ __all__ = [
     "Observer",
     "PluginError",
     "Policy",
+    "Probe",
     "Problem",
     "Request",
     "Reward",
@@ -42,6 +46,7 @@ __all__ = [
     "Sampler",
     "SkipLength",
     "Trainer",
+    "enable",
     "greedy",
     "hookimpl",
     "installed",

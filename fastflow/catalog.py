@@ -16,6 +16,7 @@ from fastflow.metric import Metric
 from fastflow.model import Adapter
 from fastflow.observer import Observer
 from fastflow.policy import Policy
+from fastflow.probe import Probe
 from fastflow.reward import Reward
 from fastflow.trainer import Trainer
 
@@ -26,6 +27,7 @@ KINDS: dict[str, tuple[str, type]] = {
     "corrector": ("fastflow_correctors", Corrector),
     "reward": ("fastflow_rewards", Reward),
     "model": ("fastflow_adapters", Adapter),
+    "probe": ("fastflow_probes", Probe),
     "metric": ("fastflow_metrics", Metric),
     "observer": ("fastflow_observers", Observer),
     "trainer": ("fastflow_trainers", Trainer),

@@ -81,6 +81,15 @@ def build(node: Config) -> Any:
         raise ConfigError(f"{name}: {cause}") from cause
 
 
+def preset(kind: str, name: str) -> Any:
+    """Makes a component from a preset, such as the policy ucb_paper, or by its name.
+
+    Raises:
+        ConfigError: if there is none of that name; names those that come near.
+    """
+    return build(read([f"{kind}={name}"])[kind])
+
+
 def settings(config: Config) -> Settings:
     """Returns the run's plain settings, checked."""
     names = {f.name for f in dataclasses.fields(Settings)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import importlib.metadata
 import json
-import os
 import platform
 import shutil
 import time
@@ -18,6 +17,7 @@ from typing import IO, Any
 import torch
 from PIL import Image
 
+from fastflow.files import write_whole
 from fastflow.gram import from_lists
 from fastflow.observer import Observer, Watch
 from fastflow.records import Lesson, Observation, Sample
@@ -103,10 +103,8 @@ class RunDirectory:
     def write_json(self, name: str, content: Any) -> None:
         """Writes a JSON file atomically."""
         path = self.path / name
-        part = path.with_name(name + ".part")
         with writing(path):
-            part.write_text(json.dumps(content, indent=1) + "\n")
-            os.replace(part, path)
+            write_whole(path, json.dumps(content, indent=1) + "\n")
 
     def _drop_loose_ends(self) -> None:
         """Takes back what a killed run had half written: lines cut off, records without a row."""
@@ -115,10 +113,8 @@ class RunDirectory:
         records = [r for r in read_lines(self.path / "records.jsonl") if r["sample"] in done]
         for name, lines in (("samples.jsonl", rows), ("records.jsonl", records)):
             path = self.path / name
-            part = path.with_name(name + ".part")
             with writing(path):
-                part.write_text("".join(json.dumps(line) + "\n" for line in lines))
-                os.replace(part, path)
+                write_whole(path, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

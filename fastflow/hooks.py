@@ -37,6 +37,11 @@ def fastflow_adapters() -> dict[str, type]:  # type: ignore[empty-body]
 
 
 @hookspec
+def fastflow_probes() -> dict[str, type]:  # type: ignore[empty-body]
+    """Probes look cheaply at transformers, by class name: subclasses of `fastflow.Probe`."""
+
+
+@hookspec
 def fastflow_metrics() -> dict[str, type]:  # type: ignore[empty-body]
     """Metrics measure outputs: subclasses of `fastflow.Metric`."""
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from fastflow.files import write_whole
 
 
 @dataclass
@@ -52,11 +55,8 @@ class Memory:
 
     def save(self, path: str | Path) -> None:
         """Writes it as JSON, atomically: a reader sees the old file or the new one."""
-        path = Path(path)
-        part = path.with_name(path.name + ".part")
         content = self.to_dict() | {"summary": self.summary().splitlines()}
-        part.write_text(json.dumps(content, indent=1))
-        os.replace(part, path)
+        write_whole(Path(path), json.dumps(content, indent=1))
 
     def load(self, path: str | Path) -> Memory:
         """Reads a file that `save` wrote for the same key, and returns itself.
@@ -64,22 +64,28 @@ class Memory:
         Raises:
             ValueError: naming the file, if it is no whole memory, or one of another key.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise ValueError(f"`memory` {str(path)!r} does not exist.")
-        try:
-            self.load_dict(json.loads(path.read_text()))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(
-                f"`memory` {str(path)!r} is not a whole JSON file ({error}): "
-                "it was cut off or is something else. Use another copy, or learn anew."
-            ) from error
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"`memory` {str(path)!r} is not a memory of this policy ({error!r}). "
-                "Use a memory.json that a run of this policy wrote."
-            ) from error
+        with read_memory(Path(path)) as content:
+            self.load_dict(content)
         return self
+
+
+@contextmanager
+def read_memory(path: Path) -> Iterator[dict[str, Any]]:
+    """Gives the content of a saved memory; what goes wrong inside names the file."""
+    if not path.is_file():
+        raise ValueError(f"`memory` {str(path)!r} does not exist.")
+    try:
+        yield json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"`memory` {str(path)!r} is not a whole JSON file ({error}): "
+            "it was cut off or is something else. Use another copy, or learn anew."
+        ) from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"`memory` {str(path)!r} is not a memory of this policy ({error!r}). "
+            "Use a memory.json that a run of this policy wrote."
+        ) from error
 
 
 def read_summary(path: Path) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastflow.advice import few_steps
 from fastflow.config import Config, build, load, plain, save, settings
 from fastflow.corrector import Corrector
 from fastflow.directory import Jsonl, RunDirectory, versions, writing
@@ -27,7 +28,6 @@ from fastflow.settings import Settings
 from fastflow.summary import summarise
 from fastflow.trainer import Interrupted, Place, Trainer
 
-FEW_STEPS = 8
 MAIN = "FASTFLOW_RUN_DIR"  # tells the other processes of a run where it is
 
 
@@ -103,12 +103,8 @@ class Job:
 def warnings(sampler: Sampler, steps: int, summary: dict[str, Any]) -> list[str]:
     """Returns what a user should know about the run."""
     found = []
-    if steps <= FEW_STEPS:
-        found.append(
-            f"{steps} steps leave little to skip: the first and the last are always "
-            "computed, and consecutive velocities differ much. Expect small gains and visible "
-            "changes."
-        )
+    if little := few_steps(steps):
+        found.append(little)
     corrector, extrapolator = sampler.corrector, sampler.extrapolator
     if corrector.depth and corrector.degree < extrapolator.degree:
         found.append(

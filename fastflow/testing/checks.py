@@ -27,6 +27,7 @@ MODULES: dict[str, tuple[ModuleType, ...]] = {
     "corrector": (components, correctors),
     "reward": (components, rewards),
     "model": (components, adapters),
+    "probe": (components,),
     "metric": (components, metrics),
     "observer": (components, observers),
     "trainer": (components,),

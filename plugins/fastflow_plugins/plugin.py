@@ -20,7 +20,9 @@ from fastflow_plugins.policies.plan import Plan
 from fastflow_plugins.policies.random_arms import RandomArms
 from fastflow_plugins.policies.released import Released
 from fastflow_plugins.policies.static import Every, Listed, Piecewise, Uniform
+from fastflow_plugins.policies.teacache import TeaCache
 from fastflow_plugins.policies.ucb import UCB
+from fastflow_plugins.probes.modulated import FluxProbe, HunyuanVideoProbe
 from fastflow_plugins.trainers.inline import Inline
 from fastflow_plugins.trainers.lightning import Lightning
 
@@ -38,6 +40,7 @@ def fastflow_policies():
         "epsilon_greedy": EpsilonGreedy,
         "released": Released,
         "plan": Plan,
+        "teacache": TeaCache,
     }
 
 
@@ -59,6 +62,14 @@ def fastflow_rewards():
 @hookimpl
 def fastflow_adapters():
     return {"mixture": Mixture, "flux": Flux}
+
+
+@hookimpl
+def fastflow_probes():
+    return {
+        "FluxTransformer2DModel": FluxProbe,
+        "HunyuanVideoTransformer3DModel": HunyuanVideoProbe,
+    }
 
 
 @hookimpl

@@ -16,6 +16,7 @@ from fastflow.grid import Grid
 from fastflow.model import FlowModel
 from fastflow.records import Problem, Request
 from fastflow_plugins.models.checks import check_class, check_scheduler, check_size
+from fastflow_plugins.probes.modulated import FluxProbe
 
 if TYPE_CHECKING:
     from fastflow_plugins.models.flux import Flux
@@ -172,20 +173,14 @@ class FluxFlow(FlowModel):
 
     @torch.no_grad()
     def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[Condition]) -> Tensor:
-        """Returns the first block's modulated input ``(B, N, D)``; costs no attention.
-
-        TeaCache's signal (https://arxiv.org/abs/2411.19108): it changes much where the velocity
-        does. With true guidance it is that of the prompt, not of the negative prompt.
-        """
-        transformer = self.pipe.transformer
-        hidden = transformer.x_embedder(x)
-        pooled = _stack([c.texts[0].pooled for c in conditioning])
-        told = [(t.to(x.dtype) / 1000).to(hidden.dtype) * 1000]
-        guidance = self._guidance(x)
-        if guidance is not None:
-            told.append(guidance.to(hidden.dtype) * 1000)
-        embedding = transformer.time_text_embed(*told, pooled)
-        return transformer.transformer_blocks[0].norm1(hidden, emb=embedding)[0]
+        """Returns what the first block would see of the prompt's branch, ``(B, N, D)``."""
+        inputs = {
+            "hidden_states": x,
+            "timestep": t.to(x.dtype) / 1000,
+            "guidance": self._guidance(x),
+            "pooled_projections": _stack([c.texts[0].pooled for c in conditioning]),
+        }
+        return FluxProbe().look(self.pipe.transformer, inputs)
 
 
 def _stack(rows: Sequence[Tensor]) -> Tensor:

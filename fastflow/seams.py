@@ -1,0 +1,112 @@
+"""Where a diffusers pipeline can be held: its scheduler and its denoising networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+COUNTED = "transformer"  # the networks whose calls count
+GATED = (COUNTED, "controlnet")  # the networks that are not called at skipped steps
+EULER = "FlowMatchEulerDiscreteScheduler"
+
+
+@dataclass(frozen=True)
+class Seams:
+    """The parts of a pipeline through which its steps can be skipped.
+
+    Attributes:
+        scheduler: its ``step`` is where x and the guided velocity meet.
+        networks: by name, the modules whose calls can be left out.
+    """
+
+    scheduler: Any
+    networks: Mapping[str, nn.Module]
+
+    @classmethod
+    def of(cls, pipe: Any) -> Seams:
+        """Finds the seams of a pipeline.
+
+        Raises:
+            ValueError: if it has none, or does not integrate a velocity in steps of first order.
+        """
+        kind = type(pipe).__name__
+        scheduler = getattr(pipe, "scheduler", None)
+        parts = getattr(pipe, "components", {})
+        found = {
+            name: part
+            for name, part in parts.items()
+            if name.startswith(GATED) and isinstance(part, nn.Module)
+        }
+        if not any(name.startswith(COUNTED) for name in found):
+            why = (
+                "it has a U-Net, whose noise predictions are no velocity"
+                if isinstance(parts.get("unet"), nn.Module)
+                else "it has no transformer"
+            )
+            raise ValueError(
+                f"`pipe` ({kind}) cannot be accelerated: {why}. Give a diffusers pipeline of a "
+                "flow-matching model, such as FluxPipeline, WanPipeline or HunyuanVideoPipeline."
+            )
+        if not all(hasattr(scheduler, name) for name in ("step", "set_timesteps", "config")):
+            raise ValueError(
+                f"`pipe` ({kind}) cannot be accelerated: it has no scheduler whose steps could "
+                f"be skipped. Give a diffusers pipeline with a {EULER}."
+            )
+        _check_flow(scheduler, kind)
+        return cls(scheduler, found)
+
+    @property
+    def takes_euler_steps(self) -> bool:
+        """Whether x may be corrected between steps: a multistep scheduler would undo that."""
+        return any(cls.__name__ == EULER for cls in type(self.scheduler).__mro__)
+
+    def start(self) -> int:
+        """Returns the step of the scheduler's grid at which the pipeline starts."""
+        return getattr(self.scheduler, "begin_index", None) or 0
+
+    def jumps(self, pipe: Any, times: Tensor) -> frozenset[int]:
+        """Returns the step at which the second of two experts takes over (as in Wan 2.2).
+
+        Args:
+            pipe: the pipeline; its config may hold a ``boundary_ratio``.
+            times: ``(T,)`` the scheduler's times of the steps.
+        """
+        ratio = getattr(pipe.config, "boundary_ratio", None)
+        if ratio is None or len(self.networks) < 2:
+            return frozenset()
+        boundary = ratio * self.scheduler.config.num_train_timesteps
+        early = sum(t >= boundary for t in times.tolist())
+        return frozenset({early} if 0 < early < len(times) else ())
+
+    def caches(self) -> list[str]:
+        """Says which networks have a cache of their own underneath."""
+        return [
+            f"{name} has a {type(network._cache_config).__name__} of its own, at work inside "
+            "the computed steps"
+            for name, network in self.networks.items()
+            if getattr(network, "is_cache_enabled", False)
+        ]
+
+
+def _check_flow(scheduler: Any, kind: str) -> None:
+    """Raises a ValueError unless a scheduler integrates a velocity, one evaluation a step."""
+    name, config = type(scheduler).__name__, scheduler.config
+    is_flow = name.startswith("FlowMatch") or config.get("prediction_type") == "flow_prediction"
+    order = getattr(scheduler, "order", 1)
+    why = ""
+    if not is_flow:
+        why = f"its {name} does not integrate the velocity of a flow-matching model"
+    elif order != 1:
+        why = f"its {name} is of order {order}: a step of it takes more than one evaluation"
+    elif config.get("stochastic_sampling"):
+        why = f"its {name} adds noise in every step (`stochastic_sampling`)"
+    elif config.get("invert_sigmas"):
+        why = f"its {name} makes the sigmas rise (`invert_sigmas`)"
+    if why:
+        raise ValueError(
+            f"`pipe` ({kind}) cannot be accelerated: {why}. Use a {EULER}: "
+            f"pipe.scheduler = {EULER}.from_config(pipe.scheduler.config)."
+        )

@@ -1,0 +1,132 @@
+"""What skipping did to the calls of a pipeline: counted, timed, and said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import torch
+
+
+class Stopwatch:
+    """Times network calls without waiting for a GPU: its queue is read out at the end."""
+
+    def __init__(self):
+        self.spans: list[tuple] = []
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Times what happens inside."""
+        read = _event if torch.cuda.is_available() else perf_counter
+        start = read()
+        yield
+        self.spans.append((start, read()))
+
+    def seconds(self) -> float:
+        """Returns the seconds of all calls together."""
+        return sum(_between(start, end) for start, end in self.spans)
+
+
+def _event() -> torch.cuda.Event:
+    event = torch.cuda.Event(enable_timing=True)
+    event.record()
+    return event
+
+
+def _between(start, end) -> float:
+    if isinstance(start, float):
+        return end - start
+    end.synchronize()
+    return start.elapsed_time(end) / 1000
+
+
+@dataclass(frozen=True)
+class Run:
+    """What skipping did to one run over a time grid: a call of the pipeline is one, as a rule.
+
+    Attributes:
+        steps: how many time steps it took.
+        computed: the steps at which the networks were called, counted from its first.
+        calls: network calls made.
+        skipped: network calls that were answered without the network.
+        seconds: wall time of the network calls made.
+        errors: per landing the error of the extrapolated velocity.
+        finished: whether it went through to its last step; otherwise it taught nothing.
+    """
+
+    steps: int
+    computed: tuple[int, ...]
+    calls: int
+    skipped: int
+    seconds: float
+    errors: tuple[float, ...]
+    finished: bool
+
+    @property
+    def seconds_saved(self) -> float:
+        """What the skipped network calls would have taken, at the mean of those made."""
+        return self.skipped * self.seconds / self.calls if self.calls else 0.0
+
+
+@dataclass
+class Stats:
+    """What skipping did to all calls of a pipeline since it was enabled.
+
+    Attributes:
+        per_call: one entry for each call of the pipeline that took a step.
+        notes: what to know about this pipeline, such as caches underneath.
+        reason: why nothing was skipped in the last call; empty if something was.
+    """
+
+    per_call: list[Run] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    reason: str = ""
+
+    @property
+    def calls(self) -> int:
+        """Network calls made."""
+        return sum(call.calls for call in self.per_call)
+
+    @property
+    def skipped(self) -> int:
+        """Network calls that were answered without the network."""
+        return sum(call.skipped for call in self.per_call)
+
+    @property
+    def seconds_saved(self) -> float:
+        """What the skipped network calls would have taken; an estimate."""
+        return sum(call.seconds_saved for call in self.per_call)
+
+    @property
+    def last(self) -> Run | None:
+        """The last call of the pipeline."""
+        return self.per_call[-1] if self.per_call else None
+
+    @property
+    def last_errors(self) -> tuple[float, ...]:
+        """The errors of the extrapolated velocities at the landings of the last call."""
+        return self.last.errors if self.last else ()
+
+    @property
+    def warning(self) -> str:
+        """Why nothing was skipped so far; empty if something was, or nothing was called."""
+        return self.reason if self.per_call and not self.skipped else ""
+
+    def __str__(self) -> str:
+        total = self.calls + self.skipped
+        ratio = f", {total / self.calls:.2f} times fewer" if self.skipped else ""
+        lines = [
+            f"{len(self.per_call)} pipeline calls: {self.calls} of {total} network calls made"
+            f"{ratio}, about {self.seconds_saved:.2f} s saved"
+        ]
+        if self.last and self.last.skipped:
+            worst = f", worst error {max(self.last_errors):.3g}" if self.last_errors else ""
+            lines.append(
+                f"last call: {self.last.calls} made, {self.last.skipped} skipped{worst}; "
+                f"computed steps {' '.join(map(str, self.last.computed))} of {self.last.steps}"
+            )
+        if self.warning:
+            lines.append(f"warning: {self.warning}")
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])

@@ -1,0 +1,93 @@
+"""TeaCache's rule: skip while the network's modulated input has changed little in all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from fastflow.policy import Episode, Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeaCache(Policy):
+    """Skips while the accumulated, rescaled change of the first block's input is small.
+
+    ``acc += poly(|m_k - m_{k-1}|_1 / |m_{k-1}|_1)`` over consecutive steps, skipped ones among
+    them; the model is called, and acc set to zero, once acc reaches the threshold, and at the
+    first and the last step. The velocities of skipped steps are the extrapolator's; the published
+    method reuses the residual of all blocks instead, which is the method `teacache`. Needs a model
+    with a probe; without one every step is computed. Reference: https://arxiv.org/abs/2411.19108.
+
+    Args:
+        threshold: how much may change before the model is called again.
+        coefficients: of the polynomial that turns a change of the input into one of the output,
+            highest power first; ``fastflow calibrate teacache`` fits them for a model.
+    """
+
+    threshold: float = 0.4
+    coefficients: tuple[float, ...] = (1.0, 0.0)
+
+    def __post_init__(self):
+        object.__setattr__(self, "coefficients", tuple(self.coefficients))
+        if not self.threshold >= 0:
+            raise ValueError(f"`threshold` must be 0 or more, got {self.threshold}.")
+        if not self.coefficients or not np.isfinite(self.coefficients).all():
+            raise ValueError(
+                f"`coefficients` must be one or more finite numbers, got {self.coefficients}."
+            )
+
+    def begin(self, grid, memory):
+        return Accumulating(Change(self.threshold, self.coefficients))
+
+
+class Accumulating(Episode):
+    """Looks at every step, and calls the model once enough has changed."""
+
+    attends = True
+
+    def __init__(self, change: Change):
+        super().__init__()
+        self.change = change
+
+    def wants_model(self, now):
+        look = now.probe()
+        if look is None:
+            return True
+        return self.change.is_large(look, forced=now.grid.is_forced(now.index))
+
+
+class Change:
+    """The change of a signal since it was last found large.
+
+    Args:
+        threshold: from which on it is large.
+        coefficients: of the polynomial on the relative L1 change, highest power first.
+    """
+
+    def __init__(self, threshold: float, coefficients: Sequence[float]):
+        self.threshold, self.rescale = threshold, np.poly1d(coefficients)
+        self.total = 0.0
+        self.last: Tensor | None = None
+
+    def is_large(self, signal: Tensor, forced: bool) -> bool:
+        """Takes the signal of the next step in; a forced step counts as large.
+
+        Args:
+            signal: any shape, the same at every step.
+            forced: whether the model is called in any case.
+        """
+        if self.last is not None and not forced:
+            self.total += float(self.rescale(relative_change(signal, self.last)))
+        self.last = signal
+        if not forced and self.total < self.threshold:
+            return False
+        self.total = 0.0
+        return True
+
+
+def relative_change(signal: Tensor, last: Tensor) -> float:
+    """Returns ``mean |signal - last| / mean |last|``; waits for the device."""
+    return float((signal - last).abs().mean() / last.abs().mean())
