@@ -1,11 +1,11 @@
 """FLUX: the pipeline's own numbers, in batches too, and what they cost."""
 
-import pipelines
 import pytest
 import torch
 from diffusers import FluxPipeline
 from diffusers.utils import logging as of_diffusers
 from huggingface_hub.utils import are_progress_bars_disabled
+from tiny_pipelines import flux
 from transformers.utils import logging as of_transformers
 
 import fastflow_minis
@@ -69,7 +69,7 @@ def _assert_identical(pipe, recipe, requests, model=None):
 def test_without_skips_latents_and_images_are_the_pipelines(
     dtype, guidance_embeds, true_cfg_scale
 ):
-    pipe = pipelines.flux(dtype=dtype, guidance_embeds=guidance_embeds)
+    pipe = flux.pipeline(dtype=dtype, guidance_embeds=guidance_embeds)
     recipe = _recipe(true_cfg_scale=true_cfg_scale, negative_prompt="ugly", guidance_scale=2.0)
     _assert_identical(pipe, recipe, _requests(2, steps=4))
 
@@ -97,7 +97,7 @@ def _told(pipe, function):
 
 @pytest.mark.parametrize("guidance_embeds", [True, False], ids=["embedded", "unembedded"])
 def test_the_transformer_is_told_what_the_pipeline_tells_it(guidance_embeds):
-    pipe = pipelines.flux(dtype=torch.bfloat16, guidance_embeds=guidance_embeds)
+    pipe = flux.pipeline(dtype=torch.bfloat16, guidance_embeds=guidance_embeds)
     recipe = _recipe(true_cfg_scale=2.5, negative_prompt="ugly")
     (request,) = _requests(steps=7)
     ours = _told(pipe, lambda: _samples(FluxFlow(pipe, recipe), [request]))
@@ -113,7 +113,7 @@ def test_the_transformer_is_told_what_the_pipeline_tells_it(guidance_embeds):
     ("height", "width", "steps"), [(16, 16, 1), (32, 8, 3), (8, 48, 11)], ids=str
 )
 def test_sizes_and_steps_do_not_change_that(height, width, steps):
-    pipe = pipelines.flux()
+    pipe = flux.pipeline()
     _assert_identical(pipe, _recipe(height=height, width=width), _requests(1, steps))
 
 
@@ -128,12 +128,12 @@ def test_sizes_and_steps_do_not_change_that(height, width, steps):
     ids=lambda options: next(iter(options)),
 )
 def test_schedulers_do_not_change_that(options):
-    pipe = pipelines.flux(**options)
+    pipe = flux.pipeline(**options)
     _assert_identical(pipe, _recipe(), _requests(1, 5))
 
 
 def test_a_requests_negative_prompt_comes_before_the_recipes():
-    pipe = pipelines.flux()
+    pipe = flux.pipeline()
     model = FluxFlow(pipe, _recipe(true_cfg_scale=3.0, negative_prompt="ugly"))
     (sample,) = _samples(model, _requests(negative_prompt="dark"))
     expected = _recipe(true_cfg_scale=3.0, negative_prompt="dark")
@@ -144,7 +144,7 @@ def test_a_requests_negative_prompt_comes_before_the_recipes():
 
 
 def test_prompt_seed_and_guidance_matter():
-    pipe = pipelines.flux()
+    pipe = flux.pipeline()
     (first,) = _samples(FluxFlow(pipe, _recipe()), [Request(0, "a cat", 1, 4)])
     for request, options in [
         (Request(0, "a dog", 1, 4), {}),
@@ -160,7 +160,7 @@ def test_prompt_seed_and_guidance_matter():
     "policy", [RandomArms(arms=(0, 1, 3)), Every(interval=2)], ids=["random_arms", "every"]
 )
 def test_a_batch_gives_what_its_samples_give_alone(policy, true_cfg_scale):
-    model = FluxFlow(pipelines.flux(), _recipe(true_cfg_scale=true_cfg_scale))
+    model = FluxFlow(flux.pipeline(), _recipe(true_cfg_scale=true_cfg_scale))
     requests = _requests(6, steps=10)
     together = _samples(model, requests, policy, max_batch=4)
     alone = _samples(model, requests, policy, max_batch=1)
@@ -173,7 +173,7 @@ def test_a_batch_gives_what_its_samples_give_alone(policy, true_cfg_scale):
 @BOTH
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 def test_it_keeps_every_rule_of_flow_models(dtype, true_cfg_scale):
-    model = FluxFlow(pipelines.flux(dtype=dtype), _recipe(true_cfg_scale=true_cfg_scale))
+    model = FluxFlow(flux.pipeline(dtype=dtype), _recipe(true_cfg_scale=true_cfg_scale))
     check(model, prompt="a red cat")
 
 
@@ -185,7 +185,7 @@ def test_the_recipe_keeps_every_rule_of_adapters():
 @BOTH
 @pytest.mark.parametrize("policy", [Never(), Every(interval=3)], ids=["never", "every"])
 def test_counted_calls_are_the_transformers(policy, true_cfg_scale):
-    pipe = pipelines.flux()
+    pipe = flux.pipeline()
     model = FluxFlow(pipe, _recipe(true_cfg_scale=true_cfg_scale))
     made = []
     with pipe.transformer.register_forward_hook(lambda *_: made.append(1)):
@@ -198,7 +198,7 @@ def test_counted_calls_are_the_transformers(policy, true_cfg_scale):
 
 
 def test_the_users_pipeline_and_its_scheduler_are_left_alone():
-    pipe = pipelines.flux()
+    pipe = flux.pipeline()
     pipe.scheduler.set_timesteps(7, mu=1.0)
     pipe.scheduler.set_begin_index(2)
     before = dict(vars(pipe.scheduler))
@@ -210,7 +210,7 @@ def test_the_users_pipeline_and_its_scheduler_are_left_alone():
 
 
 def test_the_grid_needs_no_prompt_and_is_that_of_the_samples():
-    model = FluxFlow(pipelines.flux(), _recipe())
+    model = FluxFlow(flux.pipeline(), _recipe())
     (request,) = _requests(steps=8)
     assert model.grid(8).digest == model.prepare(request).grid.digest
     assert model.grid(8).steps == 8
@@ -219,7 +219,7 @@ def test_the_grid_needs_no_prompt_and_is_that_of_the_samples():
 
 
 def test_a_larger_image_stays_longer_in_the_noise():
-    pipe = pipelines.flux()
+    pipe = flux.pipeline()
     small = FluxFlow(pipe, _recipe(height=16, width=16)).grid(8).sigma
     large = FluxFlow(pipe, _recipe(height=128, width=128)).grid(8).sigma
     assert all(a < b for a, b in zip(small[1:-1], large[1:-1], strict=True))
@@ -228,7 +228,7 @@ def test_a_larger_image_stays_longer_in_the_noise():
 @pytest.mark.parametrize("guidance_embeds", [True, False], ids=["embedded", "unembedded"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 def test_the_probe_is_the_first_blocks_modulated_input(dtype, guidance_embeds):
-    pipe = pipelines.flux(dtype=dtype, guidance_embeds=guidance_embeds)
+    pipe = flux.pipeline(dtype=dtype, guidance_embeds=guidance_embeds)
     model = FluxFlow(pipe, _recipe())
     problems = [model.prepare(request) for request in _requests(2, steps=4)]
     x = torch.cat([problem.x for problem in problems])
@@ -244,7 +244,7 @@ def test_the_probe_is_the_first_blocks_modulated_input(dtype, guidance_embeds):
 
 
 def test_a_pipeline_loads_from_its_folder(tmp_path):
-    pipelines.flux().save_pretrained(tmp_path)
+    flux.pipeline().save_pretrained(tmp_path)
     recipe = _recipe(path=str(tmp_path))
     model = recipe.load()
     assert isinstance(model.pipe, FluxPipeline)
@@ -252,7 +252,7 @@ def test_a_pipeline_loads_from_its_folder(tmp_path):
 
 
 def test_loading_shows_no_bars_and_leaves_their_switches_as_they_were(tmp_path, capfd):
-    pipelines.flux().save_pretrained(tmp_path)
+    flux.pipeline().save_pretrained(tmp_path)
     capfd.readouterr()
     before = [module.is_progress_bar_enabled() for module in (of_diffusers, of_transformers)]
     _recipe(path=str(tmp_path)).load()
@@ -263,7 +263,7 @@ def test_loading_shows_no_bars_and_leaves_their_switches_as_they_were(tmp_path, 
 
 
 def test_a_folder_loads_in_another_precision(tmp_path):
-    pipelines.flux().save_pretrained(tmp_path)
+    flux.pipeline().save_pretrained(tmp_path)
     model = _recipe(path=str(tmp_path)).load(dtype="bfloat16")
     parts = [model.pipe.transformer, model.pipe.vae, model.pipe.text_encoder]
     assert {part.dtype for part in [*parts, model.pipe.text_encoder_2]} == {torch.bfloat16}
@@ -272,7 +272,7 @@ def test_a_folder_loads_in_another_precision(tmp_path):
 
 
 def test_the_key_names_what_changes_the_velocity():
-    pipe = pipelines.flux()
+    pipe = flux.pipeline()
     changes = [
         {},
         {"path": "other"},
@@ -298,7 +298,7 @@ def test_only_the_mini_has_prompts_of_its_own():
 
 
 def test_the_minis_name_stands_for_its_folder(tmp_path, monkeypatch):
-    pipelines.flux().save_pretrained(tmp_path)
+    flux.pipeline().save_pretrained(tmp_path)
     monkeypatch.setattr(fastflow_minis, "folder", {"flux_mini": tmp_path}.get, raising=False)
     model = _recipe(path="flux_mini").load()
     assert model.key.startswith("flux(flux_mini, ")

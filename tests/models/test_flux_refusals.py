@@ -4,7 +4,6 @@ import json
 import math
 
 import huggingface_hub.constants
-import pipelines
 import pytest
 import torch
 from diffusers import (
@@ -12,6 +11,7 @@ from diffusers import (
     FlowMatchHeunDiscreteScheduler,
     UniPCMultistepScheduler,
 )
+from tiny_pipelines import flux, flux_images
 
 import fastflow_minis
 from fastflow_plugins.models.flux import Flux, FluxFlow
@@ -28,7 +28,7 @@ def _message(function, *arguments, **options):
 
 @pytest.fixture
 def folder(tmp_path):
-    pipelines.flux().save_pretrained(tmp_path)
+    flux.pipeline().save_pretrained(tmp_path)
     return tmp_path
 
 
@@ -59,13 +59,13 @@ def test_values_out_of_range(options, message):
 
 def test_a_size_that_patches_do_not_tile():
     recipe = Flux(height=18, width=24)
-    assert _message(FluxFlow, pipelines.flux(), recipe) == (
+    assert _message(FluxFlow, flux.pipeline(), recipe) == (
         "`height` and `width` must be multiples of 4, got 18 x 24. Try 16 x 24."
     )
 
 
 def test_another_pipeline_object():
-    assert _message(FluxFlow, pipelines.kontext(), Flux()) == (
+    assert _message(FluxFlow, flux_images.kontext(), Flux()) == (
         "`pipe` must be a FluxPipeline, got a FluxKontextPipeline."
     )
 
@@ -90,15 +90,15 @@ class Renoising(FlowMatchEulerDiscreteScheduler):
         ),
         (Renoising(), "Renoising takes other steps than FlowMatchEulerDiscreteScheduler"),
         (
-            pipelines.scheduler(stochastic_sampling=True),
+            flux.scheduler(stochastic_sampling=True),
             "its `stochastic_sampling` adds noise in every step",
         ),
-        (pipelines.scheduler(invert_sigmas=True), "its `invert_sigmas` makes the sigmas rise"),
+        (flux.scheduler(invert_sigmas=True), "its `invert_sigmas` makes the sigmas rise"),
     ],
     ids=["heun", "unipc", "own_step", "stochastic", "inverted"],
 )
 def test_a_scheduler_that_does_not_take_plain_euler_steps(scheduler, reason):
-    pipe = pipelines.flux()
+    pipe = flux.pipeline()
     pipe.scheduler = scheduler
     assert _message(FluxFlow, pipe, Flux(height=16, width=16)) == (
         f"the pipeline's scheduler cannot be used: {reason}, and fastflow takes plain Euler steps "
