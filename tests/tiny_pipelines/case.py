@@ -38,6 +38,11 @@ class Case:
         return len(self.calls)
 
     @property
+    def calls_per_step(self) -> int:
+        """The components called in a step: as many in each."""
+        return len(self.calls[0])
+
+    @property
     def denoisers(self) -> tuple[str, ...]:
         """The names of the components that are called in the loop, each once."""
         return tuple(dict.fromkeys(name for step in self.calls for name in step))

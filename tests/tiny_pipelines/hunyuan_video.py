@@ -16,22 +16,35 @@ from .case import Case, each_step
 SHAPE = (1, 5, 3, 16, 32)
 
 
-def pipeline(dtype: torch.dtype = torch.float32) -> HunyuanVideoPipeline:
-    """Returns a HunyuanVideo pipeline, for frames of multiples of 8 pixels."""
+def pipeline(
+    dtype: torch.dtype = torch.float32,
+    *,
+    guidance_embeds: bool = True,
+    patch_size: int = 2,
+    **scheduler_options,
+) -> HunyuanVideoPipeline:
+    """Returns a HunyuanVideo pipeline, for frames of multiples of 8 pixels times the patch size.
+
+    Args:
+        dtype: of its weights.
+        guidance_embeds: whether its transformer takes embedded guidance, as the released one.
+        patch_size: of its transformer, in latents.
+        **scheduler_options: change the scheduler.
+    """
     with same_weights():
         pipe = HunyuanVideoPipeline(
             text_encoder=texts.llama(),
             tokenizer=texts.llama_tokenizer(),
-            transformer=transformer(),
+            transformer=transformer(guidance_embeds, patch_size),
             vae=autoencoders.hunyuan_video(),
-            scheduler=FlowMatchEulerDiscreteScheduler(shift=7.0),
+            scheduler=FlowMatchEulerDiscreteScheduler(**{"shift": 7.0} | scheduler_options),
             text_encoder_2=texts.clip(),
             tokenizer_2=texts.clip_tokenizer(),
         )
     return ready(pipe, dtype)
 
 
-def transformer() -> HunyuanVideoTransformer3DModel:
+def transformer(guidance_embeds: bool, patch_size: int) -> HunyuanVideoTransformer3DModel:
     """Returns a transformer of one block of each kind and a text refiner of one layer."""
     return HunyuanVideoTransformer3DModel(
         in_channels=4,
@@ -41,8 +54,8 @@ def transformer() -> HunyuanVideoTransformer3DModel:
         num_layers=1,
         num_single_layers=1,
         num_refiner_layers=1,
-        patch_size=1,
-        guidance_embeds=True,
+        patch_size=patch_size,
+        guidance_embeds=guidance_embeds,
         text_embed_dim=16,
         pooled_projection_dim=texts.WIDTH,
         rope_axes_dim=(4, 6, 6),
