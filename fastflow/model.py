@@ -53,6 +53,11 @@ class FlowModel(ABC):
     def decode(self, x: Tensor, problem: Problem) -> Any:
         """Turns final latents ``(1, ...)`` into the output: a PIL image for image models."""
 
+    @property
+    def network(self) -> Any:
+        """The transformer whose blocks a cache may be put on; None if there is no such thing."""
+        return None
+
     def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[Any]) -> Tensor | None:
         """Returns a cheap look at what the model would see, or None where there is none."""
         return None

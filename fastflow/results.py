@@ -7,30 +7,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from fastflow.corrector import NoCorrection
-from fastflow.extrapolator import Reuse
+from fastflow.full import Full, in_full
 from fastflow.gram import to_lists
-from fastflow.grid import Grid
 from fastflow.memory import Memory
 from fastflow.metric import Metric
 from fastflow.observer import Watch
-from fastflow.policy import Episode, Policy, Unskipped
 from fastflow.records import Request, Sample
 from fastflow.sampler import Sampler
 
 WATCHED = 8  # how many full runs measure their velocities' changes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Full(Policy):
-    """Computes every step, and measures how much the velocity changes from step to step."""
-
-    watch: bool
-
-    def begin(self, grid: Grid, memory: Memory) -> Episode:
-        episode = Unskipped()
-        episode.loss, episode.learns = "relative_l1", self.watch
-        return episode
 
 
 @dataclass
@@ -70,13 +55,7 @@ class Results:
         found = {}
         for watch in (True, False):
             part = [r for r in requests if (r.index < WATCHED) == watch]
-            plain = replace(
-                self.sampler,
-                policy=Full(watch=watch),
-                extrapolator=Reuse(),
-                corrector=NoCorrection(),
-                memory=Memory(),
-            )
+            plain = in_full(self.sampler.model, Full(changes=watch), self.sampler.max_batch)
             found |= {sample.request.index: sample for sample in plain.generate(part)}
         return found
 
@@ -129,7 +108,7 @@ def _changes(full: Sample | None) -> list[float] | None:
 
 def warm_up(sampler: Sampler, request: Request) -> None:
     """Runs two steps of a batch unmeasured, so that first-call costs fall on nobody's time."""
-    plain = replace(sampler, policy=Full(watch=False), memory=Memory())
+    plain = in_full(sampler.model, max_batch=sampler.max_batch)
     batch = [replace(request, steps=2) for _ in range(sampler.max_batch)]
     for _ in plain.generate(batch):
         pass

@@ -7,14 +7,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fastflow.corrector import NoCorrection
-from fastflow.extrapolator import Reuse
-from fastflow.grid import Grid
+from fastflow.full import in_full
 from fastflow.model import FlowModel
-from fastflow.policy import Policy, Unskipped
 from fastflow.records import Problem, Request
 from fastflow.sampler import Sampler
 from fastflow.testing.rule import demand, rule
+from fastflow.wrapped import Wrapped
 
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-4, torch.float16: 5e-3}
 
@@ -142,15 +140,8 @@ def a_sample_that_fails_fails_alone(model, *, steps=4, prompt="a sample"):
         demand(samples[i].output is not None, f"sample {i} has no output")
 
 
-class Poisoned(FlowModel):
+class Poisoned(Wrapped):
     """A model whose last velocity of sample 0 is not a number."""
-
-    def __init__(self, model: FlowModel):
-        self.model, self.key = model, model.key
-        self.calls_per_velocity = model.calls_per_velocity
-
-    def grid(self, steps: int) -> Grid:
-        return self.model.grid(steps)
 
     def prepare(self, request: Request) -> Problem:
         problem = self.model.prepare(request)
@@ -164,22 +155,12 @@ class Poisoned(FlowModel):
                 v[i] = torch.nan
         return v
 
-    def advance(self, x: Tensor, v: Tensor, dsigma: Tensor) -> Tensor:
-        return self.model.advance(x, v, dsigma)
-
     def decode(self, x: Tensor, problem: Problem):
         return self.model.decode(x, replace(problem, conditioning=problem.conditioning[1]))
 
 
-class _Full(Policy):
-    """Computes every step."""
-
-    def begin(self, grid, memory):
-        return Unskipped()
-
-
 def _sampler(model: FlowModel) -> Sampler:
-    return Sampler(model, _Full(), Reuse(), NoCorrection(), max_batch=2)
+    return in_full(model, max_batch=2)
 
 
 def _request(index: int, steps: int, prompt: str, seed: int) -> Request:

@@ -172,11 +172,11 @@ def test_a_pipeline_that_shares_its_parts_stays_as_it_is(pipe, call):
     with fastflow.enable(pipe, Every(interval=3)) as accelerated:
         assert torch.equal(case.run(other), plain)
         assert accelerated.stats.per_call == []
-        with pytest.warns(UserWarning, match="5 steps leave little"), fastflow.enable(
-            other, Every()
-        ) as both:
-            assert not torch.equal(case.run(other), plain)
+        with fastflow.enable(other, Every()) as both:
+            with pytest.warns(UserWarning, match="5 steps leave little"):
+                skipped = case.run(other)
             call(pipe)
+        assert not torch.equal(skipped, plain)
         assert both.stats.last.computed == (0, 2, 4)
         assert accelerated.stats.last.computed == THIRDS
     assert MARK not in vars(pipe.transformer)
@@ -367,7 +367,10 @@ def test_a_few_step_pipeline_gets_a_warning_and_runs_in_full():
     case = NAMED["flux_schnell"]
     pipe = case.build(torch.float32)
     plain = case.run(pipe)
-    with pytest.warns(UserWarning) as told, fastflow.enable(pipe) as accelerated:
+    with (
+        pytest.warns(UserWarning, match="4 steps") as told,
+        fastflow.enable(pipe) as accelerated,
+    ):
         assert torch.equal(case.run(pipe), plain)
     assert [str(w.message) for w in told] == [
         "fastflow: 4 steps leave little to skip: the first and the last are always computed, and "
@@ -397,7 +400,7 @@ def test_importing_and_enabling_loads_no_diffusers():
 
 
 def refusal(pipe, **options):
-    with pytest.raises(ValueError, match="`") as refused:
+    with pytest.raises(ValueError, match=r"cannot|must|does not") as refused:
         fastflow.enable(pipe, **options)
     assert MARK not in vars(pipe)
     return str(refused.value)
@@ -432,7 +435,7 @@ def test_arguments_that_are_wrong_are_refused(pipe, tmp_path):
         fastflow.enable(pipe)
     assert refusal(pipe, batch_error="max") == "`batch_error` must be mean or worst, got 'max'."
     assert refusal(pipe, policy=3) == "`policy` must be a name or an instance of Policy, got 3."
-    with pytest.raises(ValueError, match="no policy named 'ucbb'. Did you mean 'ucb'"):
+    with pytest.raises(ValueError, match=r"no policy named .ucbb.\. Did you mean .ucb."):
         fastflow.enable(pipe, "ucbb")
     assert "does not exist" in refusal(pipe, memory=tmp_path / "none.json")
     assert fastflow.enable(pipe, "ucb_paper").policy.gamma == 2.0
@@ -452,9 +455,9 @@ def test_a_memory_of_another_pipeline_or_other_arms_is_refused(pipe, call, tmp_p
     with fastflow.enable(pipe, UCB(arms=(0, 1))) as accelerated:
         call(pipe)
         accelerated.memory.save(file)
-    with fastflow.enable(pipe, UCB(arms=(0, 2)), memory=file):
-        with pytest.raises(ValueError, match=r"\(arms: here \[0, 2\], there \[0, 1\]\)"):
-            call(pipe)
+    other_arms = pytest.raises(ValueError, match=r"\(arms: here \[0, 2\], there \[0, 1\]\)")
+    with fastflow.enable(pipe, UCB(arms=(0, 2)), memory=file), other_arms:
+        call(pipe)
 
 
 def test_a_scheduler_that_was_replaced_by_one_of_higher_order_is_refused_at_the_call(pipe, call):

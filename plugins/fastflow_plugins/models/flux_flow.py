@@ -79,6 +79,10 @@ class FluxFlow(FlowModel):
         self._grids: dict[int, Grid] = {}
 
     @property
+    def network(self) -> Any:
+        return self.pipe.transformer
+
+    @property
     def _embeds_guidance(self) -> bool:
         return self.pipe.transformer.config.guidance_embeds
 

@@ -1,0 +1,43 @@
+"""The full run: every step computed, which everything else is compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastflow.corrector import NoCorrection
+from fastflow.extrapolator import Reuse
+from fastflow.grid import Grid
+from fastflow.memory import Memory
+from fastflow.model import FlowModel
+from fastflow.policy import Episode, Policy, Unskipped
+from fastflow.sampler import Sampler
+
+
+@dataclass(frozen=True, kw_only=True)
+class Full(Policy):
+    """Computes every step, and measures on the way what it is asked to.
+
+    Args:
+        changes: whether to measure how much the velocity changes from step to step (relative L1).
+        gram: over how many earlier velocities inner products are taken; 0 takes none.
+    """
+
+    changes: bool = False
+    gram: int = 0
+
+    def begin(self, grid: Grid, memory: Memory) -> Episode:
+        episode = Unskipped()
+        episode.loss, episode.learns, episode.gram = "relative_l1", self.changes, self.gram
+        return episode
+
+
+def in_full(model: FlowModel, policy: Full | None = None, max_batch: int = 8) -> Sampler:
+    """Returns a sampler that never skips.
+
+    Args:
+        model: the loaded model.
+        policy: what to measure on the way; nothing if None.
+        max_batch: how many samples are under way at once.
+    """
+    policy = policy or Full()
+    return Sampler(model, policy, Reuse(), NoCorrection(), Memory(), max_batch=max_batch)
