@@ -11,7 +11,7 @@ from fastflow.metric import Metric
 from fastflow.model import Adapter, FlowModel
 from fastflow.observer import Observer
 from fastflow.policy import Episode, Now, Policy, SkipLength
-from fastflow.records import Lesson, Observation, Problem, Request, Sample
+from fastflow.records import Lesson, Observation, Problem, Prompt, Request, Sample
 from fastflow.reward import Reward
 from fastflow.sampler import Sampler
 from fastflow.table import ArmStats
@@ -36,6 +36,7 @@ __all__ = [
     "PluginError",
     "Policy",
     "Problem",
+    "Prompt",
     "Request",
     "Reward",
     "Sample",

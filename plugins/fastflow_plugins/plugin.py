@@ -12,6 +12,7 @@ from fastflow_plugins.metrics.fidelity import Fidelity
 from fastflow_plugins.metrics.lpips import Lpips
 from fastflow_plugins.metrics.scenes import Scenes
 from fastflow_plugins.models.flux import Flux
+from fastflow_plugins.models.kontext import FluxKontext
 from fastflow_plugins.models.mixture import Mixture
 from fastflow_plugins.observers.wandb import WandB
 from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
@@ -58,7 +59,7 @@ def fastflow_rewards():
 
 @hookimpl
 def fastflow_adapters():
-    return {"mixture": Mixture, "flux": Flux}
+    return {"mixture": Mixture, "flux": Flux, "flux_kontext": FluxKontext}
 
 
 @hookimpl
