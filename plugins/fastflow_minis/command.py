@@ -46,6 +46,8 @@ def _check(recipe: Recipe, key: str, value: Any) -> None:
     if key not in defaults:
         raise ValueError(f"there is no setting {key!r}. Settings: {', '.join(defaults)}.")
     default = defaults[key]
+    if isinstance(default, str) and not isinstance(value, str):
+        raise ValueError(f"`{key}` must be a text such as {default}, got {value!r}.")
     if isinstance(default, int) and not isinstance(value, int):
         raise ValueError(f"`{key}` must be a whole number such as {default}, got {value!r}.")
     if isinstance(default, float) and not isinstance(value, (int, float)):

@@ -10,10 +10,11 @@ import numpy as np
 from tqdm import tqdm
 
 from fastflow_minis.captions import Captions
+from fastflow_minis.edits.exam import Edits
 from fastflow_minis.exam import Exam, Score, score
 from fastflow_minis.folders import folder
 
-EXAMS: dict[str, Exam] = {"flux_mini": Captions()}
+EXAMS: dict[str, Exam] = {"flux_mini": Captions(), "kontext_mini": Edits()}
 """How each mini is examined."""
 
 

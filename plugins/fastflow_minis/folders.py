@@ -30,6 +30,27 @@ def folder(name: str) -> Path:
     return path
 
 
+def find_folder(source: str, argument: str) -> Path:
+    """Returns the folder of a shipped mini by its name, or of a pipeline by its path.
+
+    Args:
+        source: The name or the path.
+        argument: What the user calls it.
+
+    Raises:
+        ValueError: There is neither.
+    """
+    path = Path(source)
+    if not (path / "model_index.json").is_file() and source in recipes.MINIS:
+        path = _SHIPPED / source
+    if not (path / "model_index.json").is_file():
+        raise ValueError(
+            f"`{argument}` must be the folder of a pipeline, or a mini whose weights are here, "
+            f"got {source!r}."
+        )
+    return path
+
+
 def export(run: Path, destination: Path) -> Path:
     """Writes a run's averaged weights as its pipeline; replaces the destination at once.
 

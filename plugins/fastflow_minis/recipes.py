@@ -67,7 +67,28 @@ class FluxRecipe(FluxParts):
         return build(self, run, device)
 
 
-MINIS: dict[str, Recipe] = {recipe.name: recipe for recipe in (FluxRecipe(),)}
+@dataclass(frozen=True)
+class KontextRecipe(FluxParts):
+    """A FluxKontextPipeline that edits scenes, made from a mini that draws them.
+
+    Attributes:
+        start: The mini, or the folder of a FluxPipeline, whose autoencoder it keeps and whose
+            other weights it starts from where shapes allow.
+    """
+
+    name = "kontext_mini"
+
+    steps: int = 5_000
+    batch: int = 32
+    start: str = "flux_mini"
+
+    def build(self, run: Path, device: str = "cpu") -> Mini:
+        from fastflow_minis.kontext import build
+
+        return build(self, run, device)
+
+
+MINIS: dict[str, Recipe] = {r.name: r for r in (FluxRecipe(), KontextRecipe())}
 """The recipes by name."""
 
 

@@ -1,6 +1,7 @@
 """Trains a mini model by its recipe: build, gather, flow matching, export."""
 
 import dataclasses
+import shutil
 import time
 from pathlib import Path
 
@@ -41,6 +42,10 @@ def train(name: str, out: Path, device: str = "cpu", resume: bool = False, **ove
             f"Interrupted; {out} keeps the last checkpoint. Continue with "
             f"train({name!r}, {str(out)!r}, resume=True)."
         ) from None
+    except ValueError:
+        if [path.name for path in out.iterdir()] == [RECIPE]:
+            shutil.rmtree(out)  # nothing was done: the folder can be used again
+        raise
     return export(out, out / "pipeline")
 
 

@@ -8,6 +8,7 @@ from fastflow.reward import Fixed, Normalised, Paper
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic
 from fastflow_plugins.metrics.clip_score import ClipScore
+from fastflow_plugins.metrics.edits import Edits
 from fastflow_plugins.metrics.fidelity import Fidelity
 from fastflow_plugins.metrics.lpips import Lpips
 from fastflow_plugins.metrics.scenes import Scenes
@@ -64,7 +65,13 @@ def fastflow_adapters():
 
 @hookimpl
 def fastflow_metrics():
-    return {"fidelity": Fidelity, "scenes": Scenes, "lpips": Lpips, "clip_score": ClipScore}
+    return {
+        "fidelity": Fidelity,
+        "scenes": Scenes,
+        "edits": Edits,
+        "lpips": Lpips,
+        "clip_score": ClipScore,
+    }
 
 
 @hookimpl

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from PIL import Image
+
 from fastflow.records import Prompt
 from fastflow_plugins.models.flux import Flux
 from fastflow_plugins.models.flux_flow import FluxFlow
@@ -48,4 +50,12 @@ class FluxKontext(Flux):
             raise ValueError(f"`max_area` must be 1 or more, got {self.max_area}.")
 
     def prompts(self, count: int) -> list[Prompt]:
-        return []
+        if not self.is_mini:
+            return []
+        from fastflow_minis.drawing import render
+        from fastflow_minis.edits.world import held_out
+
+        return [
+            Prompt(edit.instruction.text, edit.task, Image.fromarray(render(edit.source)))
+            for edit in held_out(count)
+        ]
