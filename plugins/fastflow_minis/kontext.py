@@ -24,7 +24,9 @@ from fastflow_minis.recipes import KontextRecipe
 def build(recipe: KontextRecipe, run: Path, device: str) -> FluxMini:
     """Puts the parts of a trained FLUX mini into a pipeline that edits."""
     folder = find_folder(recipe.start, "start")
-    vae = AutoencoderKL.from_pretrained(folder / "vae")
+    if not (run / "vae").exists():  # the bank is encoded with it: it must stay the same
+        AutoencoderKL.from_pretrained(folder / "vae").save_pretrained(run / "vae")
+    vae = AutoencoderKL.from_pretrained(run / "vae")
     words = sorted({*language.words(), *instructions.words()})
     pipe = components.pipeline(FluxKontextPipeline, recipe, vae, words)
     adopt(pipe, FluxPipeline.from_pretrained(folder, vae=None))

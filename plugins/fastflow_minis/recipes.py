@@ -80,6 +80,7 @@ class KontextRecipe(FluxParts):
 
     steps: int = 5_000
     batch: int = 32
+    bank: int = 30_000
     start: str = "flux_mini"
 
     def build(self, run: Path, device: str = "cpu") -> Mini:

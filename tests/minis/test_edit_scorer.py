@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from fastflow import Request
 from fastflow_minis.drawing import Item, Scene, render
 from fastflow_minis.edits.language import TASKS, parse
 from fastflow_minis.edits.scorer import Marks, mark
 from fastflow_minis.edits.world import Edit, held_out, training_edit
+from fastflow_plugins.metrics.edits import Edits
 
 COUNT = 240
 RED, BLUE, GREEN = (
@@ -181,3 +184,30 @@ def test_float_and_8_bit_images_get_the_same_marks(edits):
         edit, source, target = next(one for one in edits if one[0].task == task)
         marks = mark(source, edit.instruction, target)
         assert mark(source / 255.0, edit.instruction.text, target / 255.0) == marks
+
+
+def _measured(text, image=SOURCE, output=SOURCE):
+    image = None if image is None else Image.fromarray(image)
+    return Edits().score(Image.fromarray(output), Request(0, text, 0, image=image))
+
+
+def test_the_metric_gives_the_marks_with_the_overall_mark_as_score():
+    done = render(Scene("white", (BLUE, GREEN)))
+    full = {"g_sc": 1.0, "g_pq": 1.0, "g_o": 1.0, "score": 1.0}
+    assert _measured("remove the red circle", output=done) == full
+    assert _measured("remove the red circle") == full | {"g_sc": 0.0, "g_o": 0.0, "score": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "image", "output"),
+    [
+        ("remove the red circle", None, SOURCE),
+        ("a photo of a red circle", SOURCE, SOURCE),
+        ("remove the purple circle", SOURCE, SOURCE),
+        ("remove the red circle", SOURCE[:32], SOURCE),
+        ("remove the red circle", SOURCE[:32], SOURCE[:32]),
+    ],
+    ids=["no_source", "no_instruction", "not_in_the_source", "other_size", "no_scene"],
+)
+def test_the_metric_says_nothing_of_what_is_no_edit_of_a_scene(text, image, output):
+    assert _measured(text, image, output) == {}

@@ -97,10 +97,19 @@ def test_an_interrupted_run_says_how_to_continue(tmp_path, monkeypatch):
 
 
 def test_an_unknown_name_or_field_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="`name` must be one of flux_mini, got 'fluks'"):
+    with pytest.raises(ValueError, match=r"`name` must be one of flux_mini, .*, got 'fluks'"):
         train("fluks", tmp_path)
     with pytest.raises(ValueError, match="`overrides` must be fields of FluxRecipe, got stepz"):
         train("flux_mini", tmp_path, stepz=3)
+
+
+def test_a_run_of_another_mini_is_not_continued(run):
+    with pytest.raises(ValueError, match="`out` must hold a run of kontext_mini") as error:
+        train("kontext_mini", run, resume=True)
+    assert str(error.value) == (
+        f"`out` must hold a run of kontext_mini to continue, got {str(run)!r}, which holds one of "
+        "flux_mini: name another folder, or train flux_mini."
+    )
 
 
 def test_a_folder_with_the_recipe_of_another_mini_is_refused(tmp_path):

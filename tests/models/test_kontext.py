@@ -7,9 +7,11 @@ from diffusers import FluxKontextPipeline
 from diffusers.pipelines.flux import pipeline_flux_kontext
 from PIL import Image
 
+import fastflow_minis
 from fastflow import Request, Sampler
 from fastflow.config import build, read
 from fastflow.testing import check
+from fastflow_minis import MINIS
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.models.flux import Flux, FluxFlow
@@ -199,6 +201,24 @@ def test_it_keeps_every_rule_of_flow_models(dtype, true_cfg_scale):
 
 def test_the_recipe_keeps_every_rule_of_adapters():
     check(FluxKontext())
+    check(FluxKontext(path="kontext_mini"))
+
+
+def test_only_the_mini_has_prompts_of_its_own_and_they_bring_their_images():
+    assert _recipe().prompts(3) == []
+    prompts = FluxKontext(path="kontext_mini").prompts(7)
+    assert [p.task for p in prompts[:3]] == ["recolour", "replace", "add"]
+    assert {p.image.size for p in prompts} == {(64, 64)}
+    assert FluxKontext(path="kontext_mini").prompts(2) == prompts[:2]
+    assert len(FluxKontext(path="kontext_mini").prompts(400)) == 400
+
+
+def test_the_minis_name_stands_for_its_folder(tmp_path, monkeypatch):
+    pipelines.kontext().save_pretrained(tmp_path)
+    monkeypatch.setattr(fastflow_minis, "folder", {"kontext_mini": tmp_path}.get, raising=False)
+    model = _recipe(path="kontext_mini").load()
+    assert model.key.startswith("flux_kontext(kontext_mini, ")
+    assert model.pipe.config._name_or_path == str(tmp_path)
 
 
 @BOTH
@@ -273,7 +293,7 @@ def test_the_key_names_what_changes_the_velocity():
                 max_area=64 * 64,
                 auto_resize=False,
                 guidance_scale=0.0,
-                max_sequence_length=14,
+                max_sequence_length=MINIS["kontext_mini"].tokens,
             ),
         ),
     ],

@@ -8,6 +8,7 @@ from diffusers import FlowMatchHeunDiscreteScheduler
 from PIL import Image
 
 from fastflow import Request
+from fastflow_minis import folders
 from fastflow_plugins.models.flux import Flux, FluxFlow
 from fastflow_plugins.models.kontext import FluxKontext, KontextFlow
 
@@ -57,6 +58,14 @@ def test_an_image_for_a_pipeline_that_edits_none():
     request = Request(0, "a cat", 0, image=Image.new("RGB", (16, 16)))
     assert _message(model.prepare, request) == (
         "FluxPipeline edits no images: leave the request's `image` out."
+    )
+
+
+def test_a_mini_without_its_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "_SHIPPED", tmp_path)
+    assert _message(FluxKontext(path="kontext_mini").load) == (
+        f"The weights of 'kontext_mini' are not in {tmp_path / 'kontext_mini'}: install the "
+        "project from its repository or train them with `fastflow train-mini kontext_mini`."
     )
 
 

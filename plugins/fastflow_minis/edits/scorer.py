@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastflow_minis.drawing import BACKGROUNDS
+from fastflow_minis.drawing import BACKGROUNDS, SIDE
 from fastflow_minis.edits.language import PLACES, Instruction, parse
 from fastflow_minis.scorer import CONTRAST, SPECK, Reading, Seen, ground_of, read, to_pixels
 
@@ -62,9 +62,12 @@ def mark(source: np.ndarray, instruction: Instruction | str, image: np.ndarray) 
         image: The image after, likewise.
 
     Raises:
-        ValueError: The instruction is not in the language, or the source shows nothing that it
-            could be about.
+        ValueError: An image has another shape, the instruction is not in the language, or the
+            source shows nothing that it could be about.
     """
+    for pixels in (source, image):
+        if np.shape(pixels) != (SIDE, SIDE, 3):
+            raise ValueError(f"images must have the shape (64, 64, 3), got {np.shape(pixels)}.")
     asked = parse(instruction) if isinstance(instruction, str) else instruction
     before, after = read(source), read(image)
     subject = _subject(before, asked)
