@@ -70,7 +70,7 @@ def test_an_unknown_task_has_no_combinations():
 def test_parsing_an_instruction_gives_back_its_meaning(data):
     task = data.draw(st.sampled_from(TASKS))
     combination = data.draw(st.sampled_from(combinations(task)))
-    meaning = (None, None, combination[1]) if task == "background" else combination
+    meaning = ("", "", combination[1]) if task == "background" else combination
     instruction = data.draw(st.sampled_from(wordings(task, *meaning)))
     assert parse(f"  {instruction.text.upper()}. ") == instruction
 
@@ -79,7 +79,7 @@ def test_an_instruction_says_what_is_asked():
     text = "move the red ring to the top left"
     assert parse(text) == Instruction(text, "move", "red", "ring", "top left")
     text = "erase the red ring"
-    assert parse(text) == Instruction(text, "remove", "red", "ring", None)
+    assert parse(text) == Instruction(text, "remove", "red", "ring", "")
 
 
 @pytest.mark.parametrize("text", ["", "remove the dog", "make the red ring big", "a red ring"])

@@ -1,5 +1,7 @@
 """FLUX Kontext: the pipeline's own numbers, with a reference image and without."""
 
+from dataclasses import replace
+
 import pipelines
 import pytest
 import torch
@@ -192,10 +194,19 @@ def test_rows_with_references_of_one_size_share_a_call():
     assert [len(call["hidden_states"]) for call in told] == [2, 1, 1] * 2
 
 
-@BOTH
+class Editing(KontextFlow):
+    """Edits one picture, whatever it is asked: so the kit's requests bring an image."""
+
+    def prepare(self, request):
+        return super().prepare(replace(request, image=_picture(20, 32)))
+
+
 @DTYPES
-def test_it_keeps_every_rule_of_flow_models(dtype, true_cfg_scale):
-    model = KontextFlow(pipelines.kontext(dtype), _recipe(true_cfg_scale=true_cfg_scale))
+@pytest.mark.parametrize(
+    ("kind", "true_cfg_scale"), [(KontextFlow, 2.5), (Editing, 1.0), (Editing, 2.5)]
+)
+def test_it_keeps_every_rule_of_flow_models(dtype, kind, true_cfg_scale):
+    model = kind(pipelines.kontext(dtype), _recipe(true_cfg_scale=true_cfg_scale))
     check(model, prompt="a red cat")
 
 

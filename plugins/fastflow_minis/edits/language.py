@@ -8,7 +8,9 @@ from fastflow_minis.drawing import BACKGROUNDS, COLOURS, QUADRANTS, SHAPES
 
 TASKS = ("recolour", "replace", "add", "remove", "move", "background")
 
-PLACES = dict(zip(("top left", "top right", "bottom left", "bottom right"), QUADRANTS))
+PLACES: dict[str, tuple[int, int]] = dict(
+    zip(("top left", "top right", "bottom left", "bottom right"), QUADRANTS, strict=True)
+)
 """Names of the quadrants with their centres (x, y) in pixels."""
 
 WORDINGS = {
@@ -41,22 +43,20 @@ class Instruction:
     Attributes:
         text: The sentence.
         task: One of `TASKS`.
-        colour: Of the object that is meant; None if none is ("background").
+        colour: Of the object that is meant; empty if none is ("background").
         shape: Of that object, likewise.
-        to: What it is to become: a colour, a shape, a place or a background; None if nothing
+        to: What it is to become: a colour, a shape, a place or a background; empty if nothing
             ("remove").
     """
 
     text: str
     task: str
-    colour: str | None = None
-    shape: str | None = None
-    to: str | None = None
+    colour: str = ""
+    shape: str = ""
+    to: str = ""
 
 
-def wordings(
-    task: str, colour: str | None = None, shape: str | None = None, to: str | None = None
-) -> list[Instruction]:
+def wordings(task: str, colour: str = "", shape: str = "", to: str = "") -> list[Instruction]:
     """Returns every way to say an instruction (see `Instruction`)."""
     texts = (form.format(colour=colour, shape=shape, to=to) for form in WORDINGS[task])
     return [Instruction(text, task, colour, shape, to) for text in texts]

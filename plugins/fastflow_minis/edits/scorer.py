@@ -97,17 +97,18 @@ def _consistency(asked: Instruction, subject: Seen | None, after: Reading) -> fl
     if asked.task == "remove":
         return float(not old)
     if asked.task in ("add", "move"):
-        new = _in_quadrant(after, PLACES[asked.to or ""])
+        new = _in_quadrant(after, PLACES[asked.to])
         made = [(s.colour, s.shape) for s in new] == [(asked.colour, asked.shape)]
-        return made * (0.5 if old else 1.0)
+        return made * (0.5 if set(old) - set(new) else 1.0)
     if subject is None or len(old) != 1:
         return 0.0
     (now,) = old
-    became, other = (now.colour, now.shape), (asked.to, asked.shape)
-    if asked.task == "replace":
-        became, other = became[::-1], (asked.to, asked.colour)
+    if asked.task == "recolour":
+        made, kept = now.colour == asked.to, now.shape == asked.shape
+    else:
+        made, kept = now.shape == asked.to, now.colour == asked.colour
     stayed = max(abs(np.subtract(now.centre, subject.centre))) <= DRIFT
-    return float(became[0] == other[0]) * (1.0 if became == other and stayed else 0.5)
+    return made * (1.0 if kept and stayed else 0.5)
 
 
 def _in_quadrant(reading: Reading, point: tuple[float, float]) -> tuple[Seen, ...]:
@@ -116,7 +117,7 @@ def _in_quadrant(reading: Reading, point: tuple[float, float]) -> tuple[Seen, ..
 
 
 def _quadrant(point: tuple[float, float]) -> tuple[bool, bool]:
-    return point[0] >= 32, point[1] >= 32
+    return point[0] >= SIDE / 2, point[1] >= SIDE / 2
 
 
 def _kept(
@@ -129,10 +130,10 @@ def _kept(
         left, top, right, bottom = subject.box
         judged[max(0, top - MARGIN) : bottom + MARGIN, max(0, left - MARGIN) : right + MARGIN] = 0
     if asked.task in ("add", "move"):
-        x, y = PLACES[asked.to or ""]
-        judged[y - 16 : y + 16, x - 16 : x + 16] = 0
+        (x, y), half = PLACES[asked.to], SIDE // 4
+        judged[y - half : y + half, x - half : x + half] = 0
     if asked.task == "background":
-        expected, judged = _on_background(expected, asked.to or "")
+        expected, judged = _on_background(expected, asked.to)
     changed = _distance(pixels, expected)[judged] > CHANGED
     return max(0.0, 1 - float(changed.mean()) / SPOILT)
 
@@ -154,7 +155,7 @@ def _on_background(source: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarra
     ground = ground_of(source)
     stands_out = np.linalg.norm(source - ground, axis=-1) > CONTRAST
     around = _around(np.pad(stands_out, 1, mode="edge"))
-    inside, outside = np.logical_and.reduce(around), ~np.logical_or.reduce(around)
+    inside, outside = np.all(around, axis=0), np.logical_not(np.any(around, axis=0))
     expected = np.where(outside[..., None], np.asarray(BACKGROUNDS[name], float), source)
     return expected, inside | outside
 

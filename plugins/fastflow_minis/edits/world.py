@@ -71,7 +71,7 @@ def _draw(rng: np.random.Generator, task: str, combination: Combination) -> Edit
         source = Scene(before, _others(rng, list(PLACES), fewest=1))
         asked = _choice(rng, wordings(task, to=to))
         return Edit(source, asked, replace(source, background=to))
-    colour, shape, to = (*combination, None)[:3]
+    colour, shape, to = (*combination, "")[:3]
     asked = _choice(rng, wordings(task, colour, shape, to))
     background = _choice(rng, tuple(BACKGROUNDS))
     free = [place for place in rng.permutation(list(PLACES)) if place != to]
@@ -89,14 +89,13 @@ def _after(
     rng: np.random.Generator, own: tuple[Item, ...], asked: Instruction
 ) -> tuple[Item, ...]:
     """Returns what becomes of the object that an instruction names; it may not exist before."""
-    to = asked.to or ""
     if asked.task == "remove":
         return ()
     if asked.task == "recolour":
-        return tuple(replace(item, colour=to) for item in own)
+        return tuple(replace(item, colour=asked.to) for item in own)
     if asked.task == "replace":
-        return tuple(replace(item, shape=to) for item in own)
-    there = draw_item(rng, Asked(asked.shape or "", asked.colour), PLACES[to])
+        return tuple(replace(item, shape=asked.to) for item in own)
+    there = draw_item(rng, Asked(asked.shape, asked.colour), PLACES[asked.to])
     return tuple(replace(there, size=item.size) for item in own) or (there,)
 
 

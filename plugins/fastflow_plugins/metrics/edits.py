@@ -19,12 +19,15 @@ class Edits(Metric):
     """
 
     def score(self, output: Any, request: Request) -> dict[str, float]:
+        import numpy as np
+
         from fastflow_minis.edits.scorer import mark
 
         if request.image is None:
             return {}
         try:
-            marks = mark(request.image.convert("RGB"), request.prompt, output)
+            source = np.asarray(request.image.convert("RGB"))
+            marks = mark(source, request.prompt, np.asarray(output))
         except ValueError:
             return {}
         return {"g_sc": marks.g_sc, "g_pq": marks.g_pq, "g_o": marks.g_o, "score": marks.g_o}
