@@ -13,7 +13,7 @@ from fastflow.observer import Observer
 from fastflow.pipeline import Accelerated, enable
 from fastflow.policy import Episode, Now, Policy, SkipLength
 from fastflow.probe import Probe
-from fastflow.records import Lesson, Observation, Problem, Request, Sample
+from fastflow.records import Lesson, Observation, Problem, Prompt, Request, Sample
 from fastflow.reward import Reward
 from fastflow.sampler import Sampler
 from fastflow.table import ArmStats
@@ -40,6 +40,7 @@ __all__ = [
     "Policy",
     "Probe",
     "Problem",
+    "Prompt",
     "Request",
     "Reward",
     "Sample",

@@ -162,9 +162,14 @@ class Lines:
     ) -> None:
         """Writes images, then decisions, then the row."""
         with writing(self.run_dir / "samples.jsonl"):
-            for done, name in ((sample, row["image"]), (full, row["image_full"])):
-                if done is not None and isinstance(done.output, Image.Image):
-                    done.output.save(self.run_dir / name)
+            images = (
+                (row["image_source"], sample.request.image),
+                (row["image"], sample.output),
+                (row["image_full"], full and full.output),
+            )
+            for name, image in images:
+                if isinstance(image, Image.Image):
+                    image.save(self.run_dir / name)
             for seen, reward in zip(sample.lesson.observations, rewards, strict=True):
                 chance = sample.propensities.get(seen.step, 1.0) if seen.taken else None
                 line = {"sample": row["index"], **asdict(seen)}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from fastflow.grid import Grid
-from fastflow.records import Problem, Request
+from fastflow.records import Problem, Prompt, Request
 
 
 class FlowModel(ABC):
@@ -65,7 +65,13 @@ class FlowModel(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Adapter(ABC):
-    """A recipe for loading a model; heavy imports belong inside `load`."""
+    """A recipe for loading a model; heavy imports belong inside `load`.
+
+    Attributes:
+        takes_images: whether the model makes something of a request's reference image.
+    """
+
+    takes_images: ClassVar[bool] = False
 
     @abstractmethod
     def load(self, device: str = "cpu", dtype: str = "float32") -> FlowModel:
@@ -76,6 +82,6 @@ class Adapter(ABC):
             dtype: a torch floating dtype, such as ``float32`` or ``bfloat16``.
         """
 
-    def prompts(self, count: int) -> list[tuple[str, str]]:
-        """Returns up to ``count`` (prompt, task) pairs of the model's own world, if it has one."""
+    def prompts(self, count: int) -> list[Prompt]:
+        """Returns up to ``count`` prompts of the model's own world, if it has one."""
         return []

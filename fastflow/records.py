@@ -6,9 +6,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from torch import Tensor
 
 from fastflow.grid import Grid
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Says what to generate, before it is known with which noise and in how many steps.
+
+    Args:
+        text: the words.
+        task: the kind of prompt, for scores per task.
+        image: a reference image to edit, if the model takes one.
+    """
+
+    text: str
+    task: str = ""
+    image: Image.Image | None = None
 
 
 @dataclass(frozen=True)
@@ -22,6 +38,7 @@ class Request:
         steps: the number T of time steps.
         negative_prompt: what to steer away from; only used with true classifier-free guidance.
         task: the kind of prompt, for scores per task.
+        image: a reference image to edit, if the model takes one.
     """
 
     index: int
@@ -30,6 +47,7 @@ class Request:
     steps: int = 50
     negative_prompt: str | None = None
     task: str = ""
+    image: Image.Image | None = None
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from fastflow.model import Adapter
-from fastflow.records import Request
+from fastflow.prompts import read_image, read_prompts
+from fastflow.records import Prompt, Request
 from fastflow.settings import Settings
 
 OWN_WORLD = 64
@@ -15,39 +17,41 @@ def make_requests(settings: Settings, adapter: Adapter) -> list[Request]:
     """Returns the run's requests, sample i with noise seed ``seed + i``.
 
     Raises:
-        ValueError: if there is no prompt, or the prompt file is missing or empty.
+        ValueError: if there is no prompt, a file is missing or damaged, or there are images for
+            a model that takes none.
     """
     prompts = _prompts(settings, adapter)
+    if not adapter.takes_images and any(prompt.image is not None for prompt in prompts):
+        raise ValueError(
+            f"there is an image to edit, but {type(adapter).__name__} takes none. Leave it out, "
+            "or choose a model that edits, such as model=flux_kontext_dev."
+        )
     count = settings.samples or len(prompts)
-    pairs = [prompts[i % len(prompts)] for i in range(count)]
+    wanted = [prompts[i % len(prompts)] for i in range(count)]
     return [
-        Request(i, prompt, settings.seed + i, settings.steps, task=task)
-        for i, (prompt, task) in enumerate(pairs)
+        Request(i, p.text, settings.seed + i, settings.steps, task=p.task, image=p.image)
+        for i, p in enumerate(wanted)
     ]
 
 
-def _prompts(settings: Settings, adapter: Adapter) -> list[tuple[str, str]]:
+def _prompts(settings: Settings, adapter: Adapter) -> list[Prompt]:
     if settings.prompt is not None:
-        return [(settings.prompt, "")]
-    if settings.prompts is not None:
-        return [(line, "") for line in _lines(Path(settings.prompts))]
-    own = adapter.prompts(settings.samples or OWN_WORLD)
+        prompts = [Prompt(settings.prompt)]
+    elif settings.prompts is not None:
+        prompts = read_prompts(Path(settings.prompts))
+    else:
+        return _own(adapter, settings.samples or OWN_WORLD)
+    if settings.image is None:
+        return prompts
+    image = read_image(Path(settings.image))
+    return [replace(p, image=image) if p.image is None else p for p in prompts]
+
+
+def _own(adapter: Adapter, count: int) -> list[Prompt]:
+    own = adapter.prompts(count)
     if not own:
         raise ValueError(
             "this model has no prompts of its own: give `prompt='...'`, or `prompts=FILE` with "
             "one prompt per line."
         )
     return own
-
-
-def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise ValueError(f"`prompts` {str(path)!r} does not exist. Give a text file.")
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"`prompts` {str(path)!r} is no UTF-8 text: {error}.") from error
-    found = [line for line in lines if line]
-    if not found:
-        raise ValueError(f"`prompts` {str(path)!r} is empty: it needs one prompt per line.")
-    return found

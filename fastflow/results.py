@@ -84,6 +84,7 @@ class Results:
             "seconds_full": asdict(full.seconds) if full else None,
             "metrics": _finite(measured),
             "metrics_full": _finite(measured_full) if full else None,
+            "image_source": f"{name}_source.png" if request.image is not None else None,
             "image": f"{name}.png" if sample.output is not None else None,
             "image_full": f"{name}_full.png" if full and full.output is not None else None,
             "failure": sample.failure,

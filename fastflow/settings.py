@@ -15,7 +15,9 @@ class Settings:
             new seeds if there are fewer. None: one per prompt, or 64 of the model's own world.
         seed: seeds noise (sample i has ``seed + i``) and decisions.
         prompt: a single prompt.
-        prompts: a text file with one prompt per line; blank lines are left out.
+        prompts: a text file with one prompt per line, or a ``.jsonl`` file with one object per
+            line: ``prompt``, and if wanted ``image`` (a file, beside this one) and ``task``.
+        image: a picture to edit; for all prompts that bring none of their own.
         reference: whether every sample is also run in full, to compare with.
         max_batch: how many samples are under way at once; bounds memory.
         memory: a memory.json to start from.
@@ -31,6 +33,7 @@ class Settings:
     seed: int = 0
     prompt: str | None = None
     prompts: str | None = None
+    image: str | None = None
     reference: bool = True
     max_batch: int = 8
     memory: str | None = None
@@ -49,3 +52,5 @@ class Settings:
             raise ValueError("`prompt` is empty. Say what to generate.")
         if self.prompt is not None and self.prompts is not None:
             raise ValueError("give `prompt` or `prompts`, not both.")
+        if self.image is not None and self.prompt is None and self.prompts is None:
+            raise ValueError("`image` needs a `prompt`, or `prompts`, to say what to do with it.")

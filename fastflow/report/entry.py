@@ -15,6 +15,7 @@ _DEFAULTS: dict[str, Any] = {
     "seconds_full": None,
     "metrics": None,
     "metrics_full": None,
+    "image_source": None,
     "image": None,
     "image_full": None,
     "failure": "",

@@ -24,6 +24,7 @@ class Card:
 
     Args:
         entry: the sample.
+        source: the image that was edited, or None.
         full: the full run's image, or None.
         skipped: the image with skipping, or None.
         marks: what to know about it, and whether it is bad news.
@@ -33,6 +34,7 @@ class Card:
     """
 
     entry: Entry
+    source: Picture | None
     full: Picture | None
     skipped: Picture | None
     marks: tuple[Mark, ...]
@@ -64,7 +66,8 @@ def gallery(run: Run) -> Gallery:
     chosen = wanted | {entry.index for entry in _spread(others, SHOWN - len(wanted))}
     shown = [entry for entry in run.entries if entry.index in chosen]
     folded = [entry for entry in run.entries if entry.index not in chosen][: MOST - len(shown)]
-    budget = PAGE // max(1, 2 * (len(shown) + len(folded)))
+    sides = 3 if any(entry.row["image_source"] for entry in run.entries) else 2
+    budget = PAGE // max(1, sides * (len(shown) + len(folded)))
     text = scores_as_text(run)
 
     def cards(entries: Sequence[Entry]) -> list[Card]:
@@ -103,6 +106,7 @@ def _card(run: Run, entry: Entry, marks: tuple[Mark, ...], budget: int, text: Sc
 
     return Card(
         entry=entry,
+        source=picture("image_source"),
         full=picture("image_full"),
         skipped=picture("image"),
         marks=marks,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 
+from fastflow.records import Prompt
 from fastflow.testing.rule import demand, rule
 
 
@@ -18,10 +19,11 @@ def loads_onto_a_device_in_a_dtype(adapter):
 
 
 @rule
-def gives_prompts_with_their_tasks(adapter):
+def gives_prompts_of_its_own_world(adapter):
     """As many as asked for at most, always the same; none if the model has no world of its own."""
     prompts = adapter.prompts(3)
     demand(len(prompts) <= 3, f"asked for 3 prompts it gave {len(prompts)}")
-    pairs = all(len(p) == 2 and all(isinstance(s, str) for s in p) for p in prompts)
-    demand(pairs, f"these are no (prompt, task) pairs: {prompts}")
+    demand(all(isinstance(p, Prompt) for p in prompts), f"these are no prompts: {prompts}")
+    images = any(p.image is not None for p in prompts)
+    demand(adapter.takes_images or not images, "it gave images, which it does not take")
     demand(adapter.prompts(3) == prompts, "asked again it gave other prompts")

@@ -2,7 +2,8 @@
 
 from importlib import import_module
 
-from fastflow_minis.recipe import MINIS, Recipe
+from fastflow_minis.recipe import Recipe
+from fastflow_minis.recipes import MINIS
 
 __all__ = ["MINIS", "Recipe", "export", "folder", "train"]
 

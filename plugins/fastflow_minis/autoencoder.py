@@ -7,10 +7,12 @@ import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional as F
 
-from fastflow_minis.recipe import Recipe
+from fastflow_minis.recipes import FluxRecipe
+
+_MEASURED = 4_096
 
 
-def autoencoder(recipe: Recipe) -> AutoencoderKL:
+def autoencoder(recipe: FluxRecipe) -> AutoencoderKL:
     """Returns an untrained AutoencoderKL."""
     return AutoencoderKL(
         sample_size=64,
@@ -33,7 +35,7 @@ def pixels(images: torch.Tensor) -> torch.Tensor:
     return images.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def fit(vae: AutoencoderKL, images: torch.Tensor, recipe: Recipe, progress) -> None:
+def fit(vae: AutoencoderKL, images: torch.Tensor, recipe: FluxRecipe, progress) -> None:
     """Trains an autoencoder in place on L1 + MSE + a small KL term.
 
     Args:
@@ -82,12 +84,12 @@ def encode(vae: AutoencoderKL, images: torch.Tensor, batch: int = 64) -> torch.T
     return latents
 
 
-def normalise(vae: AutoencoderKL, latents: torch.Tensor) -> torch.Tensor:
-    """Sets shift and scaling factor from raw latents and returns the latents that go with them.
+def normalise(vae: AutoencoderKL, images: torch.Tensor) -> None:
+    """Sets shift and scaling factor, so that latents have mean 0 and variance 1 over everything.
 
-    Returns:
-        ``(latents - shift_factor) * scaling_factor``, of mean 0 and variance 1 over everything.
+    Args:
+        vae: A trained autoencoder.
+        images: 8-bit images (N, 64, 64, 3); the first few thousand are enough.
     """
-    shift, scale = latents.mean().item(), 1 / latents.std().item()
-    vae.register_to_config(shift_factor=shift, scaling_factor=scale)
-    return (latents - shift) * scale
+    raw = encode(vae, images[:_MEASURED])
+    vae.register_to_config(shift_factor=raw.mean().item(), scaling_factor=1 / raw.std().item())

@@ -1,60 +1,99 @@
-"""The bank: training scenes, drawn and encoded once, with their captions' tokens."""
+"""The bank: training examples of a world, drawn and encoded once."""
 
+# diffusers annotates its configurations wrongly:
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, FluxPipeline
+from diffusers import AutoencoderKL
+from tqdm import tqdm
 
-from fastflow_minis import autoencoder
-from fastflow_minis.drawing import render
-from fastflow_minis.recipe import Recipe
-from fastflow_minis.scenes import training_scene
+from fastflow_minis.autoencoder import encode
+from fastflow_minis.checkpoint import kept
+
+_CHUNK = 1_000
+
+
+@dataclass(frozen=True)
+class Example:
+    """Something to learn from.
+
+    Attributes:
+        image: What is to be drawn, (64, 64, 3) uint8.
+        caption: What asks for it.
+        task: The caption's task.
+        source: The image that the caption is about, likewise; None if it is about none.
+    """
+
+    image: np.ndarray
+    caption: str
+    task: str
+    source: np.ndarray | None = None
+
+
+World = Callable[[np.random.Generator], Example]
+"""Draws a training example."""
 
 
 @dataclass(frozen=True)
 class Bank:
-    """What the transformer learns from, on the CPU.
+    """What a transformer learns from, on the CPU.
 
     Attributes:
-        latents: Normalised latents (N, C, 16, 16), float32.
+        latents: Normalised latents of the images (N, C, 16, 16), float32.
         captions: N captions.
+        tasks: Their tasks.
+        sources: Latents of the source images, likewise; None in a world without them.
     """
 
     latents: torch.Tensor
     captions: list[str]
-
-
-def draw(count: int, seed: int) -> tuple[torch.Tensor, list[str]]:
-    """Draws training scenes: 8-bit images (N, 64, 64, 3) and their captions."""
-    rng = np.random.default_rng(seed)
-    scenes, captions = zip(*(training_scene(rng) for _ in range(count)), strict=True)
-    return torch.from_numpy(np.stack([render(scene) for scene in scenes])), list(captions)
-
-
-def fill(vae: AutoencoderKL, recipe: Recipe) -> Bank:
-    """Draws and encodes a bank; sets the autoencoder's shift and scaling factor on the way."""
-    images, captions = draw(recipe.bank, recipe.seed)
-    return Bank(autoencoder.normalise(vae, autoencoder.encode(vae, images)), captions)
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """Token ids (N, tokens) of captions for CLIP and T5."""
-
-    clip: torch.Tensor
-    t5: torch.Tensor
+    tasks: list[str]
+    sources: torch.Tensor | None = None
 
     @classmethod
-    def of(cls, pipe: FluxPipeline, captions: list[str], length: int) -> "Tokens":
-        """Tokenizes captions as `FluxPipeline.encode_prompt` does: cut and padded to a length."""
-        options = {"padding": "max_length", "max_length": length, "truncation": True}
-        ids = (
-            tokenizer(captions, return_tensors="pt", **options).input_ids
-            for tokenizer in (pipe.tokenizer, pipe.tokenizer_2)
-        )
-        return cls(*ids)
+    def of(cls, run: Path, vae: AutoencoderKL, world: World, count: int, seed: int) -> Bank:
+        """Reads a run's bank, or fills it with ``count`` examples and keeps it there."""
+        return cls(**kept(run / "bank.pt", lambda: _fill(vae, world, count, seed)))
 
-    def pick(self, indices: torch.Tensor) -> "Tokens":
-        """Selects captions."""
-        return Tokens(self.clip[indices], self.t5[indices])
+
+def images(world: World, count: int, seed: int) -> torch.Tensor:
+    """Draws images (N, 64, 64, 3), uint8, of a world."""
+    rng = np.random.default_rng(seed)
+    return torch.from_numpy(np.stack([world(rng).image for _ in range(count)]))
+
+
+def _fill(vae: AutoencoderKL, world: World, count: int, seed: int) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    sizes = [min(_CHUNK, count - start) for start in range(0, count, _CHUNK)]
+    bar = tqdm(sizes, desc="bank", unit="chunk", mininterval=10)
+    chunks = [_encode(vae, [world(rng) for _ in range(size)]) for size in bar]
+    sources = [chunk.sources for chunk in chunks if chunk.sources is not None]
+    return {
+        "latents": torch.cat([chunk.latents for chunk in chunks]),
+        "captions": [caption for chunk in chunks for caption in chunk.captions],
+        "tasks": [task for chunk in chunks for task in chunk.tasks],
+        "sources": torch.cat(sources) if sources else None,
+    }
+
+
+def _encode(vae: AutoencoderKL, examples: list[Example]) -> Bank:
+    sources = [example.source for example in examples if example.source is not None]
+    return Bank(
+        _latents(vae, [example.image for example in examples]),
+        [example.caption for example in examples],
+        [example.task for example in examples],
+        _latents(vae, sources) if sources else None,
+    )
+
+
+def _latents(vae: AutoencoderKL, pixels: list[np.ndarray]) -> torch.Tensor:
+    raw = encode(vae, torch.from_numpy(np.stack(pixels)))
+    return (raw - vae.config.shift_factor) * vae.config.scaling_factor

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from fastflow_minis.recipe import MINIS, Recipe
+from fastflow_minis.recipe import Recipe
+from fastflow_minis.recipes import MINIS, find
 
 USAGE = "usage: fastflow train-mini NAME [out=FOLDER] [device=cpu] [resume=false] [key=value ...]"
 
@@ -22,11 +23,12 @@ def train_mini(words: list[str]) -> None:
     if not words or "=" in words[0]:
         raise ValueError(f"{USAGE}\nMinis: {', '.join(MINIS)}.")
     name, options = words[0], dict(_pair(word) for word in words[1:])
+    recipe = find(name)
     out = Path(options.pop("out", f"runs/train-{name}"))
     device = options.pop("device", "cpu")
     resume = bool(options.pop("resume", False))
     for key, value in options.items():
-        _check(key, value)
+        _check(recipe, key, value)
     from fastflow_minis import train
 
     print(train(name, out, device=device, resume=resume, **options))
@@ -39,10 +41,14 @@ def _pair(word: str) -> tuple[str, Any]:
     return key, yaml.safe_load(value)
 
 
-def _check(key: str, value: Any) -> None:
-    fields = {field.name: field for field in dataclasses.fields(Recipe)}
-    if key not in fields:
-        raise ValueError(f"there is no setting {key!r}. Settings: {', '.join(fields)}.")
-    default = fields[key].default
-    if isinstance(default, (int, float)) and not isinstance(value, (int, float)):
+def _check(recipe: Recipe, key: str, value: Any) -> None:
+    defaults = dataclasses.asdict(recipe)
+    if key not in defaults:
+        raise ValueError(f"there is no setting {key!r}. Settings: {', '.join(defaults)}.")
+    default = defaults[key]
+    if isinstance(default, str) and not isinstance(value, str):
+        raise ValueError(f"`{key}` must be a text such as {default}, got {value!r}.")
+    if isinstance(default, int) and not isinstance(value, int):
+        raise ValueError(f"`{key}` must be a whole number such as {default}, got {value!r}.")
+    if isinstance(default, float) and not isinstance(value, (int, float)):
         raise ValueError(f"`{key}` must be a number such as {default}, got {value!r}.")

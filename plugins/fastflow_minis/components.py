@@ -1,8 +1,10 @@
-"""The parts of a FluxPipeline, small and untrained."""
+"""The parts of FLUX's pipelines, small and untrained."""
 
 # diffusers and transformers annotate these calls wrongly:
 # pyright: reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false
 # pyright: reportIndexIssue=false
+
+from collections.abc import Sequence
 
 import torch
 from diffusers import (
@@ -11,10 +13,14 @@ from diffusers import (
     FluxPipeline,
     FluxTransformer2DModel,
 )
+from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
-from fastflow_minis.recipe import Recipe
+from fastflow_minis.recipes import FluxParts
 from fastflow_minis.words import clip_tokenizer, t5_tokenizer
+
+LEARNERS = ("transformer", "text_encoder", "text_encoder_2")
+"""The parts that flow matching trains."""
 
 _HEAD = 32
 _ROPE = (8, 12, 12)
@@ -36,25 +42,35 @@ def scheduler() -> FlowMatchEulerDiscreteScheduler:
     )
 
 
-def pipeline(recipe: Recipe, vae: AutoencoderKL) -> FluxPipeline:
-    """Puts an untrained transformer and text encoders around an autoencoder."""
+def pipeline(
+    kind: type[FluxPipeline], recipe: FluxParts, vae: AutoencoderKL, words: Sequence[str]
+) -> FluxPipeline:
+    """Puts an untrained transformer and text encoders around an autoencoder.
+
+    Args:
+        kind: FluxPipeline, or another with the same parts.
+        recipe: Their sizes.
+        vae: The autoencoder.
+        words: What the tokenizers know.
+    """
     torch.manual_seed(recipe.seed)
-    tokenizer, tokenizer_2 = clip_tokenizer(recipe.tokens), t5_tokenizer(recipe.tokens)
-    return FluxPipeline(
+    tokenizer = clip_tokenizer(words, recipe.tokens)
+    tokenizer_2 = t5_tokenizer(words, recipe.tokens)
+    return kind(
         scheduler=scheduler(),
         vae=vae,
         text_encoder=_clip(recipe, len(tokenizer)),
         tokenizer=tokenizer,
         text_encoder_2=_t5(recipe, len(tokenizer_2)),
         tokenizer_2=tokenizer_2,
-        transformer=_transformer(recipe),
+        transformer=_transformer(recipe, vae.config.latent_channels),
     )
 
 
-def _transformer(recipe: Recipe) -> FluxTransformer2DModel:
-    return FluxTransformer2DModel(
+def _transformer(recipe: FluxParts, latent_channels: int) -> FluxTransformer2DModel:
+    transformer = FluxTransformer2DModel(
         patch_size=1,
-        in_channels=4 * recipe.latent_channels,
+        in_channels=4 * latent_channels,
         num_layers=recipe.double_blocks,
         num_single_layers=recipe.single_blocks,
         attention_head_dim=_HEAD,
@@ -64,9 +80,11 @@ def _transformer(recipe: Recipe) -> FluxTransformer2DModel:
         guidance_embeds=False,
         axes_dims_rope=_ROPE,
     )
+    nn.init.zeros_(transformer.proj_out.weight)
+    return transformer
 
 
-def _clip(recipe: Recipe, vocabulary: int) -> CLIPTextModel:
+def _clip(recipe: FluxParts, vocabulary: int) -> CLIPTextModel:
     config = CLIPTextConfig(
         vocab_size=vocabulary,
         hidden_size=recipe.text_width,
@@ -82,7 +100,7 @@ def _clip(recipe: Recipe, vocabulary: int) -> CLIPTextModel:
     return CLIPTextModel(config)
 
 
-def _t5(recipe: Recipe, vocabulary: int) -> T5EncoderModel:
+def _t5(recipe: FluxParts, vocabulary: int) -> T5EncoderModel:
     config = T5Config(
         vocab_size=vocabulary,
         d_model=recipe.text_width,

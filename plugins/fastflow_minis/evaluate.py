@@ -1,99 +1,52 @@
-"""Scores a mini model on held-out prompts: ``python -m fastflow_minis.evaluate flux_mini``."""
+"""Scores a mini model on held-out questions: ``python -m fastflow_minis.evaluate flux_mini``."""
 
 import argparse
 import json
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from diffusers import FluxPipeline
 from tqdm import tqdm
 
+from fastflow_minis.captions import Captions
+from fastflow_minis.edits.exam import Edits
+from fastflow_minis.exam import Exam, Score, score
 from fastflow_minis.folders import folder
-from fastflow_minis.scenes import TASKS, Prompt, held_out
-from fastflow_minis.scorer import holds
 
-_Z = 1.96
-
-
-@dataclass(frozen=True)
-class Score:
-    """How many captions hold among how many images."""
-
-    right: int
-    total: int
-
-    @property
-    def rate(self) -> float:
-        """The share of captions that hold; NaN without images."""
-        return self.right / self.total if self.total else math.nan
-
-    def interval(self) -> tuple[float, float]:
-        """Returns Wilson's 95 % confidence interval of the rate."""
-        if not self.total:
-            return (0.0, 1.0)
-        n, p = self.total, self.rate
-        middle = p + _Z**2 / (2 * n)
-        half = _Z * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
-        low, high = (middle + s * half for s in (-1, 1))
-        whole = 1 + _Z**2 / n
-        return max(0.0, low / whole), min(1.0, high / whole)
+EXAMS: dict[str, Exam] = {"flux_mini": Captions(), "kontext_mini": Edits()}
+"""How each mini is examined."""
 
 
 def generate(
-    pipe: FluxPipeline,
-    prompts: list[Prompt],
+    exam: Exam,
+    model: Any,
+    questions: Sequence,
     steps: int = 50,
     true_cfg_scale: float = 1.0,
     batch: int = 50,
     seed: int = 0,
 ) -> np.ndarray:
-    """Generates one image per prompt; the i-th has the noise of ``seed + i`` in any batch.
+    """Answers questions; the i-th has the noise of ``seed + i`` in any batch.
 
     Args:
-        pipe: A mini pipeline.
-        prompts: What to ask for.
+        exam: The examination.
+        model: What it examines.
+        questions: What to ask.
         steps: Number of denoising steps.
         true_cfg_scale: Strength of classifier-free guidance against the empty prompt; 1 is off.
-        batch: Images at a time.
-        seed: Of the first image.
+        batch: Answers at a time.
+        seed: Of the first answer.
 
     Returns:
-        Images (N, 64, 64, 3), float32 in [0, 1].
+        Outputs (N, ...), float32 in [0, 1].
     """
-    pipe.set_progress_bar_config(disable=True)
-    images = []
-    for start in tqdm(range(0, len(prompts), batch), desc="generate", mininterval=1):
-        part = prompts[start : start + batch]
-        generators = [torch.Generator().manual_seed(seed + start + i) for i in range(len(part))]
-        negative: Any = [""] * len(part) if true_cfg_scale > 1 else None
-        done: Any = pipe(
-            [prompt.text for prompt in part],
-            negative_prompt=negative,
-            true_cfg_scale=true_cfg_scale,
-            height=64,
-            width=64,
-            num_inference_steps=steps,
-            max_sequence_length=pipe.tokenizer_2.model_max_length,
-            generator=generators,
-            output_type="np",
-        )
-        images.append(done.images)
-    return np.concatenate(images)
-
-
-def score(images: Iterable[np.ndarray], prompts: list[Prompt]) -> dict[str, Score]:
-    """Scores images against their prompts, under "overall" and per task."""
-    verdicts = [(p.task, holds(i, p)) for i, p in zip(images, prompts, strict=True)]
-    scores = {"overall": Score(sum(v for _, v in verdicts), len(verdicts))}
-    for task in TASKS:
-        own = [verdict for name, verdict in verdicts if name == task]
-        scores[task] = Score(sum(own), len(own))
-    return scores
+    answers = []
+    for start in tqdm(range(0, len(questions), batch), desc="generate", mininterval=1):
+        part = questions[start : start + batch]
+        seeds = [seed + start + i for i in range(len(part))]
+        answers.append(exam.answer(model, part, seeds, steps, true_cfg_scale))
+    return np.concatenate(answers)
 
 
 def table(scores: dict[str, Score]) -> str:
@@ -102,38 +55,33 @@ def table(scores: dict[str, Score]) -> str:
     for name, one in scores.items():
         low, high = one.interval()
         share = f"{one.rate:.3f}  [{low:.3f}, {high:.3f}]" if one.total else "-"
-        lines.append(f"{name:<20} {one.right:>4}/{one.total:<4} {share}")
+        lines.append(f"{name:<20} {one.right:>6.5g}/{one.total:<4} {share}")
     return "\n".join(lines)
-
-
-def load(source: str, device: str = "cpu") -> FluxPipeline:
-    """Loads a shipped mini model by its name, or a pipeline by its folder, in float32."""
-    path = Path(source) if Path(source).is_dir() else folder(source)
-    return FluxPipeline.from_pretrained(path).to(device)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="fastflow_minis.evaluate", description=__doc__)
-    parser.add_argument("model", help="a mini's name or a pipeline's folder")
+    parser.add_argument("mini", choices=EXAMS, help="which mini")
+    parser.add_argument("--folder", type=Path, help="its weights, if not the shipped ones")
     parser.add_argument("--prompts", type=int, default=300)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--true-cfg-scale", type=float, default=1.0)
     parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--images", type=Path, help="where to save the images (.npy)")
+    parser.add_argument("--images", type=Path, help="where to save the outputs (.npy)")
     parser.add_argument("--json", type=Path, help="where to save the scores")
     chosen = parser.parse_args(arguments)
-    prompts = held_out(chosen.prompts)
-    pipe = load(chosen.model, chosen.device)
-    images = generate(
-        pipe, prompts, chosen.steps, chosen.true_cfg_scale, chosen.batch, chosen.seed
-    )
-    scores = score(images, prompts)
+    exam = EXAMS[chosen.mini]
+    questions = exam.questions(chosen.prompts)
+    model = exam.load(chosen.folder or folder(chosen.mini), chosen.device)
+    options = (chosen.steps, chosen.true_cfg_scale, chosen.batch, chosen.seed)
+    answers = generate(exam, model, questions, *options)
+    scores = score(exam, list(answers), questions)
     print(table(scores))
     if chosen.images:
-        np.save(chosen.images, images)
+        np.save(chosen.images, answers)
     if chosen.json:
         plain = {name: [one.right, one.total] for name, one in scores.items()}
         chosen.json.write_text(json.dumps(plain, indent=2) + "\n")

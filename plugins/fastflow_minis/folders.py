@@ -1,15 +1,12 @@
-"""Where weights lie, and how a run becomes a folder that FluxPipeline.from_pretrained reads."""
+"""Where weights lie, and how a run becomes a folder that a pipeline loads."""
 
 import shutil
 import tempfile
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL
 
-from fastflow_minis import components
-from fastflow_minis.flow import learners
-from fastflow_minis.recipe import MINIS, Recipe
+from fastflow_minis import recipes
 
 RECIPE = "recipe.json"
 CHECKPOINT = "checkpoint.pt"
@@ -24,10 +21,8 @@ def folder(name: str) -> Path:
         ValueError: The name is unknown.
         FileNotFoundError: The weights are not there.
     """
-    if name not in MINIS:
-        raise ValueError(f"`name` must be one of {', '.join(MINIS)}, got {name!r}.")
-    path = _SHIPPED / name
-    if not (path / "model_index.json").exists():
+    path = _SHIPPED / recipes.find(name).name
+    if not path.is_dir():
         raise FileNotFoundError(
             f"The weights of {name!r} are not in {path}: install the project from its repository "
             f"or train them with `fastflow train-mini {name}`."
@@ -35,28 +30,42 @@ def folder(name: str) -> Path:
     return path
 
 
-def export(run: Path, destination: Path) -> Path:
-    """Writes a run's averaged weights as a FluxPipeline; replaces the destination at once.
+def find_folder(source: str, argument: str) -> Path:
+    """Returns the folder of a shipped mini by its name, or of a pipeline by its path.
 
-    Transformer and autoencoder are stored in half precision. The text encoders are not, because
-    transformers, unlike diffusers, would load them in the precision of their file.
+    Args:
+        source: The name or the path.
+        argument: What the user calls it.
+
+    Raises:
+        ValueError: There is neither.
+    """
+    path = Path(source)
+    if not (path / "model_index.json").is_file() and source in recipes.MINIS:
+        path = _SHIPPED / source
+    if not (path / "model_index.json").is_file():
+        raise ValueError(
+            f"`{argument}` must be the folder of a pipeline, or a mini whose weights are here, "
+            f"got {source!r}."
+        )
+    return path
+
+
+def export(run: Path, destination: Path) -> Path:
+    """Writes a run's averaged weights as its pipeline; replaces the destination at once.
 
     Args:
         run: A folder of `train` with a checkpoint, finished or not.
         destination: The folder to write.
     """
-    recipe = Recipe.read(run / RECIPE)
-    pipe = components.pipeline(recipe, AutoencoderKL.from_pretrained(run / "vae"))
     state = torch.load(run / CHECKPOINT, map_location="cpu")
-    learners(pipe).load_state_dict(state["average"], strict=False)
+    mini = recipes.read(run / RECIPE).build(run)
+    mini.learners.load_state_dict(state["average"], strict=False)
     destination = Path(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent) as parent:
         new = Path(parent) / "new"
-        pipe.transformer.half()
-        pipe.vae.half()
-        pipe.vae.register_to_config(_name_or_path=destination.name)
-        pipe.save_pretrained(new)
+        mini.save(new)
         if destination.exists():
             destination.rename(Path(parent) / "old")
         shutil.move(new, destination)

@@ -23,6 +23,7 @@ __all__ = [
     "Item",
     "Prompt",
     "Scene",
+    "draw_item",
     "held_out",
     "parse",
     "render",
@@ -78,11 +79,12 @@ def scene_of(prompt: Prompt, rng: np.random.Generator) -> Scene:
     places = _PLACES.get(prompt.relation or "", range(len(asked)))
     if len(asked) == 1:
         places = rng.integers(len(QUADRANTS), size=1)
-    items = (_item(rng, one, QUADRANTS[p]) for one, p in zip(asked, places, strict=True))
+    items = (draw_item(rng, one, QUADRANTS[p]) for one, p in zip(asked, places, strict=True))
     return Scene(prompt.background or _choice(rng, tuple(BACKGROUNDS)), tuple(items))
 
 
-def _item(rng: np.random.Generator, asked: Asked, quadrant: tuple[int, int]) -> Item:
+def draw_item(rng: np.random.Generator, asked: Asked, quadrant: tuple[int, int]) -> Item:
+    """Draws an object near a quadrant's centre; what is not asked is random."""
     dx, dy = rng.integers(-JITTER, JITTER + 1, 2)
     return Item(
         asked.shape,

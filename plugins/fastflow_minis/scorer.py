@@ -8,6 +8,7 @@ world, moreover, nothing else.
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from itertools import permutations
 
 import numpy as np
@@ -42,20 +43,34 @@ class Seen:
     Attributes:
         shape: One of `SHAPES`.
         colour: A key of `COLOURS`.
-        centre: Middle (x, y) of its box in pixels, y pointing down.
+        box: Its left, top, right and bottom in pixels, y pointing down; right and bottom are the
+            first that no longer belong to it.
     """
 
     shape: str | None
     colour: str | None
-    centre: tuple[float, float]
+    box: tuple[int, int, int, int]
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Middle (x, y) of its box in pixels."""
+        left, top, right, bottom = self.box
+        return (left + right) / 2, (top + bottom) / 2
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What an image shows: a background (None if it is none of the world's) and objects."""
+    """What an image shows.
+
+    Attributes:
+        background: A key of `BACKGROUNDS`, None if it is none of the world's.
+        objects: The objects.
+        specks: How many pixels stand out and belong to no object.
+    """
 
     background: str | None
     objects: tuple[Seen, ...]
+    specks: int = 0
 
 
 def holds(image: np.ndarray, prompt: Prompt | str) -> bool:
@@ -102,17 +117,28 @@ def read(image: np.ndarray) -> Reading:
     Raises:
         ValueError: The image has another shape.
     """
-    pixels = _pixels(image)
-    frame = np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
-    ground = np.median(frame, axis=0)
+    pixels = to_pixels(image)
+    ground = ground_of(pixels)
     labels = components(np.linalg.norm(pixels - ground, axis=-1) > CONTRAST)
     sizes = Counter(labels[labels > 0].tolist())
     parts = [labels == label for label, size in sorted(sizes.items()) if size >= SPECK]
     seen = tuple(_object(pixels, ground, part) for part in parts)
-    return Reading(_name(ground, BACKGROUNDS), seen)
+    specks = sum(size for size in sizes.values() if size < SPECK)
+    return Reading(_name(ground, BACKGROUNDS), seen, specks)
 
 
-def _pixels(image: np.ndarray) -> np.ndarray:
+def ground_of(pixels: np.ndarray) -> np.ndarray:
+    """Returns the colour (3,) of the background: the median of the frame."""
+    frame = np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
+    return np.median(frame, axis=0)
+
+
+def to_pixels(image: np.ndarray) -> np.ndarray:
+    """Returns an image as 8-bit values (H, W, 3) in float64.
+
+    Raises:
+        ValueError: The image has another shape.
+    """
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"`image` must have the shape (64, 64, 3), got {image.shape}.")
@@ -143,30 +169,34 @@ def _object(pixels: np.ndarray, ground: np.ndarray, part: np.ndarray) -> Seen:
     mask = part & (alpha > 0.5)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    centre = (float(left + right) / 2, float(top + bottom) / 2)
-    return Seen(_shape(mask[top:bottom, left:right]), _name(colour + ground, COLOURS), centre)
+    box = (int(left), int(top), int(right), int(bottom))
+    return Seen(_shape(mask[top:bottom, left:right]), _name(colour + ground, COLOURS), box)
 
 
 def _shape(mask: np.ndarray) -> str | None:
     """Names the outline that fills a box (h, w) best; a thin tip may have faded from its top."""
     if not all(_SIDES[0] <= side <= _SIDES[1] for side in mask.shape):
         return None
+    masks = [np.pad(mask, ((tip, 0), (0, 0))) for tip in range(_TIP + 1)]
     overlaps = {
-        shape: max(_overlap(np.pad(mask, ((tip, 0), (0, 0))), shape) for tip in range(_TIP + 1))
-        for shape in SHAPES
+        shape: max(_overlap(one, _outline(shape, *one.shape)) for one in masks) for shape in SHAPES
     }
     best = max(overlaps, key=overlaps.__getitem__)
     return best if overlaps[best] >= OVERLAP else None
 
 
-def _overlap(mask: np.ndarray, shape: str) -> float:
-    """Returns the intersection over union of a mask (h, w) and an outline of that size."""
-    height, width = mask.shape
+def _overlap(mask: np.ndarray, outline: np.ndarray) -> float:
+    """Returns the intersection over union of two masks."""
+    return (outline & mask).sum() / (outline | mask).sum()
+
+
+@cache
+def _outline(shape: str, height: int, width: int) -> np.ndarray:
+    """Returns a shape that fills a box (height, width)."""
     extent = _EXTENT.get(shape, 1.0)
     y = ((np.arange(height) + 0.5) / height * 2 - 1)[:, None] * extent
     x = ((np.arange(width) + 0.5) / width * 2 - 1)[None, :] * extent
-    outline = np.broadcast_to(inside(shape, x, y), mask.shape)
-    return (outline & mask).sum() / (outline | mask).sum()
+    return np.broadcast_to(inside(shape, x, y), (height, width))
 
 
 def _name(colour: np.ndarray, names: dict[str, tuple[int, int, int]]) -> str | None:

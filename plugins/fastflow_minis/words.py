@@ -1,34 +1,33 @@
-"""Tokenizers of whole words, built from the world's language without a hub."""
+"""Tokenizers of whole words, built without a hub."""
 
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 from transformers import CLIPTokenizer, T5Tokenizer
 
-from fastflow_minis.language import words
-
 _END = "</w>"
 
 
-def t5_tokenizer(length: int) -> T5Tokenizer:
+def t5_tokenizer(words: Sequence[str], length: int) -> T5Tokenizer:
     """Returns a T5 tokenizer whose pieces are words; unknown words become ``<unk>``."""
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -5.0)]
-    pieces += [(f"▁{word}", -1.0) for word in words()]
+    pieces += [(f"▁{word}", -1.0) for word in words]
     return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=length)
 
 
-def clip_tokenizer(length: int) -> CLIPTokenizer:
+def clip_tokenizer(words: Sequence[str], length: int) -> CLIPTokenizer:
     """Returns a CLIP tokenizer whose merges make every word one token; others fall to letters."""
     letters = [chr(c) for c in range(ord("!"), ord("~") + 1)]
-    merges: Any = _merges(words())
+    merges: Any = _merges(words)
     vocabulary = ["<|startoftext|>", "<|endoftext|>", *letters, *(c + _END for c in letters)]
     vocabulary += ["".join(pair) for pair in merges]
     ids = {token: i for i, token in enumerate(dict.fromkeys(vocabulary))}
     return CLIPTokenizer(vocab=ids, merges=merges, model_max_length=length)
 
 
-def _merges(vocabulary: tuple[str, ...]) -> list[tuple[str, str]]:
+def _merges(vocabulary: Sequence[str]) -> list[tuple[str, str]]:
     """Learns byte-pair merges until every word is one token; ties go to the first pair."""
     split = [[*word[:-1], word[-1] + _END] for word in vocabulary]
     merges = []

@@ -8,10 +8,12 @@ from fastflow.reward import Fixed, Normalised, Paper
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic
 from fastflow_plugins.metrics.clip_score import ClipScore
+from fastflow_plugins.metrics.edits import Edits
 from fastflow_plugins.metrics.fidelity import Fidelity
 from fastflow_plugins.metrics.lpips import Lpips
 from fastflow_plugins.metrics.scenes import Scenes
 from fastflow_plugins.models.flux import Flux
+from fastflow_plugins.models.kontext import FluxKontext
 from fastflow_plugins.models.mixture import Mixture
 from fastflow_plugins.observers.wandb import WandB
 from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
@@ -61,7 +63,7 @@ def fastflow_rewards():
 
 @hookimpl
 def fastflow_adapters():
-    return {"mixture": Mixture, "flux": Flux}
+    return {"mixture": Mixture, "flux": Flux, "flux_kontext": FluxKontext}
 
 
 @hookimpl
@@ -74,7 +76,13 @@ def fastflow_probes():
 
 @hookimpl
 def fastflow_metrics():
-    return {"fidelity": Fidelity, "scenes": Scenes, "lpips": Lpips, "clip_score": ClipScore}
+    return {
+        "fidelity": Fidelity,
+        "scenes": Scenes,
+        "edits": Edits,
+        "lpips": Lpips,
+        "clip_score": ClipScore,
+    }
 
 
 @hookimpl

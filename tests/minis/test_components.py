@@ -4,16 +4,18 @@ import dataclasses
 
 import pytest
 import torch
+from diffusers import FluxPipeline
 
 from fastflow_minis import MINIS, components
 from fastflow_minis.autoencoder import autoencoder
-from fastflow_minis.bank import Tokens
+from fastflow_minis.flux import Tokens
+from fastflow_minis.language import words
 
 
 @pytest.fixture(scope="module")
 def pipe():
     recipe = dataclasses.replace(MINIS["flux_mini"], heads=1, double_blocks=1, single_blocks=1)
-    return components.pipeline(recipe, autoencoder(recipe))
+    return components.pipeline(FluxPipeline, recipe, autoencoder(recipe), words())
 
 
 def _t5(pipe, caption):

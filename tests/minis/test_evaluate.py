@@ -5,7 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from fastflow_minis.evaluate import Score, score, table
+from fastflow_minis.captions import Captions
+from fastflow_minis.evaluate import EXAMS, table
+from fastflow_minis.exam import Score, score
+from fastflow_minis.recipes import MINIS
 from fastflow_minis.scenes import TASKS, held_out, render, scene_of
 
 
@@ -13,10 +16,12 @@ def test_true_renders_score_one_and_empty_images_score_zero():
     prompts = held_out(12)
     rng = np.random.default_rng(0)
     images = [render(scene_of(prompt, rng)) for prompt in prompts]
-    scores = score(images, prompts)
+    scores = score(Captions(), images, prompts)
     assert list(scores) == ["overall", *TASKS]
     assert scores["overall"] == Score(12, 12)
-    assert score([np.zeros_like(i) for i in images], prompts)["overall"] == Score(0, 12)
+    assert score(Captions(), [np.zeros_like(i) for i in images], prompts)["overall"] == Score(
+        0, 12
+    )
 
 
 @pytest.mark.parametrize(
@@ -34,5 +39,10 @@ def test_a_score_of_no_images_says_nothing():
 def test_the_table_shows_counts_rates_and_intervals():
     text = table({"overall": Score(5, 10), "colours": Score(0, 0)})
     assert text == (
-        "overall                 5/10   0.500  [0.237, 0.763]\ncolours                 0/0    -"
+        "overall                   5/10   0.500  [0.237, 0.763]\n"
+        "colours                   0/0    -"
     )
+
+
+def test_every_mini_is_examined():
+    assert EXAMS.keys() == MINIS.keys()

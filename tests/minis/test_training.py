@@ -11,8 +11,10 @@ from diffusers import FluxPipeline
 
 from fastflow_minis import MINIS, components, train
 from fastflow_minis.autoencoder import autoencoder
-from fastflow_minis.bank import Bank, Tokens, draw
-from fastflow_minis.flow import Matching, pack, rate_factor, velocity
+from fastflow_minis.bank import Bank
+from fastflow_minis.flux import Captioned, FluxMini, Tokens, pack, scene, velocity
+from fastflow_minis.language import words
+from fastflow_minis.matching import Matching, rate_factor
 from fastflow_minis.muon import orthogonalise
 from fastflow_minis.training import CHECKPOINT
 
@@ -33,9 +35,15 @@ QUICK = {
 def _matching(**overrides):
     recipe = dataclasses.replace(MINIS["flux_mini"], **QUICK | overrides)
     torch.manual_seed(0)
-    pipe = components.pipeline(recipe, autoencoder(recipe))
+    pipe = components.pipeline(FluxPipeline, recipe, autoencoder(recipe), words())
     latents = torch.randn(recipe.bank, recipe.latent_channels, 16, 16)
-    return Matching(pipe, Bank(latents, draw(recipe.bank, 0)[1]), recipe)
+    rng = np.random.default_rng(0)
+    examples = [scene(rng) for _ in range(recipe.bank)]
+    bank = Bank(latents, [e.caption for e in examples], [e.task for e in examples])
+    mini = FluxMini(pipe, recipe, scene)
+    weight = {"two_objects": 3.0, "position": 3.0, "colour_attribution": 3.0}
+    objective = Captioned(pipe, recipe, bank, lambda task: weight.get(task, 1.0))
+    return Matching(mini.learners, objective, recipe)
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +97,26 @@ def test_an_interrupted_run_says_how_to_continue(tmp_path, monkeypatch):
 
 
 def test_an_unknown_name_or_field_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="`name` must be one of flux_mini, got 'fluks'"):
+    with pytest.raises(ValueError, match=r"`name` must be one of flux_mini, .*, got 'fluks'"):
         train("fluks", tmp_path)
-    with pytest.raises(ValueError, match="`overrides` must be fields of Recipe, got stepz"):
+    with pytest.raises(ValueError, match="`overrides` must be fields of FluxRecipe, got stepz"):
         train("flux_mini", tmp_path, stepz=3)
+
+
+def test_a_run_of_another_mini_is_not_continued(run):
+    with pytest.raises(ValueError, match="`out` must hold a run of kontext_mini") as error:
+        train("kontext_mini", run, resume=True)
+    assert str(error.value) == (
+        f"`out` must hold a run of kontext_mini to continue, got {str(run)!r}, which holds one of "
+        "flux_mini: name another folder, or train flux_mini."
+    )
+
+
+def test_a_folder_with_the_recipe_of_another_mini_is_refused(tmp_path):
+    (tmp_path / "recipe.json").write_text('{"mini": "bagle", "steps": 3}')
+    with pytest.raises(ValueError, match="must name one of flux_mini") as error:
+        train("flux_mini", tmp_path, resume=True)
+    assert str(error.value).endswith(" as its mini, got 'bagle'.")
 
 
 @pytest.mark.parametrize("muon_rate", [None, 0.02])
@@ -115,7 +139,7 @@ def test_training_lowers_the_loss():
 
 
 def test_training_calls_the_transformer_as_the_pipeline_does():
-    pipe = _matching().pipe
+    pipe = _matching().objective.pipe
     pipe.set_progress_bar_config(disable=True)
     calls = []
     hook = pipe.transformer.register_forward_hook(

@@ -13,7 +13,7 @@ PAIRS = [(clip_tokenizer, CLIPTokenizer), (t5_tokenizer, T5Tokenizer)]
 
 @pytest.mark.parametrize(("build", "kind"), PAIRS)
 def test_every_word_of_the_language_is_one_known_token(build, kind):
-    tokenizer = build(LENGTH)
+    tokenizer = build(words(), LENGTH)
     ids = [tokenizer(word, add_special_tokens=False).input_ids for word in words()]
     assert all(len(one) == 1 for one in ids)
     assert len({one[0] for one in ids} - {tokenizer.unk_token_id}) == len(words())
@@ -21,7 +21,7 @@ def test_every_word_of_the_language_is_one_known_token(build, kind):
 
 @pytest.mark.parametrize(("build", "kind"), PAIRS)
 def test_every_prompt_fits_into_the_sequence(build, kind):
-    tokenizer = build(LENGTH)
+    tokenizer = build(words(), LENGTH)
     specials = len(tokenizer("").input_ids)
     for prompt in held_out(300):
         length = len(tokenizer(prompt.text).input_ids)
@@ -31,7 +31,7 @@ def test_every_prompt_fits_into_the_sequence(build, kind):
 
 @pytest.mark.parametrize(("build", "kind"), PAIRS)
 def test_a_saved_tokenizer_reads_the_same(build, kind, tmp_path):
-    tokenizer = build(LENGTH)
+    tokenizer = build(words(), LENGTH)
     tokenizer.save_pretrained(tmp_path)
     loaded = kind.from_pretrained(tmp_path)
     texts = [prompt.text for prompt in held_out(60)]
@@ -41,8 +41,8 @@ def test_a_saved_tokenizer_reads_the_same(build, kind, tmp_path):
 
 @pytest.mark.parametrize(("build", "kind"), PAIRS)
 def test_unknown_words_do_no_harm(build, kind):
-    ids = build(LENGTH)(
+    ids = build(words(), LENGTH)(
         "a hippopotamus, 7 é 中 of", padding="max_length", max_length=LENGTH, truncation=True
     ).input_ids
     assert len(ids) == LENGTH
-    assert max(ids) < len(build(LENGTH))
+    assert max(ids) < len(build(words(), LENGTH))

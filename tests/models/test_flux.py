@@ -294,7 +294,7 @@ def test_only_the_mini_has_prompts_of_its_own():
     prompts = Flux(path="flux_mini").prompts(1000)
     assert len(set(prompts)) == 300
     assert Flux(path="flux_mini").prompts(2) == prompts[:2]
-    assert prompts[0][1] == "single_object"
+    assert prompts[0].task == "single_object"
 
 
 def test_the_minis_name_stands_for_its_folder(tmp_path, monkeypatch):

@@ -27,6 +27,8 @@ from fastflow_plugins.models import mixture
         (["steps=4"], "`arms` [0, 2, 4, 6] do not fit a grid of 4 steps: at most 2 steps"),
         (["prompt='  '"], "`prompt` is empty. Say what to generate."),
         (["prompts=nowhere.txt"], "`prompts` 'nowhere.txt' does not exist."),
+        (["image=a.png"], "`image` needs a `prompt`, or `prompts`, to say what to do with it."),
+        (["image=nowhere.png", "prompt=a"], "`image` 'nowhere.png' does not exist. Give a PNG"),
         (["memory=nowhere.json"], "`memory` 'nowhere.json' does not exist."),
         (["resume=nowhere"], "`resume` 'nowhere' is no run directory: it has no config.yaml."),
         (["trainer.device=cuda"], "`device` is 'cuda', but there is no such GPU. Use cpu."),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from fastflow.model import Adapter
+from fastflow.records import Prompt
 from fastflow_plugins.models.flux_flow import FluxFlow
 from fastflow_plugins.models.loading import load_pipeline
 
@@ -28,6 +30,9 @@ class Flux(Adapter):
         revision: a branch, tag or commit of the hub repository.
         variant: picks weight files such as ``fp16``.
     """
+
+    flow: ClassVar[type[FluxFlow]] = FluxFlow
+    mini: ClassVar[str] = "flux_mini"
 
     path: str = "black-forest-labs/FLUX.1-dev"
     height: int = 1024
@@ -57,20 +62,22 @@ class Flux(Adapter):
             )
 
     def load(self, device: str = "cpu", dtype: str = "float32") -> FluxFlow:
-        path = self._folder_of_mini() if self._is_mini else self.path
-        pipe = load_pipeline(path, "FluxPipeline", device, dtype, self.revision, self.variant)
-        return FluxFlow(pipe, self)
+        path = self._folder_of_mini() if self.is_mini else self.path
+        kind = self.flow.pipeline
+        pipe = load_pipeline(path, kind, device, dtype, self.revision, self.variant)
+        return self.flow(pipe, self)
 
-    def prompts(self, count: int) -> list[tuple[str, str]]:
-        if not self._is_mini:
+    def prompts(self, count: int) -> list[Prompt]:
+        if not self.is_mini:
             return []
         from fastflow_minis.scenes import held_out
 
-        return [(prompt.text, prompt.task) for prompt in held_out(min(count, WORLD))]
+        return [Prompt(prompt.text, prompt.task) for prompt in held_out(min(count, WORLD))]
 
     @property
-    def _is_mini(self) -> bool:
-        return self.path == "flux_mini"
+    def is_mini(self) -> bool:
+        """Whether it is the small model that comes with fastflow."""
+        return self.path == self.mini
 
     def _folder_of_mini(self) -> str:
         import fastflow_minis

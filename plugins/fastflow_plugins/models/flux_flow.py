@@ -1,11 +1,11 @@
-"""A FluxPipeline as a velocity field: diffusers' arithmetic, one velocity at a time."""
+"""FLUX's pipelines as velocity fields: diffusers' arithmetic, one velocity at a time."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -45,11 +45,15 @@ class Condition:
 
     Args:
         texts: the prompt; with true guidance also the negative prompt.
-        image_ids: ``(N, 3)`` positions of the latents.
+        image_ids: ``(N + M, 3)`` positions of the latents, then of the reference.
+        reference: ``(1, M, 4C)`` packed latents of an image to edit, or None.
+        size: the height and width of that image in pixels, as it was encoded; M follows from it.
     """
 
     texts: tuple[Text, ...]
     image_ids: Tensor
+    reference: Tensor | None = None
+    size: tuple[int, int] | None = None
 
 
 class FluxFlow(FlowModel):
@@ -59,24 +63,45 @@ class FluxFlow(FlowModel):
     are not batched. The pipeline stays as it is and may be used beside.
 
     Args:
-        pipe: a loaded FluxPipeline.
+        pipe: a loaded pipeline of the class that `pipeline` names.
         recipe: how to use it; its path, revision and variant only name the model.
 
     Raises:
-        ValueError: if the pipeline is none of FLUX, if its scheduler does not take plain Euler
+        ValueError: if the pipeline is of another class, if its scheduler does not take plain Euler
             steps, or if the size does not fit its autoencoder.
     """
 
+    pipeline: ClassVar[str] = "FluxPipeline"
+    family: ClassVar[str] = "flux"
+
     def __init__(self, pipe: Any, recipe: Flux):
-        check_class(pipe, "FluxPipeline")
+        check_class(pipe, self.pipeline)
         check_scheduler(pipe.scheduler)
-        check_size(recipe.height, recipe.width, 2 * pipe.vae_scale_factor)
         self.pipe, self.recipe = pipe, recipe
+        self.patch = 2 * pipe.vae_scale_factor
+        self.height, self.width = self._size()
         self.scheduler = copy.copy(pipe.scheduler)  # the user's keeps its state
         self.is_guided = recipe.true_cfg_scale > 1
         self.calls_per_velocity = 2 if self.is_guided else 1
-        self.key = _key(recipe, self._embeds_guidance)
+        self.key = f"{self.family}({', '.join(self._settings())})"
         self._grids: dict[int, Grid] = {}
+
+    def _size(self) -> tuple[int, int]:
+        """Returns the image's height and width in pixels."""
+        check_size(self.recipe.height, self.recipe.width, self.patch)
+        return self.recipe.height, self.recipe.width
+
+    def _settings(self) -> list[str]:
+        """Names what changes the velocity; memories of other settings do not fit."""
+        recipe = self.recipe
+        parts = [recipe.path, f"{self.height}x{self.width}", f"{recipe.max_sequence_length}"]
+        if recipe.revision:
+            parts.append(f"revision {recipe.revision}")
+        if self._embeds_guidance:
+            parts.append(f"guidance {recipe.guidance_scale}")
+        if self.is_guided:
+            parts.append(f"true_cfg {recipe.true_cfg_scale} from {recipe.negative_prompt!r}")
+        return parts
 
     @property
     def network(self) -> Any:
@@ -95,9 +120,8 @@ class FluxFlow(FlowModel):
         from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
         config = self.scheduler.config
-        patch = 2 * self.pipe.vae_scale_factor
         mu = calculate_shift(
-            (self.recipe.height // patch) * (self.recipe.width // patch),
+            (self.height // self.patch) * (self.width // self.patch),  # a reference does not count
             config.get("base_image_seq_len", 256),
             config.get("max_image_seq_len", 4096),
             config.get("base_shift", 0.5),
@@ -110,16 +134,22 @@ class FluxFlow(FlowModel):
     @torch.no_grad()
     def prepare(self, request: Request) -> Problem:
         texts = tuple(self._encode(prompt) for prompt in self._prompts(request))
-        x, image_ids = self.pipe.prepare_latents(
-            1,
-            self.pipe.transformer.config.in_channels // 4,
-            self.recipe.height,
-            self.recipe.width,
-            texts[0].tokens.dtype,
-            self.pipe._execution_device,
-            torch.Generator("cpu").manual_seed(request.seed),
-        )
-        return Problem(x, self.grid(request.steps), Condition(texts, image_ids), request)
+        x, condition = self._start(request, texts)
+        return Problem(x, self.grid(request.steps), condition, request)
+
+    def _start(self, request: Request, texts: tuple[Text, ...]) -> tuple[Tensor, Condition]:
+        """Draws the noise and puts together what stands beside it."""
+        if request.image is not None:
+            raise ValueError(f"{self.pipeline} edits no images: leave the request's `image` out.")
+        x, image_ids = self.pipe.prepare_latents(*self._noise(request, texts))
+        return x, Condition(texts, image_ids)
+
+    def _noise(self, request: Request, texts: tuple[Text, ...]) -> tuple[Any, ...]:
+        """Returns what `prepare_latents` wants to know."""
+        channels = self.pipe.transformer.config.in_channels // 4
+        generator = torch.Generator("cpu").manual_seed(request.seed)
+        dtype, device = texts[0].tokens.dtype, self.pipe._execution_device
+        return 1, channels, self.height, self.width, dtype, device, generator
 
     def _prompts(self, request: Request) -> list[str]:
         """Returns one prompt per guidance branch."""
@@ -135,6 +165,18 @@ class FluxFlow(FlowModel):
 
     @torch.no_grad()
     def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[Condition]) -> Tensor:
+        groups: dict[Any, list[int]] = {}
+        for row, condition in enumerate(conditioning):
+            groups.setdefault(condition.size, []).append(row)
+        if len(groups) == 1:
+            return self._guided(x, t, conditioning)
+        v = torch.empty_like(x)
+        for rows in groups.values():  # the transformer knows one set of positions per call
+            v[rows] = self._guided(x[rows], t[rows], [conditioning[row] for row in rows])
+        return v
+
+    def _guided(self, x: Tensor, t: Tensor, conditioning: Sequence[Condition]) -> Tensor:
+        """Returns the velocity of rows whose references have one size."""
         v = self._call(0, x, t, conditioning)
         if not self.is_guided:
             return v
@@ -148,7 +190,7 @@ class FluxFlow(FlowModel):
         transformer, texts = self.pipe.transformer, [c.texts[branch] for c in conditioning]
         with transformer.cache_context(BRANCHES[branch]):
             return transformer(
-                hidden_states=x,
+                hidden_states=_tokens(x, conditioning),
                 timestep=t.to(x.dtype) / 1000,
                 guidance=self._guidance(x),
                 pooled_projections=_stack([text.pooled for text in texts]),
@@ -157,7 +199,7 @@ class FluxFlow(FlowModel):
                 img_ids=conditioning[0].image_ids,
                 joint_attention_kwargs={},
                 return_dict=False,
-            )[0]
+            )[0][:, : x.shape[1]]
 
     def _guidance(self, x: Tensor) -> Tensor | None:
         """Returns the embedded guidance, ``(B,)`` float32; None if the model embeds none."""
@@ -168,8 +210,8 @@ class FluxFlow(FlowModel):
 
     @torch.no_grad()
     def decode(self, x: Tensor, problem: Problem) -> Image.Image:
-        vae, recipe = self.pipe.vae, self.recipe
-        z = self.pipe._unpack_latents(x, recipe.height, recipe.width, self.pipe.vae_scale_factor)
+        vae = self.pipe.vae
+        z = self.pipe._unpack_latents(x, self.height, self.width, self.pipe.vae_scale_factor)
         z = z / vae.config.scaling_factor + vae.config.shift_factor
         pixels = vae.decode(z, return_dict=False)[0]
         self.pipe.maybe_free_model_hooks()
@@ -177,9 +219,12 @@ class FluxFlow(FlowModel):
 
     @torch.no_grad()
     def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[Condition]) -> Tensor:
-        """Returns what the first block would see of the prompt's branch, ``(B, N, D)``."""
+        """Returns what the first block would see of the prompt's branch, ``(B, N + M, D)``.
+
+        The rows' references must have one size.
+        """
         inputs = {
-            "hidden_states": x,
+            "hidden_states": _tokens(x, conditioning),
             "timestep": t.to(x.dtype) / 1000,
             "guidance": self._guidance(x),
             "pooled_projections": _stack([c.texts[0].pooled for c in conditioning]),
@@ -191,13 +236,7 @@ def _stack(rows: Sequence[Tensor]) -> Tensor:
     return rows[0] if len(rows) == 1 else torch.cat(list(rows))
 
 
-def _key(recipe: Flux, embeds_guidance: bool) -> str:
-    """Names what changes the velocity; memories of other keys do not fit."""
-    parts = [recipe.path, f"{recipe.height}x{recipe.width}", f"{recipe.max_sequence_length}"]
-    if recipe.revision:
-        parts.append(f"revision {recipe.revision}")
-    if embeds_guidance:
-        parts.append(f"guidance {recipe.guidance_scale}")
-    if recipe.true_cfg_scale > 1:
-        parts.append(f"true_cfg {recipe.true_cfg_scale} from {recipe.negative_prompt!r}")
-    return f"flux({', '.join(parts)})"
+def _tokens(x: Tensor, conditioning: Sequence[Condition]) -> Tensor:
+    """Returns the latents with their references behind them, ``(B, N + M, 4C)``."""
+    references = [c.reference for c in conditioning if c.reference is not None]
+    return torch.cat([x, _stack(references)], dim=1) if references else x

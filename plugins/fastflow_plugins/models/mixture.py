@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fastflow.grid import Grid
 from fastflow.model import Adapter, FlowModel
-from fastflow.records import Problem, Request
+from fastflow.records import Problem, Prompt, Request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Mixture(Adapter):
         return MixtureFlow(self, device, getattr(torch, dtype))
 
     def prompts(self, count: int):
-        return [(f"sample {i}", "mixture") for i in range(count)]
+        return [Prompt(f"sample {i}", "mixture") for i in range(count)]
 
 
 class MixtureFlow(FlowModel):

@@ -1,0 +1,118 @@
+"""The recipes of the minis, by name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastflow_minis.mini import Mini
+from fastflow_minis.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class FluxParts(Recipe):
+    """The sizes of a pipeline with FLUX's parts.
+
+    Attributes:
+        bank: Number of examples that are drawn once, encoded and kept in memory.
+        heads: Attention heads of the transformer, 32 wide each.
+        double_blocks: Transformer blocks with separate text and image weights.
+        single_blocks: Transformer blocks that share them.
+        text_width: Width of both text encoders.
+        t5_layers: Layers of the T5 encoder.
+        clip_layers: Layers of the CLIP encoder.
+        tokens: Length of the text sequence (`max_sequence_length` of the pipeline).
+    """
+
+    bank: int = 40_000
+    heads: int = 4
+    double_blocks: int = 2
+    single_blocks: int = 4
+    text_width: int = 96
+    t5_layers: int = 2
+    clip_layers: int = 1
+    tokens: int = 14
+
+
+@dataclass(frozen=True)
+class FluxRecipe(FluxParts):
+    """A FluxPipeline that draws scenes, trained from nothing.
+
+    Attributes:
+        vae_channels: Channels of the autoencoder at 64, 32 and 16 pixels.
+        latent_channels: Channels of a latent (C, 16, 16).
+        vae_steps: Optimiser steps of the autoencoder.
+        vae_batch: Images in one of its steps.
+        vae_rate: Its highest learning rate.
+        kl_weight: Weight of the mean KL divergence (nats per latent element).
+        relational: How many times more often captions of two kinds of object are drawn than
+            others; they take longer to learn.
+    """
+
+    name = "flux_mini"
+
+    vae_channels: tuple[int, int, int] = (16, 32, 32)
+    latent_channels: int = 4
+    vae_steps: int = 1_600
+    vae_batch: int = 16
+    vae_rate: float = 2e-3
+    kl_weight: float = 3e-5
+    relational: float = 3.0
+
+    def build(self, run: Path, device: str = "cpu") -> Mini:
+        from fastflow_minis.flux import build
+
+        return build(self, run, device)
+
+
+@dataclass(frozen=True)
+class KontextRecipe(FluxParts):
+    """A FluxKontextPipeline that edits scenes, made from a mini that draws them.
+
+    Attributes:
+        start: The mini, or the folder of a FluxPipeline, whose autoencoder it keeps and whose
+            other weights it starts from where shapes allow.
+    """
+
+    name = "kontext_mini"
+
+    steps: int = 5_000
+    batch: int = 32
+    bank: int = 30_000
+    start: str = "flux_mini"
+
+    def build(self, run: Path, device: str = "cpu") -> Mini:
+        from fastflow_minis.kontext import build
+
+        return build(self, run, device)
+
+
+MINIS: dict[str, Recipe] = {r.name: r for r in (FluxRecipe(), KontextRecipe())}
+"""The recipes by name."""
+
+
+def find(name: str) -> Recipe:
+    """Returns a mini's recipe.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
+    if name not in MINIS:
+        raise ValueError(f"`name` must be one of {', '.join(MINIS)}, got {name!r}.")
+    return MINIS[name]
+
+
+def read(path: Path) -> Recipe:
+    """Reads the recipe that a run noted in its folder (`Recipe.write`).
+
+    Raises:
+        ValueError: It is the recipe of no mini that is known here.
+    """
+    values: dict[str, Any] = json.loads(path.read_text())
+    name = values.pop("mini", None)
+    if name not in MINIS:
+        raise ValueError(f"{path} must name one of {', '.join(MINIS)} as its mini, got {name!r}.")
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return type(MINIS[name])(**values)

@@ -1,0 +1,33 @@
+"""The marks of edits in the minis' world of scenes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastflow.metric import Metric
+from fastflow.records import Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edits(Metric):
+    """Marks an edited scene as GEdit does: g_sc, g_pq and g_o = sqrt(g_sc g_pq), 0 to 1.
+
+    Semantic consistency says whether the asked edit was made, perceptual quality whether all else
+    is as before and the image is clean; ``score`` is the overall mark. Speaks only of instructions
+    in the language of the edits whose source image shows what they are about.
+    """
+
+    def score(self, output: Any, request: Request) -> dict[str, float]:
+        import numpy as np
+
+        from fastflow_minis.edits.scorer import mark
+
+        if request.image is None:
+            return {}
+        try:
+            source = np.asarray(request.image.convert("RGB"))
+            marks = mark(source, request.prompt, np.asarray(output))
+        except ValueError:
+            return {}
+        return {"g_sc": marks.g_sc, "g_pq": marks.g_pq, "g_o": marks.g_o, "score": marks.g_o}
