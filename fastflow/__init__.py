@@ -7,6 +7,7 @@ from fastflow.extrapolator import Extrapolator
 from fastflow.grid import Grid
 from fastflow.hooks import hookimpl
 from fastflow.memory import Memory
+from fastflow.method import Method
 from fastflow.metric import Metric
 from fastflow.model import Adapter, FlowModel
 from fastflow.observer import Observer
@@ -32,6 +33,7 @@ __all__ = [
     "Grid",
     "Lesson",
     "Memory",
+    "Method",
     "Metric",
     "Now",
     "Observation",

@@ -12,6 +12,7 @@ import pluggy
 from fastflow import hooks
 from fastflow.corrector import Corrector
 from fastflow.extrapolator import Extrapolator
+from fastflow.method import Method
 from fastflow.metric import Metric
 from fastflow.model import Adapter
 from fastflow.observer import Observer
@@ -28,6 +29,7 @@ KINDS: dict[str, tuple[str, type]] = {
     "reward": ("fastflow_rewards", Reward),
     "model": ("fastflow_adapters", Adapter),
     "probe": ("fastflow_probes", Probe),
+    "method": ("fastflow_methods", Method),
     "metric": ("fastflow_metrics", Metric),
     "observer": ("fastflow_observers", Observer),
     "trainer": ("fastflow_trainers", Trainer),

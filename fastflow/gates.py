@@ -43,6 +43,11 @@ def gates_of(thing: Any) -> tuple[Gate, ...]:
     return tuple(vars(thing).get(MARK, ()))
 
 
+def own_class(thing: Any) -> type:
+    """Returns the class of an object as it is without gates."""
+    return type(thing).__mro__[1] if MARK in vars(thing) else type(thing)
+
+
 @functools.cache
 def _gated(cls: type, names: tuple[str, ...]) -> type:
     """Returns a subclass of the same name, with methods that pass through gates."""

@@ -42,6 +42,11 @@ def fastflow_probes() -> dict[str, type]:  # type: ignore[empty-body]
 
 
 @hookspec
+def fastflow_methods() -> dict[str, type]:  # type: ignore[empty-body]
+    """Methods generate with fewer calls, to be compared: subclasses of `fastflow.Method`."""
+
+
+@hookspec
 def fastflow_metrics() -> dict[str, type]:  # type: ignore[empty-body]
     """Metrics measure outputs: subclasses of `fastflow.Metric`."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 import warnings
 from collections.abc import Callable
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from fastflow.advice import FEW_STEPS, few_steps
 from fastflow.catalog import KINDS, installed
@@ -20,6 +18,7 @@ from fastflow.gates import attach, detach, gates_of
 from fastflow.grid import Grid
 from fastflow.memories import Memories
 from fastflow.policy import Episode, Policy, Scheme, Unskipped
+from fastflow.probing import probe
 from fastflow.ride import Ride
 from fastflow.seams import COUNTED, Seams
 from fastflow.stats import Run, Stats
@@ -238,17 +237,6 @@ def _why_not_yet(memory, grid: Grid) -> str:
     if memory.key is not None and not memory.samples:
         return "the policy computes every step of the first call, to learn from it."
     return "the policy skipped nothing."
-
-
-@torch.no_grad()
-def probe(network: Any, args: tuple, kwargs: dict) -> Tensor | None:
-    """Returns the cheap look of a network at its input; None if no probe is known for it."""
-    inner = getattr(network, "_orig_mod", network)  # of a compiled module
-    kind = type(inner).__name__
-    if kind not in installed().names("probe"):
-        return None
-    inputs = inspect.signature(inner.forward).bind(*args, **kwargs).arguments
-    return installed().get("probe", kind)().look(inner, inputs)
 
 
 def name_of(pipe: Any) -> str:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -16,6 +16,9 @@ from fastflow.extrapolator import Extrapolator
 from fastflow.grid import Grid
 from fastflow.memory import Memory
 from fastflow.records import Lesson, Observation
+
+if TYPE_CHECKING:
+    from fastflow.recording import Recording
 
 
 class Scheme(NamedTuple):
@@ -41,6 +44,11 @@ class Now:
         self.grid, self.index, self.streak, self._key = grid, index, streak, key
         self.scheme = scheme
         self.look: Callable[[], Tensor | None] | None = None
+
+    @property
+    def sample(self) -> int:
+        """The number of the sample in its run."""
+        return self._key[1]
 
     @property
     def total(self) -> int:
@@ -130,6 +138,16 @@ class Policy(ABC):
     def rewards(self, memory: Memory, observations: Sequence[Observation]) -> list[float | None]:
         """Returns the reward of each observation, where the policy knows one; for the records."""
         return [None] * len(observations)
+
+    def calibrated(self, recording: Recording) -> Policy:
+        """Returns this policy with its parameters fitted to recorded trajectories.
+
+        Raises:
+            ValueError: if it has none to fit, or the recording lacks what it needs.
+        """
+        raise ValueError(
+            f"`{type(self).__name__}` has nothing to calibrate: it takes its parameters as given."
+        )
 
     def round_size(self, memory: Memory) -> int | None:
         """Says how many samples may run before memory has to learn; None if it never does."""

@@ -28,6 +28,7 @@ MODULES: dict[str, tuple[ModuleType, ...]] = {
     "reward": (components, rewards),
     "model": (components, adapters),
     "probe": (components,),
+    "method": (components,),
     "metric": (components, metrics),
     "observer": (components, observers),
     "trainer": (components,),

@@ -7,6 +7,12 @@ from fastflow.hooks import hookimpl
 from fastflow.reward import Fixed, Normalised, Paper
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic
+from fastflow_plugins.methods.cache_dit import DBCache
+from fastflow_plugins.methods.diffusers_caches import FirstBlockCache, MagCache, TaylorSeer
+from fastflow_plugins.methods.oracle import Oracle
+from fastflow_plugins.methods.skipping import Skipping
+from fastflow_plugins.methods.solver import Solver
+from fastflow_plugins.methods.teacache import TeaCacheMethod
 from fastflow_plugins.metrics.clip_score import ClipScore
 from fastflow_plugins.metrics.edits import Edits
 from fastflow_plugins.metrics.fidelity import Fidelity
@@ -71,6 +77,20 @@ def fastflow_probes():
     return {
         "FluxTransformer2DModel": FluxProbe,
         "HunyuanVideoTransformer3DModel": HunyuanVideoProbe,
+    }
+
+
+@hookimpl
+def fastflow_methods():
+    return {
+        "skipping": Skipping,
+        "solver": Solver,
+        "teacache": TeaCacheMethod,
+        "first_block_cache": FirstBlockCache,
+        "mag_cache": MagCache,
+        "taylor_seer": TaylorSeer,
+        "db_cache": DBCache,
+        "oracle": Oracle,
     }
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
 
 from fastflow.policy import Episode, Policy
+from fastflow.recording import Recording
+
+DEGREE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,15 @@ class TeaCache(Policy):
 
     def begin(self, grid, memory):
         return Accumulating(Change(self.threshold, self.coefficients))
+
+    def calibrated(self, recording):
+        """Fits the polynomial by least squares: the velocity's change over the probe's.
+
+        Over all steps of all trajectories, of degree 4, as TeaCache's authors fitted theirs
+        (section 3.3 of the paper).
+        """
+        looks, velocities = _changes(recording)
+        return replace(self, coefficients=tuple(np.polyfit(looks, velocities, DEGREE).tolist()))
 
 
 class Accumulating(Episode):
@@ -91,3 +103,18 @@ class Change:
 def relative_change(signal: Tensor, last: Tensor) -> float:
     """Returns ``mean |signal - last| / mean |last|``; waits for the device."""
     return float((signal - last).abs().mean() / last.abs().mean())
+
+
+def _changes(recording: Recording) -> np.ndarray:
+    """Returns the relative L1 changes from step to step of probe and velocity, ``(2, n)``."""
+    found = []
+    for track in recording.tracks.values():
+        if any(look is None for look in track.looks):
+            raise ValueError(
+                "this model has no probe, so TeaCache's rule cannot be fitted to it. Give its "
+                "transformer one in the hook `fastflow_probes`."
+            )
+        for k in range(1, len(track.velocities)):
+            signals = track.looks, track.velocities
+            found.append([relative_change(signal[k], signal[k - 1]) for signal in signals])
+    return np.transpose(found)

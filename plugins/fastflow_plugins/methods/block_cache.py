@@ -1,0 +1,92 @@
+"""Caches inside the transformer: an evaluation is cut short, not a step skipped."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from fastflow.full import in_full
+from fastflow.method import Bench, Learned, Method
+from fastflow.model import FlowModel
+from fastflow.records import Request, Sample
+from fastflow.wrapped import Wrapped
+
+Reset = Callable[[], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockCache(Method):
+    """A cache on the model's transformer, one sample at a time, each for itself.
+
+    A network call counts if its middle blocks were really computed. A call that is cut short is
+    not counted, although its first block or its layers' predictions cost something: see its time.
+    """
+
+    @abstractmethod
+    def installed(
+        self, bench: Bench, learned: Learned
+    ) -> AbstractContextManager[Callable[[], None]]:
+        """Puts the cache on; gives what clears its state before each sample, and takes it off."""
+
+    def generate(
+        self, bench: Bench, requests: Sequence[Request], learned: Learned
+    ) -> Iterator[Sample]:
+        meter = Meter(bench.model)
+        with self.installed(bench, learned) as reset, meter.counting():
+            for request in requests:
+                reset()
+                meter.computed = []
+                (sample,) = in_full(meter, max_batch=1).generate([request])
+                yield meter.corrected(sample)
+
+
+class Meter(Wrapped):
+    """Counts the evaluations in which the middle blocks of the transformer are computed."""
+
+    def __init__(self, model: FlowModel):
+        super().__init__(model)
+        self.calls = 0
+        self.computed: list[int] = []  # per step, the evaluations computed
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Counts inside."""
+
+        def count(module: nn.Module, args: tuple) -> None:
+            self.calls += 1
+
+        with middle(self.network).register_forward_pre_hook(count):
+            yield
+
+    def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[Any]) -> Tensor:
+        before = self.calls
+        v = self.model.velocity(x, t, conditioning)
+        self.computed.append(self.calls - before)
+        return v
+
+    def corrected(self, sample: Sample) -> Sample:
+        """Returns a sample with the calls that were really made."""
+        computed = tuple(k for k, count in enumerate(self.computed) if count)
+        return replace(sample, calls=sum(self.computed), computed=computed)
+
+
+def middle(network: Any) -> nn.Module:
+    """Returns a layer that runs once in an evaluation, and only if the middle is computed.
+
+    It is the query projection of a block in the middle: caches of blocks and of attentions alike
+    leave it out where they answer themselves.
+    """
+    blocks = blocks_of(network)
+    block: Any = blocks[len(blocks) // 2]
+    return block.attn.to_q
+
+
+def blocks_of(network: Any) -> list[nn.Module]:
+    """Returns the blocks of a diffusers transformer in their order."""
+    names = ("transformer_blocks", "single_transformer_blocks", "blocks")
+    return [block for name in names for block in getattr(network, name, ())]

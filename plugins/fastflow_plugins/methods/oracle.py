@@ -1,0 +1,98 @@
+"""The hindsight best schedule: what a static schedule, or any policy, could have reached."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastflow.corrector import Corrector
+from fastflow.extrapolator import Extrapolator
+from fastflow.hindsight import Hindsight
+from fastflow.method import Bench, Knob, Learned, Method
+from fastflow.policy import Episode, Policy, Scheme
+from fastflow.records import Request, Sample
+from fastflow.sampler import Sampler
+from fastflow_plugins.correctors.interpolate import Interpolate
+from fastflow_plugins.extrapolators.polynomial import Linear
+
+
+@dataclass(frozen=True, kw_only=True)
+class Oracle(Method):
+    """Computes the steps that were best in hindsight for the very samples that are measured.
+
+    Their full trajectories are recorded, every skip's cost is tabulated, and dynamic programming
+    finds the schedule of least accumulated cost (`fastflow.hindsight.Hindsight`). The cost is that
+    on the recorded velocities; the schedule is then run live, and both errors are reported.
+
+    Args:
+        extrapolator: predicts the velocities of skipped steps.
+        corrector: mends the position at landings.
+        calls: how many steps are computed.
+        per_sample: whether each sample has a schedule of its own; otherwise all share one.
+        longest: how many steps in a row are skipped at most.
+    """
+
+    hindsight = True
+
+    extrapolator: Extrapolator = Linear()
+    corrector: Corrector = Interpolate()
+    calls: int = 19
+    per_sample: bool = False
+    longest: int = 8
+
+    def __post_init__(self):
+        for name in ("calls", "longest"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")
+
+    @property
+    def knob(self) -> Knob:
+        return Knob("calls", calls=True)
+
+    def learn(self, bench: Bench, requests: Sequence[Request]) -> Learned:
+        grams = {r.index: bench.full[r.index].lesson.gram for r in requests}
+        groups = [[i] for i in grams] if self.per_sample else [list(grams)]
+        found, squares = {}, 0.0
+        for group in groups:
+            seen = self._hindsight(bench, np.stack([grams[i] for i in group]))
+            best = seen.best(self.calls)
+            found |= dict.fromkeys(group, best)
+            squares += len(group) * seen.cost(best) ** 2
+        calls = sum(bench.full[i].calls for i in grams)
+        facts = {"predicted_rms": math.sqrt(squares / len(grams))}
+        return Learned(found, len(grams), calls, facts)
+
+    def _hindsight(self, bench: Bench, grams: np.ndarray) -> Hindsight:
+        scheme = Scheme(self.extrapolator, self.corrector)
+        return Hindsight(grams, bench.model.grid(bench.steps), scheme, self.longest)
+
+    def generate(
+        self, bench: Bench, requests: Sequence[Request], learned: Learned
+    ) -> Iterator[Sample]:
+        policy = Prescribed(steps=learned.what)
+        parts = policy, self.extrapolator, self.corrector
+        yield from Sampler(bench.model, *parts, max_batch=bench.max_batch).generate(requests)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prescribed(Policy):
+    """Computes the steps that are prescribed to each sample, by its number."""
+
+    steps: dict[int, tuple[int, ...]]
+
+    def begin(self, grid, memory):
+        return Obeying(self.steps)
+
+
+class Obeying(Episode):
+    """Computes what is prescribed."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+
+    def wants_model(self, now):
+        return now.index in self.steps[now.sample]

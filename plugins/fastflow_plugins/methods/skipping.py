@@ -1,0 +1,78 @@
+"""Skipping: any policy, extrapolator and corrector, through the sampler."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fastflow.corrector import Corrector
+from fastflow.extrapolator import Extrapolator
+from fastflow.memory import Memory
+from fastflow.method import Bench, Knob, Learned, Method
+from fastflow.policy import Policy
+from fastflow.records import Request, Sample
+from fastflow.sampler import Sampler
+from fastflow_plugins.correctors.interpolate import Interpolate
+from fastflow_plugins.extrapolators.polynomial import Linear
+from fastflow_plugins.policies.static import Uniform
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipping(Method):
+    """Skips steps as a policy decides.
+
+    Args:
+        policy: decides which steps are computed.
+        extrapolator: predicts the velocities of skipped steps.
+        corrector: mends the position at landings.
+        turns: the parameter that decides how many steps are computed, such as ``policy.calls``.
+        low: the lowest value of it to try; `calls` and whole-numbered ones need none.
+        high: the highest.
+        whole: whether it is a whole number.
+        frozen: whether what was learned is only used while it is measured; otherwise learning and
+            exploring go on.
+        calibrates: whether the policy's parameters are fitted to the tuning trajectories first.
+    """
+
+    replays = True
+
+    policy: Policy = Uniform()
+    extrapolator: Extrapolator = Linear()
+    corrector: Corrector = Interpolate()
+    turns: str = "policy.calls"
+    low: float = 0.0
+    high: float = 0.0
+    whole: bool = False
+    frozen: bool = False
+    calibrates: bool = False
+
+    @property
+    def knob(self) -> Knob:
+        calls = self.turns.endswith(".calls")
+        return Knob(self.turns, self.low, self.high, self.whole, calls)
+
+    def learn(self, bench: Bench, requests: Sequence[Request]) -> Learned:
+        if self.calibrates:
+            policy = self.policy.calibrated(bench.tuning)
+            return Learned(policy, len(bench.tuning.requests), bench.tuning.calls)
+        sampler, samples, left = self._sampler(bench, self.policy), [], list(requests)
+        while left and (size := sampler.round_size(bench.steps)):
+            samples += sampler.run(left[:size])
+            left = left[size:]
+        memory = sampler.memory if samples else None
+        return Learned(memory, len(samples), sum(sample.calls for sample in samples))
+
+    def generate(
+        self, bench: Bench, requests: Sequence[Request], learned: Learned
+    ) -> Iterator[Sample]:
+        known = copy.deepcopy(learned.what)
+        sampler = self._sampler(bench, known if isinstance(known, Policy) else self.policy)
+        if isinstance(known, Memory):
+            known.frozen = self.frozen
+            sampler.memory = known
+        yield from sampler.run(requests)
+
+    def _sampler(self, bench: Bench, policy: Policy) -> Sampler:
+        parts = policy, self.extrapolator, self.corrector
+        return Sampler(bench.model, *parts, seed=bench.seed, max_batch=bench.max_batch)
