@@ -17,11 +17,11 @@ from fastflow.wrapped import Wrapped
 
 @dataclass
 class Track:
-    """One recorded trajectory: step by step the velocity and what the probe saw."""
+    """One recorded trajectory: step by step the velocity and what the probe saw, if there is one."""
 
     problem: Problem
     velocities: list[Tensor] = field(default_factory=list)
-    looks: list[Tensor | None] = field(default_factory=list)
+    looks: list[Tensor] = field(default_factory=list)
 
 
 class Recorder(Wrapped):
@@ -42,7 +42,8 @@ class Recorder(Wrapped):
         look = self.model.probe(x, t, inner)
         for i, track in enumerate(conditioning):
             track.velocities.append(v[i : i + 1].clone())
-            track.looks.append(None if look is None else look[i : i + 1].clone())
+            if look is not None:
+                track.looks.append(look[i : i + 1].clone())
         return v
 
     def decode(self, x: Tensor, problem: Problem) -> None:
@@ -67,7 +68,8 @@ class Replay(Wrapped):
         return torch.cat([c.velocities[_step(c, s)] for c, s in zip(conditioning, t, strict=True)])
 
     def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[Track]) -> Tensor | None:
-        return conditioning[0].looks[_step(conditioning[0], t[0])]
+        (track,) = conditioning
+        return track.looks[_step(track, t[0])] if track.looks else None
 
     def decode(self, x: Tensor, problem: Problem) -> None:
         """Decodes nothing."""

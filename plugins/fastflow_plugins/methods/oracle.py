@@ -53,7 +53,7 @@ class Oracle(Method):
         return Knob("calls", calls=True)
 
     def learn(self, bench: Bench, requests: Sequence[Request]) -> Learned:
-        grams = {r.index: bench.full[r.index].lesson.gram for r in requests}
+        grams = {r.index: gram_of(bench.full[r.index]) for r in requests}
         groups = [[i] for i in grams] if self.per_sample else [list(grams)]
         found, squares = {}, 0.0
         for group in groups:
@@ -75,6 +75,13 @@ class Oracle(Method):
         policy = Prescribed(steps=learned.what)
         parts = policy, self.extrapolator, self.corrector
         yield from Sampler(bench.model, *parts, max_batch=bench.max_batch).generate(requests)
+
+
+def gram_of(sample: Sample) -> np.ndarray:
+    """Returns the mean products of a full run's velocities; it must have been asked for them."""
+    if sample.lesson.gram is None:
+        raise ValueError("the full runs were made without `Full(gram=...)`; hindsight needs it.")
+    return sample.lesson.gram
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,7 +109,7 @@ def _changes(recording: Recording) -> np.ndarray:
     """Returns the relative L1 changes from step to step of probe and velocity, ``(2, n)``."""
     found = []
     for track in recording.tracks.values():
-        if any(look is None for look in track.looks):
+        if not track.looks:
             raise ValueError(
                 "this model has no probe, so TeaCache's rule cannot be fitted to it. Give its "
                 "transformer one in the hook `fastflow_probes`."
