@@ -17,7 +17,7 @@ from fastflow.wrapped import Wrapped
 
 @dataclass
 class Track:
-    """One recorded trajectory: step by step the velocity and what the probe saw, if there is one."""
+    """A recorded trajectory: step by step the velocity, and what the probe saw if there is one."""
 
     problem: Problem
     velocities: list[Tensor] = field(default_factory=list)
