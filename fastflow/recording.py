@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 from fastflow.full import Full, in_full
 from fastflow.model import FlowModel
 from fastflow.records import Problem, Request, Sample
+from fastflow.sampler import in_order
 from fastflow.wrapped import Wrapped
 
 
@@ -96,12 +97,20 @@ class Recording:
     calls: int
 
     @classmethod
-    def make(cls, model: FlowModel, requests: Iterable[Request], max_batch: int) -> Recording:
-        """Runs requests in full and records them."""
+    def make(
+        cls,
+        model: FlowModel,
+        requests: Iterable[Request],
+        max_batch: int,
+        watch: Callable[[Sample], object] = lambda sample: None,
+    ) -> Recording:
+        """Runs requests in full and records them; shows each finished one to ``watch``."""
         requests, recorder = list(requests), Recorder(model)
         sampler = in_full(recorder, Full(gram=max(r.steps for r in requests)), max_batch)
-        samples: list[Sample] = sorted(
-            sampler.generate(requests), key=lambda sample: sample.request.index
-        )
+        samples = []
+        for sample in sampler.generate(requests):
+            samples.append(sample)
+            watch(sample)
+        samples = in_order(samples)
         grams = np.stack([sample.lesson.gram for sample in samples])  # type: ignore[arg-type]
         return cls(requests, recorder.tracks, grams, sum(sample.calls for sample in samples))

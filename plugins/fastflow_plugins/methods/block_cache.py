@@ -37,7 +37,7 @@ class BlockCache(Method):
         self, bench: Bench, requests: Sequence[Request], learned: Learned
     ) -> Iterator[Sample]:
         meter = Meter(bench.model)
-        with self.installed(bench, learned) as reset, meter.counting():
+        with meter.counting(), self.installed(bench, learned) as reset:
             for request in requests:
                 reset()
                 meter.computed = []
@@ -87,6 +87,9 @@ def middle(network: Any) -> nn.Module:
 
 
 def blocks_of(network: Any) -> list[nn.Module]:
-    """Returns the blocks of a diffusers transformer in their order."""
+    """Returns the blocks of a diffusers transformer in their order; at least one."""
     names = ("transformer_blocks", "single_transformer_blocks", "blocks")
-    return [block for name in names for block in getattr(network, name, ())]
+    found = [block for name in names for block in getattr(network, name, ())]
+    if not found:
+        raise ValueError("this model has no transformer whose blocks could be left out.")
+    return found

@@ -28,6 +28,8 @@ class TeaCacheMethod(BlockCache):
             trajectories if there are none.
     """
 
+    exact_at_zero = True
+
     threshold: float = 0.4
     coefficients: tuple[float, ...] = ()
 
