@@ -11,6 +11,7 @@ from pathlib import Path
 USAGE = """fastflow: step skipping for flow-matching models
 
   fastflow sample [key=value ...]    generate, skip, learn, score, report
+  fastflow calibrate [POLICY] [key=value ...]   fit a policy's parameters to a model
   fastflow plugins [KIND]            the installed components and their parameters
   fastflow report RUN_DIR            write a run's report.html again
   fastflow memory RUN_DIR|FILE       print what was learned
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     commands = {
         "sample": _sample,
+        "calibrate": _calibrate,
         "plugins": _plugins,
         "report": _report,
         "memory": _memory,
@@ -69,6 +71,16 @@ def _sample(words: list[str]) -> None:
     if os.environ.get("LOCAL_RANK", "0") == "0":  # Lightning starts the other processes with it
         print(headline(json.loads((path / "summary.json").read_text())))
         print(f"report    {path / 'report.html'}\n{path}")
+
+
+def _calibrate(words: list[str]) -> None:
+    from omegaconf import OmegaConf
+
+    from fastflow.calibration import calibrate, read
+
+    show = "--cfg" in words
+    config = read([word for word in words if word != "--cfg"])
+    print(OmegaConf.to_yaml(config) if show else calibrate(config), end="")
 
 
 def _plugins(words: list[str]) -> None:

@@ -227,7 +227,7 @@ def _explain(error: Exception, overrides: Sequence[str], root: str) -> str:
         known = _keys(compose(root, overrides=choices))
     near = difflib.get_close_matches(key, known, n=3)
     hint = f"Did you mean {' or '.join(f'`{name}`' for name in near)}? " if near else ""
-    return f"there is no setting `{key}`. {hint}`fastflow sample --cfg` prints all settings."
+    return f"there is no setting `{key}`. {hint}`fastflow {root} --cfg` prints all settings."
 
 
 def _keys(node: DictConfig, prefix: str = "") -> list[str]:
