@@ -54,14 +54,14 @@ def test_the_calls_are_the_evaluations_really_made(method, true_cfg_scale):
     model, bench, asked, whole = stand(true_cfg_scale)
     learned = method.learn(bench, bench.tuning.requests)
     with evaluations(model) as made:
-        samples = generated(method, bench, asked, learned)
+        samples = generated(method, bench, asked[:1], learned)
     assert sum(sample.calls for sample in samples) == len(made)
     for sample in samples:
         assert 0 < sample.calls < STEPS * model.calls_per_velocity
         assert len(sample.computed) <= sample.calls
         assert sample.computed[0] == 0
         assert sample.output.size == (24, 16)
-    assert error(samples, whole) > 0
+    assert error(samples, whole[:1]) > 0
     assert_same(in_full_alone(model, asked[:1]), whole[:1])
 
 
@@ -90,24 +90,24 @@ def state(network):
 def test_an_exception_in_the_middle_leaves_nothing_behind(method, monkeypatch):
     model, bench, asked, whole = stand()
     learned = method.learn(bench, bench.tuning.requests)
-    samples = generated(method, bench, asked, learned)
+    samples = generated(method, bench, asked[:1], learned)
     plain, before, count = model.velocity, state(model.network), [0]
 
     def velocity(x, t, conditioning):
         count[0] += 1
-        if count[0] == STEPS + 5:
+        if count[0] == 6:
             raise RuntimeError("the model failed")
         return plain(x, t, conditioning)
 
     with monkeypatch.context() as patch:
         patch.setattr(model, "velocity", velocity)
         with pytest.raises(RuntimeError, match="the model failed"):
-            generated(method, bench, asked, learned)
+            generated(method, bench, asked[:1], learned)
     assert state(model.network) == before
     assert not model.network.is_cache_enabled
     assert all(MARK not in vars(module) for module in model.network.modules())
     assert_same(in_full_alone(model, asked[:1]), whole[:1])
-    assert_same(generated(method, bench, asked[:1], learned), samples[:1])
+    assert_same(generated(method, bench, asked[:1], learned), samples)
 
 
 @pytest.mark.parametrize("method", ONE_OF_EACH, ids=repr)
@@ -128,7 +128,7 @@ def on_its_own(method):
 def test_one_after_the_other_on_one_network_they_give_what_they_give_alone():
     model, asked = tiny(), requests(1)
     shared = bench(model, tuning=1)
-    for method in [*ONE_OF_EACH, *reversed(ONE_OF_EACH)]:
+    for method in [*ONE_OF_EACH, *ONE_OF_EACH[:3]]:
         assert_same(generated(method, shared, asked), on_its_own(method))
 
 
@@ -140,7 +140,7 @@ def test_samples_that_are_not_taken_leave_the_network_as_it_was():
     assert model.network.is_cache_enabled
     samples.close()
     assert not model.network.is_cache_enabled
-    assert_same(in_full_alone(model, asked), whole)
+    assert_same(in_full_alone(model, asked[:1]), whole[:1])
 
 
 @pytest.mark.parametrize("method", [DBCache(), TeaCacheMethod(coefficients=(1.0, 0.0))], ids=repr)

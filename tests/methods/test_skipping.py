@@ -1,6 +1,7 @@
 """Skipping as a method: what it learns, and what it leaves as it was."""
 
 import copy
+import functools
 
 import pytest
 import torch
@@ -24,6 +25,12 @@ PROMPTS = requests(4, first=50)
 BANDIT = UCB(arms=(0, 1, 2), full_first=1, round=2)
 
 
+@functools.cache
+def taught():
+    """Returns what the bandit learns from the prompts, frozen afterwards or not."""
+    return Skipping(policy=BANDIT).learn(stand().bench, PROMPTS)
+
+
 def test_it_is_the_sampler_with_these_components():
     model, bench, asked, _ = stand()
     parts = Uniform(calls=5), Reuse(), NoCorrection()
@@ -44,8 +51,8 @@ def test_a_policy_that_learns_nothing_costs_nothing_beforehand():
 
 
 def test_it_learns_from_the_requests_it_is_given_as_a_run_would():
-    model, bench, _, _ = stand()
-    learned = Skipping(policy=BANDIT).learn(bench, PROMPTS)
+    model = stand().model
+    learned = taught()
     sampler = Sampler(model, BANDIT, Linear(), Interpolate(), max_batch=1)
     samples = list(sampler.run(PROMPTS))
     assert learned.what.to_dict() == sampler.memory.to_dict()
@@ -56,8 +63,7 @@ def test_it_learns_from_the_requests_it_is_given_as_a_run_would():
 @pytest.mark.parametrize("frozen", [True, False])
 def test_what_was_learned_is_not_changed_by_generating(frozen):
     _, bench, asked, _ = stand()
-    method = Skipping(policy=BANDIT, frozen=frozen)
-    learned = method.learn(bench, PROMPTS)
+    method, learned = Skipping(policy=BANDIT, frozen=frozen), taught()
     before = learned.what.to_dict()
     first = generated(method, bench, asked, learned)
     assert learned.what.to_dict() == before
@@ -68,7 +74,7 @@ def test_what_was_learned_is_not_changed_by_generating(frozen):
 def memories(method, monkeypatch):
     """Returns the memories that a method generates with, at their end."""
     _, bench, _, _ = stand()
-    learned = method.learn(bench, PROMPTS)
+    learned = taught()
     samplers, plain = [], Skipping._sampler
 
     def sampler(self, bench, policy):
@@ -76,7 +82,7 @@ def memories(method, monkeypatch):
         return samplers[-1]
 
     monkeypatch.setattr(Skipping, "_sampler", sampler)
-    generated(method, bench, requests(4), learned)
+    generated(method, bench, requests(2), learned)
     return learned.what, samplers[-1].memory
 
 
@@ -88,13 +94,12 @@ def test_frozen_it_only_reads_its_memory(monkeypatch):
 
 def test_unfrozen_it_goes_on_learning(monkeypatch):
     learned, after = memories(Skipping(policy=BANDIT), monkeypatch)
-    assert after.samples == learned.samples + 4
+    assert after.samples == learned.samples + 2
 
 
 def test_frozen_a_sample_does_not_depend_on_the_others():
     _, bench, asked, _ = stand()
-    method = Skipping(policy=BANDIT, frozen=True)
-    learned = method.learn(bench, PROMPTS)
+    method, learned = Skipping(policy=BANDIT, frozen=True), taught()
     together = generated(method, bench, asked, learned)
     assert_same(generated(method, bench, asked[1:], learned), together[1:])
 

@@ -32,8 +32,8 @@ def solve(solver, calls):
 
 @functools.cache
 def exact():
-    """Returns where the trajectories end, to a hundredth of the smallest error."""
-    return solve("ab2", 1600)
+    """Returns where the trajectories end, to a few hundredths of the smallest error."""
+    return solve("ab2", 1000)
 
 
 @pytest.mark.parametrize(
