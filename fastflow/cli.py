@@ -12,6 +12,7 @@ USAGE = """fastflow: step skipping for flow-matching models
 
   fastflow sample [key=value ...]    generate, skip, learn, score, report
   fastflow compare [key=value ...]   every method at equal calls, on the same noise
+  fastflow calibrate [POLICY] [key=value ...]   fit a policy's parameters to a model
   fastflow plugins [KIND]            the installed components and their parameters
   fastflow report RUN_DIR            write the report.html of a run or comparison again
   fastflow memory RUN_DIR|FILE       print what was learned
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = {
         "sample": _sample,
         "compare": _compare,
+        "calibrate": _calibrate,
         "plugins": _plugins,
         "report": _report,
         "memory": _memory,
@@ -88,6 +90,16 @@ def _compare(words: list[str]) -> None:
     path = compare(config)
     print(headline(json.loads((path / "comparison.json").read_text())))
     print(f"report    {path / 'report.html'}\n{path}")
+
+
+def _calibrate(words: list[str]) -> None:
+    from omegaconf import OmegaConf
+
+    from fastflow.calibration import calibrate, read
+
+    show = "--cfg" in words
+    config = read([word for word in words if word != "--cfg"])
+    print(OmegaConf.to_yaml(config) if show else calibrate(config), end="")
 
 
 def _plugins(words: list[str]) -> None:

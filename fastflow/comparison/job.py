@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
-from tqdm import tqdm
+from tqdm import tqdm, trange
 
 from fastflow.comparison.baselines import Baselines, converged, full_runs, other_batch
 from fastflow.comparison.directory import ComparisonDirectory
@@ -60,10 +60,10 @@ class Job:
                 bar.update()
 
     def _record(self, model: FlowModel) -> Recording:
-        with tqdm(total=len(self.tuning), desc="tuning runs", unit="sample") as bar:
-            return Recording.make(
-                model, self.tuning, self.plan.max_batch, lambda sample: bar.update()
-            )
+        size, parts = self.plan.max_batch, []
+        for start in trange(0, len(self.tuning), size, desc="tuning runs", unit="batch"):
+            parts.append(Recording.make(model, self.tuning[start : start + size], size))
+        return Recording.joined(parts)
 
     def _baselines(self, model: FlowModel) -> Baselines:
         plan, requests = self.plan, self.measured

@@ -6,12 +6,12 @@ from fastflow.comparison.search import Search
 from fastflow.method import Knob
 
 
-def search(calls, **knob):
+def search(steps, **knob):
     tried = []
 
     def steps_at(value):
         tried.append(value)
-        return calls(value)
+        return steps(value)
 
     return Search(Knob("threshold", **knob), steps_at), tried
 

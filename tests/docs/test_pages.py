@@ -61,7 +61,7 @@ def test_a_refusal_reads_as_the_page_says(command, answer, monkeypatch, tmp_path
     words = shlex.split(command.removeprefix("$ fastflow "))
     assert main(words) == 2
     said = capsys.readouterr().err
-    assert said[said.index("fastflow sample:") :].split() == answer.split()
+    assert said[said.index(f"fastflow {words[0]}:") :].split() == answer.split()
     assert [path.name for path in tmp_path.rglob("*") if path.name != "runs"] == ["something"]
 
 

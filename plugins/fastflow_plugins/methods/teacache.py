@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,10 @@ class TeaCacheMethod(BlockCache):
         object.__setattr__(self, "coefficients", tuple(self.coefficients))
         if not self.threshold >= 0:
             raise ValueError(f"`threshold` must be 0 or more, got {self.threshold}.")
+        if not all(math.isfinite(c) for c in self.coefficients):
+            raise ValueError(
+                f"`coefficients` must be finite numbers, got {list(self.coefficients)}."
+            )
 
     @property
     def knob(self) -> Knob:
