@@ -268,6 +268,23 @@ def test_an_exception_in_the_middle_of_a_call_leaves_nothing_behind(pipe, call):
     assert torch.equal(call(pipe), plain)
 
 
+def test_a_callback_may_disable_and_the_rest_of_the_call_is_computed(pipe, call):
+    plain, made = call(pipe), []
+
+    def stop(pipe, k, t, kwargs):
+        if k == 4:
+            accelerated.disable()
+        return {}
+
+    accelerated = fastflow.enable(pipe, Every(interval=3))
+    pipe.transformer.register_forward_pre_hook(lambda *_: made.append(1))
+    call(pipe, callback_on_step_end=stop)
+    assert len(made) == len({0, 3, *range(5, 12)})
+    assert not accelerated.stats.last.finished
+    assert MARK not in vars(pipe.transformer)
+    assert torch.equal(call(pipe), plain)
+
+
 def test_calls_from_several_threads_wait_for_each_other(pipe, call):
     with fastflow.enable(pipe, Every(interval=3)) as accelerated:
         alone = {seed: call(pipe, seed) for seed in range(4)}
