@@ -1,7 +1,7 @@
 """Writes identity.md: what `enable` does to each tiny pipeline, measured.
 
-Run ``make identity`` after a change to `enable` or to the tiny pipelines; a test measures every row
-again and compares.
+Run ``make identity`` after a change to `enable` or to the tiny pipelines; a test measures every
+row again and compares.
 """
 
 from __future__ import annotations

@@ -96,9 +96,10 @@ def _check_flow(scheduler: Any, kind: str) -> None:
     name, config = type(scheduler).__name__, scheduler.config
     is_flow = name.startswith("FlowMatch") or config.get("prediction_type") == "flow_prediction"
     order = getattr(scheduler, "order", 1)
-    why = ""
+    why, use = "", "Use"
     if not is_flow:
         why = f"its {name} does not integrate the velocity of a flow-matching model"
+        use = "If its network does predict a velocity, use"
     elif order != 1:
         why = f"its {name} is of order {order}: a step of it takes more than one evaluation"
     elif config.get("stochastic_sampling"):
@@ -107,6 +108,6 @@ def _check_flow(scheduler: Any, kind: str) -> None:
         why = f"its {name} makes the sigmas rise (`invert_sigmas`)"
     if why:
         raise ValueError(
-            f"`pipe` ({kind}) cannot be accelerated: {why}. Use a {EULER}: "
+            f"`pipe` ({kind}) cannot be accelerated: {why}. {use} a {EULER}: "
             f"pipe.scheduler = {EULER}.from_config(pipe.scheduler.config)."
         )
