@@ -455,11 +455,20 @@ def test_what_cannot_be_accelerated_is_refused_with_the_reason(pipe):
     ) in refusal(NAMED["pixart"].build(torch.float32))
     noisy = flux.pipeline(stochastic_sampling=True)
     assert "adds noise in every step (`stochastic_sampling`)" in refusal(noisy)
+    assert "sigmas rise (`invert_sigmas`)" in refusal(flux.pipeline(invert_sigmas=True))
     pipe.scheduler = None
     assert "it has no scheduler whose steps could be skipped" in refusal(pipe)
     assert refusal(Image.new("RGB", (8, 8))).startswith(
         "`pipe` (Image) cannot be accelerated: it has no transformer."
     )
+
+
+@pytest.mark.parametrize("option", ["stochastic_sampling", "invert_sigmas"])
+def test_the_way_out_that_a_refusal_shows_is_one(option):
+    pipe = flux.pipeline(**{option: True})
+    way_out = refusal(pipe).split(": ")[-1].removesuffix(".")
+    exec(way_out, {"pipe": pipe, "FlowMatchEulerDiscreteScheduler": type(pipe.scheduler)})
+    fastflow.enable(pipe).disable()
 
 
 def test_arguments_that_are_wrong_are_refused(pipe, tmp_path):
