@@ -9,7 +9,7 @@ SAMPLES ?= 64
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install dev demo test lint types contracts tests docs components bench format clean
+.PHONY: help install dev demo test lint types contracts tests docs components identity bench format clean
 
 help:  ## list the commands
 	@awk -F ':.*## *' '/^[a-z]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,8 +68,12 @@ docs: $(VENV)/.installed-dev  ## build the documentation into site/, strictly
 components: $(VENV)/.installed-dev  ## write docs/components.md anew from what is installed
 	$(BIN)/python docs/components.py
 
+identity: $(VENV)/.installed-dev  ## measure docs/identity.md anew: pipelines untouched and enabled
+	$(BIN)/python docs/identity.py
+
 bench: $(VENV)/.installed  ## what skipping costs beside the plain pipeline, in wall time
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/enable_overhead.py
 
 clean:  ## remove what can be made again (not .venv, not runs)
 	rm -rf site dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -12,7 +12,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
+from tiny_pipelines import flux
+from tiny_pipelines.cases import NAMED
 
+import fastflow
 from fastflow import hooks
 from fastflow.catalog import KINDS
 from fastflow.cli import main
@@ -42,7 +46,8 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=name_of)
-def test_examples_run_and_print_what_the_page_says(page, monkeypatch, capsys):
+def test_examples_run_and_print_what_the_page_says(page, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
     module = ModuleType("example")  # a module: dataclasses look up their types in theirs
     monkeypatch.setitem(sys.modules, "example", module)
     for kind, text in blocks(page):
@@ -63,6 +68,42 @@ def test_a_refusal_reads_as_the_page_says(command, answer, monkeypatch, tmp_path
     said = capsys.readouterr().err
     assert said[said.index(f"fastflow {words[0]}:") :].split() == answer.split()
     assert [path.name for path in tmp_path.rglob("*") if path.name != "runs"] == ["something"]
+
+
+def test_what_enable_refuses_reads_as_the_page_says(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    section = (DOCS / "bad_input.md").read_text(encoding="utf-8")
+    section = section.split("\n## Pipelines\n")[1].split("\n## ")[0]
+    quotes = re.findall(r"(?:^>[^\n]*\n)+", section, re.MULTILINE)
+    assert {" ".join(q.replace("\n>", " ").lstrip(">").split()) for q in quotes} == refusals()
+
+
+def refusals() -> set[str]:
+    """Returns what `enable` says to pipelines and arguments that it cannot take."""
+    said = set()
+
+    def refuse(pipe, policy="ucb", **options):
+        with pytest.raises(
+            ValueError, match=r"cannot|accelerated|there is no|must|not"
+        ) as refused:
+            fastflow.enable(pipe, policy, **options)
+        said.add(str(refused.value))
+
+    for name in ("stable_diffusion", "pixart", "sd3_heun"):
+        refuse(NAMED[name].build(torch.float32))
+    refuse(flux.pipeline(stochastic_sampling=True))
+    pipe = flux.pipeline()
+    with fastflow.enable(pipe):
+        refuse(pipe)
+    refuse(pipe, "ucbb")
+    refuse(pipe, batch_error="max")
+    refuse(pipe, memory="nowhere.json")
+    other = NAMED["wan_21"].build(torch.float32)
+    with fastflow.enable(other) as accelerated:
+        NAMED["wan_21"].run(other, num_inference_steps=12)
+        accelerated.memory.save("wan.json")
+    refuse(pipe, memory="wan.json")
+    return said
 
 
 @pytest.mark.parametrize("hook", [hook for hook, _ in KINDS.values()])
