@@ -51,7 +51,7 @@ class Job:
         measure = Measure(bench, self.measured, self.metrics, self._baselines(model))
         bench.full = measure.baselines.full
         self._keep_baselines(measure)
-        rows = [(name, target) for name in self.methods for target in self.plan.targets]
+        rows = [(name, target) for target in self.plan.targets for name in self.methods]
         with tqdm(total=len(rows), unit="row", desc="methods") as bar:
             for name, target in rows:
                 bar.set_postfix_str(f"{name} at {target}")
