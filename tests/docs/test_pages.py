@@ -20,6 +20,8 @@ import fastflow
 from fastflow import hooks
 from fastflow.catalog import KINDS
 from fastflow.cli import main
+from fastflow.comparison.settings import Plan
+from fastflow.config import read
 from fastflow.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -126,10 +128,24 @@ def test_the_table_of_components_is_current():
     assert committed == module.page(), "say: make components"
 
 
-def test_every_setting_of_a_run_is_explained():
-    page = (DOCS / "command_line.md").read_text(encoding="utf-8")
-    missing = [f.name for f in fields(Settings) if f"| `{f.name}` |" not in page]
+@pytest.mark.parametrize(
+    ("page", "settings"), [("command_line.md", Settings), ("comparing.md", Plan)]
+)
+def test_every_setting_is_explained(page, settings):
+    tables = [
+        line.split("|")[1]
+        for line in (DOCS / page).read_text(encoding="utf-8").splitlines()
+        if line.startswith("|")
+    ]
+    missing = [f.name for f in fields(settings) if not any(f"`{f.name}`" in t for t in tables)]
     assert not missing
+
+
+def test_every_method_of_a_comparison_is_explained():
+    page = (DOCS / "comparing.md").read_text(encoding="utf-8")
+    groups = read([], root="compare").groups
+    names = [name for group in groups.values() for name in group if not name.startswith("best_")]
+    assert not [name for name in names if f"`{name}`" not in page]
 
 
 @pytest.mark.parametrize("name", ["fastflow_sawtooth.py", "pyproject.toml"])
