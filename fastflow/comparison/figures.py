@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from fastflow.comparison.results import PSNR, Line, Results
+from fastflow.comparison.results import PSNR, WRONG, Line, Results
 from fastflow.report.figures import Chart
 from fastflow.report.images import Picture
 from fastflow.report.style import COLOURS, LEVELS, draw
@@ -49,7 +49,8 @@ def faster(line: Line) -> float | None:
 
 def _panels(found: Results, name: str, label: str, along: Along, part: str, what: str) -> Chart:
     """Draws a panel for each group, with the best of ours behind it."""
-    groups = [g for g in [*found.plan.groups, "others"] if _methods(found, g, along, part)]
+    shown = [g for g in [*found.plan.groups, "others"] if g != WRONG]
+    groups = [group for group in shown if _methods(found, group, along, part)]
     columns = min(3, max(1, len(groups)))
     rows = -(-len(groups) // columns)
     behind = _envelope(found, along, part)
@@ -69,7 +70,7 @@ def _panels(found: Results, name: str, label: str, along: Along, part: str, what
 
     caption = (
         "Means over the samples with their 95 % intervals, one panel a group. Dotted: the best of "
-        "ours."
+        "ours. What is wrong on purpose is left out."
     )
     if part == "reference":
         caption += " Grey: the full run itself, which comes no nearer to the exact solution."

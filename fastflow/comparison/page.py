@@ -91,13 +91,17 @@ def _sections(found: Results, directory: ComparisonDirectory) -> list[Section]:
     return [
         Section(
             target,
-            [line for line in found.lines if line.target == target],
+            sorted(_at(found, target), key=lambda line: -(line.psnr or 0.0)),
             [Exhibit("full", f"{found.plan.steps} steps", None, _examples(directory, budget))]
             + [_exhibit(line, found, directory, budget) for line in found.at(target)],
             target == nearest,
         )
         for target in found.plan.targets
     ]
+
+
+def _at(found: Results, target: int) -> list[Line]:
+    return [line for line in found.lines if line.target == target]
 
 
 def _exhibit(line: Line, found: Results, directory: ComparisonDirectory, budget: int) -> Exhibit:

@@ -13,7 +13,8 @@ from fastflow.comparison.settings import Plan
 from fastflow.report.statistics import Interval, bootstrap_mean
 
 PSNR = "psnr_db"
-NO_PEERS = ("ours", "hindsight", "wrong on purpose")
+WRONG = "wrong on purpose"  # the group of methods that a sound comparison puts last
+NO_PEERS = ("ours", "hindsight", WRONG)
 
 
 @dataclass(frozen=True)
@@ -253,8 +254,8 @@ def _broken_last(found: Results) -> Check:
     wrong, seen = [], 0
     for target in found.plan.targets:
         lines = [line for line in found.at(target) if line.psnr is not None]
-        broken = [line for line in lines if line.group == "wrong on purpose"]
-        others = [line for line in lines if line.group != "wrong on purpose"]
+        broken = [line for line in lines if line.group == WRONG]
+        others = [line for line in lines if line.group != WRONG]
         if broken and others:
             seen += 1
             worst = min(line.psnr or 0.0 for line in others)
