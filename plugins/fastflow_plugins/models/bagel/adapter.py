@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from fastflow.model import Adapter, FlowModel
+from fastflow_plugins.models.bagel.guidance import RENORMALISATIONS
+from fastflow_plugins.models.bagel.images import TOKEN
 from fastflow_plugins.models.checks import check_size
 from fastflow_plugins.models.loading import check_device
 
-PATCH = 16  # pixels of a latent token's side
-RENORMALISATIONS = ("global", "channel", "text_channel")
 DTYPES = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bagel(Adapter):
-    """BAGEL-7B-MoT from its official files: text to image, and edits of a request's image.
+    """BAGEL-7B-MoT from its official files: text to image, and edits of an image.
 
     A step takes one network call, and with guidance one more for the text and one for the image.
     The model's own 50 grid points are 49 steps.
@@ -54,20 +55,32 @@ class Bagel(Adapter):
     revision: str | None = None
 
     def __post_init__(self):
-        for name in ("interval", "image_sides", "view_sides"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "interval", tuple(float(t) for t in self.interval))
         if not self.path.strip():
             raise ValueError("`path` is empty. Give a hub id (owner/name) or a folder.")
+        self._check_sizes()
+        self._check_guidance()
+        if not 0 < self.shift < math.inf:
+            raise ValueError(f"`shift` must be above 0, got {self.shift}.")
+
+    def _check_sizes(self) -> None:
         for name in ("height", "width"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")
-        check_size(self.height, self.width, PATCH)
+        check_size(self.height, self.width, TOKEN)
+        for name in ("image_sides", "view_sides"):
+            sides = tuple(getattr(self, name))
+            object.__setattr__(self, name, sides)
+            if len(sides) != 2 or not 1 <= sides[0] <= sides[1]:
+                raise ValueError(
+                    f"`{name}` must be the shortest and the longest side, got {list(sides)}."
+                )
+
+    def _check_guidance(self) -> None:
         for name in ("text_scale", "image_scale"):
             if not 1 <= getattr(self, name) < math.inf:
-                raise ValueError(
-                    f"`{name}` must be 1 (off) or more, got {getattr(self, name)}."
-                )
-        if len(self.interval) != 2 or not 0 <= self.interval[0] <= self.interval[1] <= 1:
+                raise ValueError(f"`{name}` must be 1 (off) or more, got {getattr(self, name)}.")
+        if not _is_interval(self.interval):
             raise ValueError(
                 f"`interval` must be two times, 0 <= low <= high <= 1, got {list(self.interval)}."
             )
@@ -78,14 +91,6 @@ class Bagel(Adapter):
             )
         if not 0 <= self.renorm_min <= 1:
             raise ValueError(f"`renorm_min` must be from 0 to 1, got {self.renorm_min}.")
-        if not 0 < self.shift < math.inf:
-            raise ValueError(f"`shift` must be above 0, got {self.shift}.")
-        for name in ("image_sides", "view_sides"):
-            sides = getattr(self, name)
-            if len(sides) != 2 or not 1 <= sides[0] <= sides[1]:
-                raise ValueError(
-                    f"`{name}` must be the shortest and the longest side, got {list(sides)}."
-                )
 
     def load(self, device: str = "cpu", dtype: str = "float32") -> FlowModel:
         import torch
@@ -98,3 +103,7 @@ class Bagel(Adapter):
             raise ValueError(f"`dtype` must be one of {', '.join(DTYPES)}, got {dtype!r}.")
         parts = load_parts(self.path, target, getattr(torch, dtype), self.revision)
         return BagelFlow(parts, self)
+
+
+def _is_interval(times: Sequence[float]) -> bool:
+    return len(times) == 2 and 0 <= times[0] <= times[1] <= 1

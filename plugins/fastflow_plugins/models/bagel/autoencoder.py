@@ -45,7 +45,8 @@ def load_autoencoder(file: Path, weights: dict[str, Tensor]) -> Any:
         words = " ".join(str(error).split())
         raise ValueError(
             f"the weights {file} are not those of FLUX's autoencoder, which BAGEL uses "
-            f"({type(error).__name__}: {words[:200]}). Take ae.safetensors from BAGEL's repository."
+            f"({type(error).__name__}: {words[:200]}). Take ae.safetensors from BAGEL's "
+            "repository."
         ) from error
     return model.eval()
 

@@ -82,9 +82,7 @@ class Files:
             raise ValueError(f"{file} is not BAGEL's: it lacks {', '.join(missing)}. {AGAIN}")
         return content
 
-    def weights(
-        self, name: str, device: torch.device, dtype: torch.dtype
-    ) -> dict[str, Tensor]:
+    def weights(self, name: str, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
         """Reads weights onto a device in a precision, one after the other.
 
         Raises:

@@ -16,7 +16,15 @@ from fastflow.records import Problem, Request
 from fastflow_plugins.models.bagel.autoencoder import decode, encode
 from fastflow_plugins.models.bagel.context import Context
 from fastflow_plugins.models.bagel.guidance import Guidance
-from fastflow_plugins.models.bagel.images import Sides, opaque, patches, picture, pixels, whole
+from fastflow_plugins.models.bagel.images import (
+    TOKEN,
+    Sides,
+    opaque,
+    patches,
+    picture,
+    pixels,
+    whole,
+)
 from fastflow_plugins.models.bagel.loading import Parts
 from fastflow_plugins.models.bagel.network import LATENT
 from fastflow_plugins.models.bagel.parts import on_grid
@@ -24,7 +32,6 @@ from fastflow_plugins.models.bagel.parts import on_grid
 if TYPE_CHECKING:
     from fastflow_plugins.models.bagel.adapter import Bagel
 
-TOKEN = 16  # pixels of a latent token's side
 CELL = 2  # the autoencoder's latents on a token's side
 
 
@@ -187,7 +194,7 @@ class BagelFlow(FlowModel):
         return picture(values)
 
     def _precision(self) -> torch.autocast:
-        """Runs what is inside in half precision where the weights are, as BAGEL's own code does."""
+        """Runs what is inside in the weights' precision, by autocast as BAGEL's own code does."""
         network = self.parts.network
         dtype = network.transformer.embed_tokens.weight.dtype
         half = dtype is not torch.float32

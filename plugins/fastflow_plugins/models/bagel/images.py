@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+TOKEN = 16  # pixels of a latent token's side
 MOST_PIXELS = 9 * 1024 * 14 * 14
 
 
@@ -28,7 +29,9 @@ class Sides:
 
     def fit(self, width: int, height: int) -> tuple[int, int]:
         """Returns the width and height that a picture is resized to."""
-        scale = max(min(self.longest / max(width, height), 1.0), self.shortest / min(width, height))
+        scale = max(
+            min(self.longest / max(width, height), 1.0), self.shortest / min(width, height)
+        )
         width, height = self._scaled(width, height, scale)
         if width * height > MOST_PIXELS:
             width, height = self._scaled(width, height, MOST_PIXELS / (width * height))

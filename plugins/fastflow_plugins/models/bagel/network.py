@@ -10,7 +10,7 @@ from transformers import Qwen2Config, SiglipVisionConfig
 
 from fastflow_plugins.models.bagel.context import Context
 from fastflow_plugins.models.bagel.parts import Connector, Places, TimeEmbedding, Vision
-from fastflow_plugins.models.bagel.transformer import Streams, Transformer
+from fastflow_plugins.models.bagel.transformer import Streams, Transformer, join
 
 LATENT = 64  # values of a latent token: 2 x 2 places of 16 channels
 
@@ -89,8 +89,8 @@ class Network(nn.Module):
     def velocity(self, context: Context, x: Tensor, t: Tensor, places: Tensor) -> Tensor:
         """Returns the velocity ``(N, 64)`` of latents ``(N, 64)`` at time t ``(1,)``."""
         streams = self._around(x, t.expand(len(x)), places)
-        (_, latents), _ = self._look(context, streams, len(x) + 2)
-        return self.llm2vae(latents)
+        seen, _ = self._look(context, streams, len(x) + 2)
+        return self.llm2vae(join(seen))[1:-1]  # the markers too: other shapes round otherwise
 
     def _around(self, latents: Tensor, t: Tensor, places: Tensor) -> Streams:
         """Returns latents as tokens, and the markers around them."""

@@ -45,7 +45,7 @@ def load_tokenizer(folder: Path, known: int) -> tuple[Any, Markers]:
             f"{folder / 'vocab.json'} and merges.txt beside it make no tokenizer "
             f"({type(error).__name__}: {words[:200]}). Copy or download them again."
         ) from error
-    tokenizer.add_tokens(list(RESERVED) if WORDS <= len(vocabulary) else [*TEXT, *IMAGE])
+    tokenizer.add_tokens(list(RESERVED) if len(vocabulary) >= WORDS else [*TEXT, *IMAGE])
     if len(tokenizer) > known:
         raise ValueError(
             f"{folder / 'vocab.json'} does not fit llm_config.json beside it: with the markers it "

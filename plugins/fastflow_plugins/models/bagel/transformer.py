@@ -63,8 +63,7 @@ class Attention(Twins):
         super().__init__()
         self.size = head_size(config)
         wide, narrow = (
-            self.size * heads
-            for heads in (config.num_attention_heads, config.num_key_value_heads)
+            self.size * heads for heads in (config.num_attention_heads, config.num_key_value_heads)
         )
         self.twin("q_proj", nn.Linear, config.hidden_size, wide)
         self.twin("k_proj", nn.Linear, config.hidden_size, narrow)
