@@ -23,22 +23,8 @@ def load_autoencoder(file: Path, weights: dict[str, Tensor]) -> Any:
     from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
 
     try:
-        levels = _along(weights, "encoder.down.{}.block.0.conv1.weight")
-        blocks = _along(weights, "encoder.down.0.block.{}.conv1.weight")
-        channels = weights["decoder.conv_in.weight"].shape[1]
         with torch.device("meta"):
-            model = AutoencoderKL(
-                block_out_channels=tuple(len(weight) for weight in levels),
-                layers_per_block=len(blocks),
-                latent_channels=channels,
-                norm_num_groups=GROUPS,
-                down_block_types=("DownEncoderBlock2D",) * len(levels),
-                up_block_types=("UpDecoderBlock2D",) * len(levels),
-                use_quant_conv=False,
-                use_post_quant_conv=False,
-                scaling_factor=SCALE,
-                shift_factor=SHIFT,
-            )
+            model = AutoencoderKL(**_shape(weights))
         named = convert_ldm_vae_checkpoint(weights, model.config)
         model.load_state_dict(named, assign=True)
     except (KeyError, ValueError, RuntimeError, ZeroDivisionError) as error:
@@ -49,6 +35,23 @@ def load_autoencoder(file: Path, weights: dict[str, Tensor]) -> Any:
             "repository."
         ) from error
     return model.eval()
+
+
+def _shape(weights: dict[str, Tensor]) -> dict[str, Any]:
+    """Reads the autoencoder's shape off its weights."""
+    levels = _along(weights, "encoder.down.{}.block.0.conv1.weight")
+    return {
+        "block_out_channels": tuple(len(weight) for weight in levels),
+        "layers_per_block": len(_along(weights, "encoder.down.0.block.{}.conv1.weight")),
+        "latent_channels": weights["decoder.conv_in.weight"].shape[1],
+        "norm_num_groups": GROUPS,
+        "down_block_types": ("DownEncoderBlock2D",) * len(levels),
+        "up_block_types": ("UpDecoderBlock2D",) * len(levels),
+        "use_quant_conv": False,
+        "use_post_quant_conv": False,
+        "scaling_factor": SCALE,
+        "shift_factor": SHIFT,
+    }
 
 
 def encode(model: Any, values: Tensor, generator: torch.Generator) -> Tensor:

@@ -78,8 +78,8 @@ class BagelFlow(FlowModel):
             recipe.renorm_min,
         )
         network = parts.network
-        self.image_sides = Sides(*recipe.image_sides, TOKEN)
-        self.view_sides = Sides(*recipe.view_sides, network.vision.patch)
+        self.image_sides = Sides.between(recipe.image_sides, TOKEN)
+        self.view_sides = Sides.between(recipe.view_sides, network.vision.patch)
         _check_places("height", [recipe.height], TOKEN, network.latent_pos_embed.side)
         _check_places("width", [recipe.width], TOKEN, network.latent_pos_embed.side)
         _check_places("image_sides", recipe.image_sides, TOKEN, network.latent_pos_embed.side)

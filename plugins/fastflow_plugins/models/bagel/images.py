@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,12 @@ class Sides:
     shortest: int
     longest: int
     multiple: int
+
+    @classmethod
+    def between(cls, sides: Sequence[int], multiple: int) -> Sides:
+        """Returns the rule of a shortest and a longest side."""
+        shortest, longest = sides
+        return cls(shortest, longest, multiple)
 
     def fit(self, width: int, height: int) -> tuple[int, int]:
         """Returns the width and height that a picture is resized to."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +58,10 @@ class Vision(nn.Module):
 
     def __init__(self, config: SiglipVisionConfig):
         super().__init__()
-        self.patch, self.side = config.patch_size, config.image_size // config.patch_size
+        size: Any = config.image_size
+        patch: Any = config.patch_size
+        self.patch: int = patch
+        self.side: int = size // patch
         values = config.num_channels * self.patch**2
         self.embeddings = nn.ModuleDict(
             {
@@ -65,7 +69,7 @@ class Vision(nn.Module):
                 "position_embedding": nn.Embedding(self.side**2, config.hidden_size),
             }
         )
-        self.encoder = SiglipEncoder(config)
+        self.encoder = SiglipEncoder(config)  # type: ignore[arg-type]
         self.post_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
     def forward(self, patches: Tensor, places: Tensor) -> Tensor:

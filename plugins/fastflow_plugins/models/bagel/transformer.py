@@ -62,9 +62,8 @@ class Attention(Twins):
     def __init__(self, config: Qwen2Config):
         super().__init__()
         self.size = head_size(config)
-        wide, narrow = (
-            self.size * heads for heads in (config.num_attention_heads, config.num_key_value_heads)
-        )
+        wide = self.size * config.num_attention_heads
+        narrow = self.size * (config.num_key_value_heads or config.num_attention_heads)
         self.twin("q_proj", nn.Linear, config.hidden_size, wide)
         self.twin("k_proj", nn.Linear, config.hidden_size, narrow)
         self.twin("v_proj", nn.Linear, config.hidden_size, narrow)
