@@ -6,6 +6,7 @@ from fastflow.corrector import Corrector
 from fastflow.extrapolator import Extrapolator
 from fastflow.grid import Grid
 from fastflow.hooks import hookimpl
+from fastflow.inferencer import WrappedBagel, wrap_bagel
 from fastflow.memory import Memory
 from fastflow.method import Method
 from fastflow.metric import Metric
@@ -49,8 +50,10 @@ __all__ = [
     "Sampler",
     "SkipLength",
     "Trainer",
+    "WrappedBagel",
     "enable",
     "greedy",
     "hookimpl",
     "installed",
+    "wrap_bagel",
 ]

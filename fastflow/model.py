@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,7 +18,8 @@ class FlowModel(ABC):
 
     Attributes:
         key: names the model and its settings: memories of other models do not fit.
-        calls_per_velocity: network calls in one `velocity` of one sample (guidance branches).
+        calls_per_velocity: network calls in one `velocity` of one sample (guidance branches); the
+            most there are, where that varies from step to step (`Problem.calls`).
     """
 
     key: str
@@ -48,6 +49,10 @@ class FlowModel(ABC):
     def advance(self, x: Tensor, v: Tensor, dsigma: Tensor) -> Tensor:
         """Takes one Euler step, rounding where diffusers' flow-matching scheduler rounds."""
         return (x.float() + dsigma * v).to(v.dtype)
+
+    def calls_of(self, problem: Problem, steps: Iterable[int]) -> int:
+        """Returns the network calls that computing these steps of a problem takes."""
+        return sum(problem.calls[k] if problem.calls else self.calls_per_velocity for k in steps)
 
     @abstractmethod
     def decode(self, x: Tensor, problem: Problem) -> Any:

@@ -59,12 +59,15 @@ class Problem:
         grid: the time grid.
         conditioning: whatever the model needs beside x and t; opaque to the core.
         request: what it was made from.
+        calls: the network calls that each step takes, where that varies (guidance on an interval);
+            empty where every step takes the model's `calls_per_velocity`.
     """
 
     x: Tensor
     grid: Grid
     conditioning: Any
     request: Request
+    calls: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,11 +139,12 @@ class Sample:
         output: the decoded output (a PIL image for image models), or None where it failed.
         x: the final latents ``(1, ...)`` at sigma = 0.
         computed: the steps at which the model was called.
-        calls: network calls: computed steps times the guidance branches of each.
+        calls: network calls: the guidance branches of the computed steps.
         lesson: what the sample taught; nothing where it failed.
         propensities: for each step with a drawn decision, the probability of the arm drawn there.
         seconds: wall time.
         failure: why there is no output, or an empty string.
+        calls_full: the network calls that all steps of its grid take.
     """
 
     request: Request
@@ -152,6 +156,7 @@ class Sample:
     propensities: dict[int, float]
     seconds: Seconds
     failure: str = ""
+    calls_full: int = 0
 
     @property
     def arms(self) -> tuple[int, ...]:

@@ -61,7 +61,6 @@ class Results:
 
     def _result(self, sample: Sample, full: Sample | None) -> Result:
         request, memory = sample.request, self.sampler.memory or Memory()
-        branches = self.sampler.model.calls_per_velocity
         measured: dict[str, float] = {}
         measured_full: dict[str, float] = {}
         for metric in self.metrics:
@@ -78,7 +77,7 @@ class Results:
             "task": request.task,
             "seed": request.seed,
             "calls": sample.calls,
-            "calls_full": request.steps * branches if full is None else full.calls,
+            "calls_full": sample.calls_full if full is None else full.calls,
             "computed": list(sample.computed),
             "seconds": asdict(sample.seconds),
             "seconds_full": asdict(full.seconds) if full else None,

@@ -58,12 +58,12 @@ class Ride:
         self.calls = self.skipped = 0
         self.watch = Stopwatch()
 
-    def call(self, network: Any, counts: bool, ask: Callable[[], Any], probe: Probe) -> Any:
+    def call(self, network: Any, counts: int, ask: Callable[[], Any], probe: Probe) -> Any:
         """Answers a network call.
 
         Args:
             network: the module that is called.
-            counts: whether its calls are counted.
+            counts: how many calls it counts for; 0 if it is not counted.
             ask: calls it.
             probe: gives its cheap look at its input.
         """

@@ -29,8 +29,8 @@ class Flight:
     step: Step
     end: Trajectory | None = None
     seconds: Seconds = Seconds()
-    velocities: int = 0
-    share: int = 0  # model calls since the clock was last read
+    calls: int = 0
+    share: int = 0  # network calls since the clock was last read
 
     def send(self, x: Tensor, v: Tensor | None) -> None:
         """Answers the step it stands at and goes on to the next, or to the end."""
@@ -166,8 +166,9 @@ class Sampler:
                 t = torch.cat([f.time() for f in group])
             rows = self.model.velocity(x, t, conditioning).split(1)
             for flight, v in zip(group, rows, strict=True):
-                flight.velocities += 1
-                flight.share += 1
+                made = self.model.calls_of(flight.problem, [flight.step.k])
+                flight.calls += made
+                flight.share += made
                 # a row of a batch is a view that would keep the whole batch alive
                 flight.send(flight.step.x, v if len(group) == 1 else v.clone())
 
@@ -180,15 +181,16 @@ class Sampler:
             output=output,
             x=end.x,
             computed=end.computed,
-            calls=flight.velocities * self.model.calls_per_velocity,
+            calls=flight.calls,
             lesson=Lesson() if failure else end.lesson,
             propensities=dict(flight.episode.propensities),
             seconds=replace(flight.seconds, decode=self._elapsed(end.x)),
             failure=failure,
+            calls_full=self.model.calls_of(flight.problem, range(flight.problem.grid.steps)),
         )
 
     def _clock(self, flights: Sequence[Flight]) -> None:
-        """Shares the denoising time since the last reading among the model calls made in it."""
+        """Shares the denoising time since the last reading among the network calls made in it."""
         device = flights[0].problem.x if flights else None
         elapsed = self._elapsed(device)
         calls = sum(f.share for f in flights)

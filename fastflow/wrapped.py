@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -34,6 +34,9 @@ class Wrapped(FlowModel):
 
     def advance(self, x: Tensor, v: Tensor, dsigma: Tensor) -> Tensor:
         return self.model.advance(x, v, dsigma)
+
+    def calls_of(self, problem: Problem, steps: Iterable[int]) -> int:
+        return self.model.calls_of(problem, steps)
 
     def decode(self, x: Tensor, problem: Problem) -> Any:
         return self.model.decode(x, problem)

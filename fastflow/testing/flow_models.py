@@ -37,6 +37,16 @@ def prepares_the_grid_it_promises(model, *, steps=4, prompt="a sample"):
 
 
 @rule
+def says_what_each_step_costs(model, *, steps=4, prompt="a sample"):
+    """Where steps take different numbers of calls, there is one number per step."""
+    calls = _problem(model, steps, prompt).calls
+    if calls:
+        demand(len(calls) == steps, f"{len(calls)} numbers of calls for {steps} steps")
+        good = all(1 <= n <= model.calls_per_velocity for n in calls)
+        demand(good, f"calls of {calls}, not from 1 to {model.calls_per_velocity}")
+
+
+@rule
 def prepares_by_the_seed(model, *, steps=4, prompt="a sample"):
     """The same seed gives the same noise, another seed other noise; one row."""
     a, b, c = (_problem(model, steps, prompt, seed).x for seed in (5, 5, 6))
@@ -116,7 +126,7 @@ def never_skipping_is_plain_euler(model, *, steps=4, prompt="a sample"):
         raise AssertionError(f"the sample failed: {sample.failure}")
     off = _distance(x, sample.x)
     demand(torch.equal(sample.x, x), f"it ends {off:.1e} (relative) away")
-    calls = steps * model.calls_per_velocity
+    calls = model.calls_of(problem, range(steps))
     demand(sample.calls == calls, f"{sample.calls} calls were counted, not {calls}")
 
 

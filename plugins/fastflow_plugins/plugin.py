@@ -19,6 +19,7 @@ from fastflow_plugins.metrics.edits import Edits
 from fastflow_plugins.metrics.fidelity import Fidelity
 from fastflow_plugins.metrics.lpips import Lpips
 from fastflow_plugins.metrics.scenes import Scenes
+from fastflow_plugins.models.bagel.adapter import Bagel
 from fastflow_plugins.models.flux import Flux
 from fastflow_plugins.models.kontext import FluxKontext
 from fastflow_plugins.models.mixture import Mixture
@@ -72,7 +73,7 @@ def fastflow_rewards():
 
 @hookimpl
 def fastflow_adapters():
-    return {"mixture": Mixture, "flux": Flux, "flux_kontext": FluxKontext}
+    return {"mixture": Mixture, "flux": Flux, "flux_kontext": FluxKontext, "bagel": Bagel}
 
 
 @hookimpl

@@ -77,6 +77,25 @@ class Surprising(Model):
         return replace(problem, grid=Grid(problem.grid.sigmas**1.5))
 
 
+class Miscounting(Model):
+    """Gives one number of calls too few."""
+
+    def prepare(self, request):
+        problem = super().prepare(request)
+        return replace(problem, calls=(1,) * (request.steps - 1))
+
+    def calls_of(self, problem, steps):
+        return len(steps)
+
+
+class Overdrawn(Model):
+    """Takes more calls in its first step than it says that any takes."""
+
+    def prepare(self, request):
+        problem = super().prepare(request)
+        return replace(problem, calls=(2,) + (1,) * (request.steps - 1))
+
+
 class Undecided(Model):
     """Decodes to nothing."""
 
@@ -118,6 +137,8 @@ WRONG = {
     Backwards: ["advances_by_an_euler_step"],
     Overwriting: ["velocity_leaves_its_inputs_alone"],
     InPlace: ["advances_by_an_euler_step"],
+    Miscounting: ["says_what_each_step_costs"],
+    Overdrawn: ["says_what_each_step_costs"],
     Surprising: ["prepares_the_grid_it_promises"],
     Nameless: ["names_itself_and_its_calls"],
     Counting: ["gives_the_same_velocity_whenever_asked", "never_skipping_is_plain_euler"],

@@ -13,7 +13,7 @@ from fastflow.extrapolator import Reuse
 from fastflow.testing.flow_models import Poisoned
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
-from fastflow_plugins.models.mixture import Mixture
+from fastflow_plugins.models.mixture import Mixture, MixtureFlow
 from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.random_arms import RandomArms
@@ -104,6 +104,27 @@ def test_calls_are_computed_steps_times_guidance_branches():
     for s in samples.values():
         assert s.calls == 2 * len(s.computed)
         assert sum(s.arms) + len(s.computed) == 16
+
+
+class Branching(MixtureFlow):
+    """Takes three calls a step in the first half of time, then one."""
+
+    calls_per_velocity = 3
+
+    def prepare(self, request):
+        problem = super().prepare(request)
+        half = request.steps // 2
+        return replace(problem, calls=(3,) * half + (1,) * (request.steps - half))
+
+
+@pytest.mark.parametrize("max_batch", [1, 3])
+def test_where_steps_take_different_numbers_of_calls_each_is_counted(max_batch):
+    model = Branching(Mixture(side=3), "cpu", torch.float64)
+    samples, _ = run(RandomArms(), requests(3), model=model, max_batch=max_batch)
+    assert len({s.computed for s in samples.values()}) == 3
+    for s in samples.values():
+        assert s.calls == sum(3 if k < 8 else 1 for k in s.computed)
+        assert s.calls_full == 3 * 8 + 8
 
 
 @pytest.mark.parametrize("max_batch", [2, 5])

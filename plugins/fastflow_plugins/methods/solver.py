@@ -73,10 +73,11 @@ class Solver(Method):
                 output=model.decode(end, problem),
                 x=end,
                 computed=tuple(range(self.calls)),
-                calls=self.calls * model.calls_per_velocity,
+                calls=model.calls_of(problem, range(self.calls)),
                 lesson=Lesson(),
                 propensities={},
                 seconds=seconds,
+                calls_full=model.calls_of(problem, range(self.calls)),
             )
 
     def _integrate(self, bench: Bench, problems: Sequence[Problem]) -> Tensor:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastflow_plugins.models.hub import download
+
 AGAIN = "Copy or download it again."
 SAVE = "`pipe.save_pretrained(folder)` writes one."
 
@@ -35,12 +37,8 @@ class Origin:
         folder = Path(path).expanduser()
         if folder.exists():
             return cls(str(folder), _local_index(folder), folder)
-        if path.startswith((".", "~", "/")) or path.count("/") != 1 or "\\" in path:
-            raise ValueError(
-                f"`path` {path!r} is no folder on this machine, and no hub id (owner/name) "
-                "either. Give one of the two."
-            )
-        return cls(path, _hub_index(path, revision))
+        lacking = "is not a diffusers pipeline: it holds no model_index.json"
+        return cls(path, _read(download(path, "model_index.json", revision, lacking)))
 
     @property
     def where(self) -> str:
@@ -99,37 +97,3 @@ def _read(file: Path) -> dict[str, Any]:
         return dict(json.loads(file.read_text()))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{file} is damaged ({error}). {AGAIN}") from error
-
-
-def _hub_index(path: str, revision: str | None) -> dict[str, Any]:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
-
-    try:
-        file = hf_hub_download(path, "model_index.json", revision=revision)
-    except (HFValidationError, HfHubHTTPError, OfflineModeIsEnabled, OSError) as error:
-        at = f" at revision {revision!r}" if revision else ""
-        raise ValueError(
-            f"`path` {path!r} is no folder on this machine, and the hub repository of that name"
-            f"{at} {_hub_reason(path, error)}."
-        ) from error
-    return _read(Path(file))
-
-
-def _hub_reason(path: str, error: Exception) -> str:
-    from huggingface_hub import errors
-
-    reasons: dict[type[Exception] | tuple, str] = {
-        errors.GatedRepoError: f"is gated: accept its licence on https://huggingface.co/{path} "
-        "and log in with `hf auth login`",
-        errors.RepositoryNotFoundError: "does not exist, or is private: then log in with "
-        "`hf auth login`",
-        errors.RevisionNotFoundError: "does not exist: see its branches and tags on "
-        f"https://huggingface.co/{path}",
-        (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled): "cannot be downloaded: the "
-        "hub is out of reach, or offline mode is on, and the local cache does not hold it. "
-        "Connect once, or give a local folder",
-        errors.EntryNotFoundError: "is not a diffusers pipeline: it holds no model_index.json",
-    }
-    told = (text for kind, text in reasons.items() if isinstance(error, kind))
-    return next(told, f"cannot be read: {type(error).__name__}: {error}")

@@ -1,0 +1,210 @@
+"""BAGEL as a velocity field, guidance included, one sample after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fastflow.grid import Grid
+from fastflow.model import FlowModel
+from fastflow.records import Problem, Request
+from fastflow_plugins.models.bagel.autoencoder import decode, encode
+from fastflow_plugins.models.bagel.context import Context
+from fastflow_plugins.models.bagel.guidance import Guidance
+from fastflow_plugins.models.bagel.images import (
+    TOKEN,
+    Sides,
+    opaque,
+    patches,
+    picture,
+    pixels,
+    whole,
+)
+from fastflow_plugins.models.bagel.loading import Parts
+from fastflow_plugins.models.bagel.network import LATENT
+from fastflow_plugins.models.bagel.parts import on_grid
+
+if TYPE_CHECKING:
+    from fastflow_plugins.models.bagel.adapter import Bagel
+
+CELL = 2  # the autoencoder's latents on a token's side
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What the network has read before it draws, by guidance branch; they share what is the same.
+
+    Args:
+        full: image and text.
+        no_text: the image alone, or nothing.
+        no_image: the text alone; None where that is `full`, or is not asked for.
+        places: ``(N,)`` of the latent tokens in the network's table.
+        size: the height and width of the result in pixels.
+    """
+
+    full: Context
+    no_text: Context
+    no_image: Context | None
+    places: Tensor
+    size: tuple[int, int]
+
+
+class BagelFlow(FlowModel):
+    """BAGEL as a velocity field on latent tokens ``(B, N, 64)``, N = H/16 x W/16.
+
+    Rows are computed one after the other, so a batch is bit for bit its samples alone: contexts
+    differ in length, and one sample of 1024 x 1024 keeps a GPU busy. Latents stay in float32.
+
+    Args:
+        parts: a loaded BAGEL.
+        recipe: how to use it; its path and revision only name the model.
+
+    Raises:
+        ValueError: if a size does not fit the network's tables of places.
+    """
+
+    def __init__(self, parts: Parts, recipe: Bagel):
+        self.parts, self.recipe = parts, recipe
+        self.guidance = Guidance(
+            recipe.text_scale,
+            recipe.image_scale,
+            (recipe.interval[0], recipe.interval[1]),
+            recipe.renormalisation,
+            recipe.renorm_min,
+        )
+        network = parts.network
+        self.image_sides = Sides.between(recipe.image_sides, TOKEN)
+        self.view_sides = Sides.between(recipe.view_sides, network.vision.patch)
+        _check_places("height", [recipe.height], TOKEN, network.latent_pos_embed.side)
+        _check_places("width", [recipe.width], TOKEN, network.latent_pos_embed.side)
+        _check_places("image_sides", recipe.image_sides, TOKEN, network.latent_pos_embed.side)
+        _check_places("view_sides", recipe.view_sides, network.vision.patch, network.vision.side)
+        self.calls_per_velocity = 1 + self.guidance.takes_text + self.guidance.takes_images
+        self.key = f"bagel({', '.join(self._settings())})"
+        self._grids: dict[int, Grid] = {}
+
+    def _settings(self) -> list[str]:
+        """Names what changes the velocity; memories of other settings do not fit."""
+        recipe = self.recipe
+        parts = [recipe.path, f"{recipe.height}x{recipe.width}"]
+        if recipe.revision:
+            parts.append(f"revision {recipe.revision}")
+        if self.guidance.takes_text:
+            low, high = recipe.interval
+            parts += [
+                f"text {recipe.text_scale}",
+                f"image {recipe.image_scale}",
+                f"from {low} to {high}",
+                f"{recipe.renormalisation} from {recipe.renorm_min}",
+            ]
+        sides = *recipe.image_sides, *recipe.view_sides
+        return [*parts, "sides " + " ".join(map(str, sides))]
+
+    def grid(self, steps: int) -> Grid:
+        if steps not in self._grids:
+            t = torch.linspace(1, 0, steps + 1, device=self.parts.network.device)
+            shift = self.recipe.shift
+            t = (shift * t / (1 + (shift - 1) * t)).cpu()  # read without waiting for a GPU
+            acts = self.guidance.acts_at(t[:-1])
+            jumps = frozenset(k for k in range(1, steps) if acts[k] != acts[k - 1])
+            self._grids[steps] = Grid(t, jumps=jumps)
+        return self._grids[steps]
+
+    @torch.no_grad()
+    def prepare(self, request: Request) -> Problem:
+        generator = torch.Generator("cpu").manual_seed(request.seed)
+        with self._precision():
+            condition = self._read(request, generator)
+        x = torch.randn(1, len(condition.places), LATENT, generator=generator)
+        grid = self.grid(request.steps)
+        extra = 1 if condition.no_image is None else 2
+        acts = self.guidance.acts_at(grid.model_times)
+        calls = tuple(1 + extra * guided for guided in acts)
+        return Problem(x.to(self.parts.network.device), grid, condition, request, calls)
+
+    def _read(self, request: Request, generator: torch.Generator) -> Condition:
+        """Reads the request's image and text, each as often as branches differ in it."""
+        network, no_text, no_image = self.parts.network, Context(), None
+        size = self.recipe.height, self.recipe.width
+        words = self.parts.tokenizer.encode(request.prompt)
+        if request.image is not None:
+            image = self.image_sides.resize(opaque(request.image))
+            size = image.height, image.width
+            no_text = self._read_image(image, generator)
+            if self.guidance.takes_images:
+                no_image = network.read_text(Context(), words)
+        full = network.read_text(no_text, words)
+        return Condition(full, no_text, no_image, self._places(*size), size)
+
+    def _read_image(self, image: Image.Image, generator: torch.Generator) -> Context:
+        """Reads an image twice: its latents, then what SigLIP sees of it."""
+        network = self.parts.network
+        z = encode(self.parts.autoencoder, pixels(image).to(network.device), generator)
+        context = network.read_latents(
+            Context(), patches(z, CELL), self._places(image.height, image.width)
+        )
+        view = self.view_sides.resize(image)
+        patch, side = network.vision.patch, network.vision.side
+        places = on_grid(view.height // patch, view.width // patch, side).to(network.device)
+        return network.read_view(context, patches(pixels(view).to(network.device), patch), places)
+
+    def _places(self, height: int, width: int) -> Tensor:
+        network = self.parts.network
+        side = network.latent_pos_embed.side
+        return on_grid(height // TOKEN, width // TOKEN, side).to(network.device)
+
+    @torch.no_grad()
+    def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[Condition]) -> Tensor:
+        acts, t = self.guidance.acts_at(t), t.to(x.device)
+        with self._precision():
+            rows = [
+                self._velocity(x[i], t[i : i + 1], condition, acts[i])
+                for i, condition in enumerate(conditioning)
+            ]
+        return torch.stack(rows)
+
+    def _velocity(self, x: Tensor, t: Tensor, condition: Condition, guided: bool) -> Tensor:
+        """Returns the velocity of one sample, ``(N, 64)``."""
+
+        def branch(context: Context) -> Tensor:
+            return self.parts.network.velocity(context, x, t, condition.places)
+
+        v = branch(condition.full)
+        if not guided:
+            return v
+        u = branch(condition.no_text)
+        if not self.guidance.takes_images:
+            return self.guidance.combine(v, u, None)
+        i = v if condition.no_image is None else branch(condition.no_image)
+        return self.guidance.combine(v, u, i)
+
+    def advance(self, x: Tensor, v: Tensor, dsigma: Tensor) -> Tensor:
+        return x + v * dsigma
+
+    @torch.no_grad()
+    def decode(self, x: Tensor, problem: Problem) -> Image.Image:
+        height, width = (side // TOKEN * CELL for side in problem.conditioning.size)
+        with self._precision():
+            values = decode(self.parts.autoencoder, whole(x[0], height, width, CELL))
+        return picture(values)
+
+    def _precision(self) -> torch.autocast:
+        """Runs what is inside in the weights' precision, by autocast as BAGEL's own code does."""
+        network = self.parts.network
+        dtype = network.transformer.embed_tokens.weight.dtype
+        half = dtype is not torch.float32
+        return torch.autocast(network.device.type, dtype if half else None, enabled=half)
+
+
+def _check_places(name: str, sides: Sequence[int], patch: int, most: int) -> None:
+    """Raises a ValueError unless sides are whole patches, and no more than a table has."""
+    if any(side % patch or side > patch * most for side in sides):
+        raise ValueError(
+            f"`{name}` must be made of multiples of {patch} up to {patch * most}, got "
+            f"{', '.join(map(str, sides))}."
+        )
