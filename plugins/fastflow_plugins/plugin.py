@@ -19,6 +19,7 @@ from fastflow_plugins.metrics.fidelity import Fidelity
 from fastflow_plugins.metrics.lpips import Lpips
 from fastflow_plugins.metrics.scenes import Scenes
 from fastflow_plugins.models.flux import Flux
+from fastflow_plugins.models.hunyuan_video import HunyuanVideo
 from fastflow_plugins.models.kontext import FluxKontext
 from fastflow_plugins.models.mixture import Mixture
 from fastflow_plugins.observers.wandb import WandB
@@ -69,7 +70,12 @@ def fastflow_rewards():
 
 @hookimpl
 def fastflow_adapters():
-    return {"mixture": Mixture, "flux": Flux, "flux_kontext": FluxKontext}
+    return {
+        "mixture": Mixture,
+        "flux": Flux,
+        "flux_kontext": FluxKontext,
+        "hunyuan_video": HunyuanVideo,
+    }
 
 
 @hookimpl
