@@ -63,11 +63,14 @@ class Clip:
         """Reads a video file.
 
         Raises:
-            OSError: if it is no video, or is damaged.
+            OSError: if there is no such file.
+            ValueError: if it is no video, or is damaged.
         """
         import av
 
         with av.open(str(path)) as file:
+            if not file.streams.video:
+                raise ValueError(f"{path} holds no video.")
             rate = file.streams.video[0].average_rate or 1
             return cls(tuple(_images(file)), float(rate))
 

@@ -133,7 +133,7 @@ class Sample:
 
     Args:
         request: what was asked.
-        output: the decoded output (a PIL image for image models), or None where it failed.
+        output: the decoded output (a PIL image, or a `Clip`), or None where it failed.
         x: the final latents ``(1, ...)`` at sigma = 0.
         computed: the steps at which the model was called.
         calls: network calls: computed steps times the guidance branches of each.

@@ -17,9 +17,13 @@ class Scenes(Metric):
     """
 
     def score(self, output: Any, request: Request) -> dict[str, float]:
+        from PIL import Image
+
         from fastflow_minis.scenes import parse
         from fastflow_minis.scorer import holds
 
+        if not isinstance(output, Image.Image):
+            return {}
         try:
             asked = parse(request.prompt)
         except ValueError:
