@@ -72,12 +72,10 @@ def test_never_skipping_gives_identical_videos(sample, video):
     assert done.json("summary.json")["psnr_db_identical"] == 2
     page = (done.path / "report.html").read_text(encoding="utf-8")
     assert "all 2 videos identical" in page
+    assert "Two videos are identical to the full run" in page
     for index in range(2):
-        name = done.path / f"images/{index:04d}"
-        skipped, full = (
-            name.with_name(name.name + end).read_bytes() for end in (".mp4", "_full.mp4")
-        )
-        assert skipped == full
+        skipped, full = (done.path / f"images/{index:04d}{end}.mp4" for end in ("", "_full"))
+        assert skipped.read_bytes() == full.read_bytes()
 
 
 def test_a_resumed_run_writes_the_same_videos(sample, video, monkeypatch):

@@ -17,6 +17,7 @@ class Scenes(Metric):
     """
 
     def score(self, output: Any, request: Request) -> dict[str, float]:
+        import numpy as np
         from PIL import Image
 
         from fastflow_minis.scenes import parse
@@ -28,4 +29,4 @@ class Scenes(Metric):
             asked = parse(request.prompt)
         except ValueError:
             return {}
-        return {"score": float(holds(output, asked))}
+        return {"score": float(holds(np.asarray(output), asked))}

@@ -84,7 +84,11 @@ class Mirror:
         log |= {**row["metrics"], **seconds}
         if row["index"] < self.images and sample.output is not None:
             kept = [(sample.output, row["image"]), (full and full.output, row["image_full"])]
-            shown = [self._media(*one, row["prompt"]) for one in kept if one[0] is not None]
+            shown = [
+                self._media(output, name, row["prompt"])
+                for output, name in kept
+                if output is not None
+            ]
             log["videos" if isinstance(sample.output, Clip) else "images"] = shown
         self.run.log(log)
         for seen, reward in zip(sample.lesson.observations, rewards, strict=True):
