@@ -13,7 +13,9 @@ from fastflow_plugins.methods.oracle import Oracle
 from fastflow_plugins.methods.skipping import Skipping
 from fastflow_plugins.methods.solver import Solver
 from fastflow_plugins.methods.teacache import TeaCacheMethod
+from fastflow_plugins.metrics.brisque import Brisque
 from fastflow_plugins.metrics.clip_score import ClipScore
+from fastflow_plugins.metrics.clips import Clips
 from fastflow_plugins.metrics.edits import Edits
 from fastflow_plugins.metrics.fidelity import Fidelity
 from fastflow_plugins.metrics.lpips import Lpips
@@ -106,8 +108,10 @@ def fastflow_metrics():
         "fidelity": Fidelity,
         "scenes": Scenes,
         "edits": Edits,
+        "clips": Clips,
         "lpips": Lpips,
         "clip_score": ClipScore,
+        "brisque": Brisque,
     }
 
 
