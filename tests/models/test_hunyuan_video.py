@@ -299,6 +299,7 @@ def test_only_the_mini_has_prompts_of_its_own():
                 guidance_scale=0.0,
                 true_cfg_scale=2.0,
                 prompt_template="{}",
+                crop_start=0,
                 max_sequence_length=16,
             ),
         ),

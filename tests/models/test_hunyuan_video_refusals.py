@@ -82,6 +82,17 @@ def test_an_image():
     )
 
 
+@pytest.mark.parametrize("recipe", [{}, {"true_cfg_scale": 2.0}], ids=["prompt", "negative"])
+def test_a_prompt_of_which_nothing_is_left(recipe):
+    options = {"prompt_template": "{}", "crop_start": 1, "max_sequence_length": 8} | recipe
+    model = HunyuanVideoFlow(hunyuan_video.pipeline(), HunyuanVideo(**SIZE | options))
+    request = Request(0, "a cat" if recipe else "", 0)
+    assert _message(model.prepare, request) == (
+        "the prompt '' leaves no token once the template is cut off. Lower `crop_start`, or let "
+        "`prompt_template` go on after {}."
+    )
+
+
 def test_another_pipeline_object():
     assert _message(HunyuanVideoFlow, flux.pipeline(), HunyuanVideo()) == (
         "`pipe` must be a HunyuanVideoPipeline, got a FluxPipeline."

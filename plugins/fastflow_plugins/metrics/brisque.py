@@ -40,7 +40,7 @@ class Brisque(Metric):
 
 
 def _brisque(pixels: Any) -> float:
-    import piq
+    import piq  # pyright: ignore[reportMissingImports]
 
     return float(piq.brisque(pixels, data_range=1.0, reduction="mean"))
 

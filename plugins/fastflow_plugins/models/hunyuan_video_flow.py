@@ -127,6 +127,11 @@ class HunyuanVideoFlow(PipelineFlow):
         tokens, pooled, mask = self.pipe.encode_prompt(
             prompt, max_sequence_length=length, **self._template
         )
+        if not mask.any():  # the mean of no tokens is not a number
+            raise ValueError(
+                f"the prompt {prompt!r} leaves no token once the template is cut off. Lower "
+                "`crop_start`, or let `prompt_template` go on after {}."
+            )
         dtype = self.pipe.transformer.dtype
         return Text(tokens.to(dtype), mask.to(dtype), pooled.to(dtype))
 
