@@ -1,7 +1,7 @@
 """The autoencoder of videos: 9 frames of 64x64 to 3 of 8x8 latents of about unit variance."""
 
 # diffusers annotates its configurations wrongly:
-# pyright: reportAttributeAccessIssue=false
+# pyright: reportAttributeAccessIssue=false, reportOptionalSubscript=false, reportOperatorIssue=false
 
 from __future__ import annotations
 
