@@ -103,8 +103,9 @@ class HunyuanVideoRecipe(AutoencoderParts):
     """A HunyuanVideoPipeline that films moving shapes, trained from nothing.
 
     Attributes:
-        vae_crop: Side in pixels of the cuts of frames that the autoencoder learns from at first.
-        vae_whole: Its last steps, which see whole frames.
+        vae_stills: First steps of the autoencoder, which see single frames.
+        vae_crop: Side in pixels of the cuts from videos that it learns from then.
+        vae_whole: Its last steps, which see whole videos.
         bank: Number of examples that are drawn once, encoded and kept in memory.
         heads: Attention heads of the transformer, 32 wide each.
         double_blocks: Transformer blocks with separate text and video weights.
@@ -125,6 +126,7 @@ class HunyuanVideoRecipe(AutoencoderParts):
     latent_channels: int = 16
     vae_steps: int = 1_800
     vae_batch: int = 8
+    vae_stills: int = 700
     vae_crop: int = 32
     vae_whole: int = 200
     bank: int = 12_000

@@ -36,9 +36,10 @@ def pixels(videos: torch.Tensor) -> torch.Tensor:
 def train(
     vae: AutoencoderKLHunyuanVideo, videos: torch.Tensor, recipe: HunyuanVideoRecipe, progress
 ) -> None:
-    """Trains an autoencoder of videos in place: on cuts of the frames, at last on whole ones.
+    """Trains an autoencoder of videos in place: on stills, on cuts of videos, on whole ones.
 
-    A cut costs a fraction of a frame, and a convolution sees no difference.
+    A still costs a ninth of a video and teaches shapes and colours, a cut of half the side costs a
+    quarter and teaches motion; the last steps get used to whole frames.
 
     Args:
         vae: What to train.
@@ -47,14 +48,19 @@ def train(
         progress: Called with a dictionary of numbers after every step.
     """
     device = next(vae.parameters()).device
-    sides = iter([recipe.vae_crop] * (recipe.vae_steps - recipe.vae_whole))
+    frames, whole = videos.shape[1], videos.shape[2]
+    cuts = recipe.vae_steps - recipe.vae_stills - recipe.vae_whole
+    sizes = iter([(1, whole)] * recipe.vae_stills + [(frames, recipe.vae_crop)] * cuts)
 
     def draw(generator: torch.Generator) -> torch.Tensor:
         chosen = torch.randint(len(videos), (recipe.vae_batch,), generator=generator)
-        side = next(sides, videos.shape[-2])
-        top, left = torch.randint(videos.shape[-2] - side + 1, (2,), generator=generator).tolist()
-        cut = videos[chosen, :, top : top + side, left : left + side]
-        return pixels(cut.to(device)).contiguous()
+        length, side = next(sizes, (frames, whole))
+        first, top, left = (
+            int(torch.randint(room + 1, (), generator=generator))
+            for room in (frames - length, whole - side, whole - side)
+        )
+        part = videos[chosen, first : first + length, top : top + side, left : left + side]
+        return pixels(part.to(device)).contiguous()
 
     fit(vae, draw, recipe, progress)
 

@@ -28,6 +28,7 @@ from fastflow_plugins.policies.never import Never
 QUICK = {
     "bank": 8,
     "vae_steps": 3,
+    "vae_stills": 1,
     "vae_whole": 1,
     "vae_batch": 2,
     "steps": 4,
@@ -160,7 +161,7 @@ def test_the_autoencoder_has_the_released_ones_factors_and_latents_are_normalise
     torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4)
 
 
-def test_the_autoencoder_learns_from_cuts_and_at_last_from_whole_frames(monkeypatch):
+def test_the_autoencoder_learns_from_stills_from_cuts_and_from_whole_videos(monkeypatch):
     recipe = dataclasses.replace(MINIS["hunyuan_video_mini"], **QUICK)
     shapes = []
     monkeypatch.setattr(
@@ -172,7 +173,7 @@ def test_the_autoencoder_learns_from_cuts_and_at_last_from_whole_frames(monkeypa
     )
     videos = torch.zeros(4, FRAMES, 64, 64, 3, dtype=torch.uint8)
     video_autoencoder.train(video_autoencoder.autoencoder(recipe), videos, recipe, None)
-    assert shapes == [(2, 3, FRAMES, side, side) for side in (32, 32, 64)]
+    assert shapes == [(2, 3, 1, 64, 64), (2, 3, FRAMES, 32, 32), (2, 3, FRAMES, 64, 64)]
 
 
 def test_true_renders_score_one():
