@@ -9,10 +9,10 @@ SAMPLES ?= 64
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install dev demo test lint types contracts tests docs components bench format clean
+.PHONY: help install dev demo compare compare-quick test lint types contracts tests docs components identity bench format clean
 
 help:  ## list the commands
-	@awk -F ':.*## *' '/^[a-z]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- installing: a stamp per set of packages, older than nothing it depends on ---
 
@@ -29,6 +29,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $@
 
+$(VENV)/.installed-caches: $(VENV)/.installed
+	$(PIP) install -c constraints.txt -e '.[cache-dit]'
+	@touch $@
+
 install: $(VENV)/.installed  ## make .venv and install fastflow into it
 
 dev: $(VENV)/.installed-dev  ## the same with the tools for tests and docs
@@ -38,6 +42,13 @@ dev: $(VENV)/.installed-dev  ## the same with the tools for tests and docs
 demo: $(VENV)/.installed  ## generate, skip, learn and write a report: the main job, a few minutes
 	$(BIN)/fastflow sample model=$(MODEL) policy=$(POLICY) samples=$(SAMPLES) \
 		out=runs/demo-$$(date +%Y%m%d-%H%M%S)
+
+compare: $(VENV)/.installed-caches  ## every method at equal calls, on 64 samples: up to an hour
+	$(BIN)/fastflow compare model=$(MODEL) out=runs/compare-$$(date +%Y%m%d-%H%M%S)
+
+compare-quick: $(VENV)/.installed-caches  ## the same on few samples, at one number of calls: minutes
+	$(BIN)/fastflow compare model=$(MODEL) 'targets=[19]' samples=6 tuning=8 live=1 pairs=1 \
+		reference_steps=100 out=runs/compare-quick-$$(date +%Y%m%d-%H%M%S)
 
 # --- checking ---
 
@@ -68,8 +79,12 @@ docs: $(VENV)/.installed-dev  ## build the documentation into site/, strictly
 components: $(VENV)/.installed-dev  ## write docs/components.md anew from what is installed
 	$(BIN)/python docs/components.py
 
+identity: $(VENV)/.installed-dev  ## measure docs/identity.md anew: pipelines untouched and enabled
+	$(BIN)/python docs/identity.py
+
 bench: $(VENV)/.installed  ## what skipping costs beside the plain pipeline, in wall time
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/enable_overhead.py
 
 clean:  ## remove what can be made again (not .venv, not runs)
 	rm -rf site dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis

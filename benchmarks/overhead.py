@@ -1,6 +1,6 @@
 """What the loop costs: against the plain pipeline, per skipped step, in memory, by the clock.
 
-Run with `make bench`. Timings are paired within one process; ratios of medians are reported.
+Run with `make bench`. Timings are paired within one process; medians are reported.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from diffusers import FluxPipeline
+from pairs import paired
 from tqdm import trange
 
 import fastflow
@@ -102,19 +103,6 @@ def clock(model: FluxFlow, pairs: int, batch: int) -> float:
     return paired(
         lambda: denoise(full, batch), lambda: denoise(fast, batch), pairs, f"clock, batch {batch}"
     )
-
-
-def paired(a, b, pairs: int, name: str) -> float:
-    """Returns the median of ``a() / b()`` over interleaved pairs, the order alternating."""
-    a(), b()
-    ratios = []
-    for i in trange(max(pairs, 3), desc=name, leave=False):
-        if i % 2:
-            second, first = b(), a()
-        else:
-            first, second = a(), b()
-        ratios.append(first / second)
-    return statistics.median(ratios)
 
 
 def skipped_step(model: FluxFlow, pairs: int) -> float:

@@ -11,8 +11,10 @@ from pathlib import Path
 USAGE = """fastflow: step skipping for flow-matching models
 
   fastflow sample [key=value ...]    generate, skip, learn, score, report
+  fastflow compare [key=value ...]   every method at equal calls, on the same noise
+  fastflow calibrate [POLICY] [key=value ...]   fit a policy's parameters to a model
   fastflow plugins [KIND]            the installed components and their parameters
-  fastflow report RUN_DIR            write a run's report.html again
+  fastflow report RUN_DIR            write the report.html of a run or comparison again
   fastflow memory RUN_DIR|FILE       print what was learned
   fastflow train-mini NAME [key=value ...]   train a shipped mini model anew
 
@@ -27,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     commands = {
         "sample": _sample,
+        "compare": _compare,
+        "calibrate": _calibrate,
         "plugins": _plugins,
         "report": _report,
         "memory": _memory,
@@ -71,6 +75,33 @@ def _sample(words: list[str]) -> None:
         print(f"report    {path / 'report.html'}\n{path}")
 
 
+def _compare(words: list[str]) -> None:
+    from omegaconf import OmegaConf
+
+    from fastflow.comparison.compare import compare
+    from fastflow.comparison.summary import headline
+    from fastflow.config import read
+
+    show = "--cfg" in words
+    config = read([word for word in words if word != "--cfg"], root="compare")
+    if show:
+        print(OmegaConf.to_yaml(config))
+        return
+    path = compare(config)
+    print(headline(json.loads((path / "comparison.json").read_text())))
+    print(f"report    {path / 'report.html'}\n{path}")
+
+
+def _calibrate(words: list[str]) -> None:
+    from omegaconf import OmegaConf
+
+    from fastflow.calibration import calibrate, read
+
+    show = "--cfg" in words
+    config = read([word for word in words if word != "--cfg"])
+    print(OmegaConf.to_yaml(config) if show else calibrate(config), end="")
+
+
 def _plugins(words: list[str]) -> None:
     from dataclasses import MISSING, fields
 
@@ -92,7 +123,15 @@ def _plugins(words: list[str]) -> None:
 def _report(words: list[str]) -> None:
     from fastflow.report import write_report
 
-    print(write_report(_one_path(words, "report RUN_DIR")))
+    path = _one_path(words, "report RUN_DIR")
+    if (path / "rows").is_dir():
+        from fastflow.comparison.compare import finish
+        from fastflow.comparison.directory import ComparisonDirectory
+
+        finish(ComparisonDirectory.existing(path))
+        print(path / "report.html")
+        return
+    print(write_report(path))
 
 
 def _memory(words: list[str]) -> None:

@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
@@ -17,14 +17,17 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from fastflow.catalog import KINDS, Catalog, installed
+from fastflow.comparison.settings import Plan
 from fastflow.settings import Settings
 
 PLAIN = (int, float, str, bool)
-LISTS = {"metrics": "metric", "observers": "observer"}  # named in a list, each with a node
+SETTINGS = {"settings": Settings, "comparison": Plan}  # of each job, by the name of its node
+# named in a list, each with a node
+LISTS = {"metrics": "metric", "observers": "observer", "methods": "method"}
 NESTED = tuple(f"{kind}." for kind in LISTS.values())
 
-
 Config = DictConfig
+S = TypeVar("S")
 
 
 class ConfigError(ValueError):
@@ -49,13 +52,13 @@ def read(overrides: Sequence[str], root: str = "sample") -> Config:
     _check_names(overrides, catalog)
     try:
         with initialize_config_dir(str(presets().resolve()), version_base="1.3"):
-            # one look for the listed metrics and observers, whose parameters are then nodes too
+            # one look for what is named in lists, whose parameters are then nodes too
             plain = [o for o in overrides if not o.lstrip("+~").startswith(NESTED)]
             first = compose(root, overrides=plain)
             listed = [
                 f"+{kind}@{kind}.{name}={name}"
                 for key, kind in LISTS.items()
-                for name in _listed(first[key], kind, catalog)
+                for name in _listed(first, key, catalog)
             ]
             config = compose(root, overrides=[*listed, *overrides], return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
@@ -90,10 +93,10 @@ def preset(kind: str, name: str) -> Any:
     return build(read([f"{kind}={name}"])[kind])
 
 
-def settings(config: Config) -> Settings:
-    """Returns the run's plain settings, checked."""
-    names = {f.name for f in dataclasses.fields(Settings)}
-    return Settings(**{k: v for k, v in plain(config).items() if k in names})
+def settings(config: Config, kind: type[S] = Settings) -> S:
+    """Returns the plain settings of a run, or of another kind of job, checked."""
+    names = {f.name for f in dataclasses.fields(kind)}
+    return kind(**{k: v for k, v in plain(config).items() if k in names})
 
 
 def plain(config: Config) -> dict[str, Any]:
@@ -127,7 +130,8 @@ def _store_nodes(catalog: Catalog) -> None:
     for entry in catalog.entries:
         store.store(group=entry.kind, name=entry.name, node=_node(entry.component, catalog))
     parts = [(name, Any, None) for name in ("names", *KINDS)]
-    store.store(name="settings", node=dataclasses.make_dataclass("Run", parts, bases=(Settings,)))
+    for name, kind in SETTINGS.items():
+        store.store(name=name, node=dataclasses.make_dataclass(name, parts, bases=(kind,)))
 
 
 def _node(component: type, catalog: Catalog) -> type:
@@ -202,16 +206,23 @@ def _check_names(overrides: Sequence[str], catalog: Catalog) -> None:
         kind = group.split("@")[0].lstrip("+")
         if kind not in KINDS or "," in name:
             continue
-        files = [p.stem for p in (presets() / kind).glob("*.yaml")]
-        if name not in catalog.names(kind) + files:
-            raise ConfigError(catalog.unknown(kind, name, files))
+        _check_name(kind, name, catalog)
 
 
-def _listed(names: Sequence[str], kind: str, catalog: Catalog) -> list[str]:
+def _check_name(kind: str, name: str, catalog: Catalog) -> None:
+    files = [p.stem for p in (presets() / kind).glob("*.yaml")]
+    if name not in catalog.names(kind) + files:
+        raise ConfigError(catalog.unknown(kind, name, files))
+
+
+def _listed(first: DictConfig, key: str, catalog: Catalog) -> list[str]:
+    """Returns the names in a list, each checked; all that are in groups if the list is None."""
+    names = first.get(key, ())
+    if names is None:
+        names = [name for group in first.groups.values() for name in group]
     for name in names:
-        if name not in catalog.names(kind):
-            raise ConfigError(catalog.unknown(kind, name))
-    return list(names)
+        _check_name(LISTS[key], name, catalog)
+    return list(dict.fromkeys(names))
 
 
 def _explain(error: Exception, overrides: Sequence[str], root: str) -> str:
@@ -227,7 +238,7 @@ def _explain(error: Exception, overrides: Sequence[str], root: str) -> str:
         known = _keys(compose(root, overrides=choices))
     near = difflib.get_close_matches(key, known, n=3)
     hint = f"Did you mean {' or '.join(f'`{name}`' for name in near)}? " if near else ""
-    return f"there is no setting `{key}`. {hint}`fastflow sample --cfg` prints all settings."
+    return f"there is no setting `{key}`. {hint}`fastflow {root} --cfg` prints all settings."
 
 
 def _keys(node: DictConfig, prefix: str = "") -> list[str]:

@@ -30,7 +30,7 @@ class DiskFull(RuntimeError):
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path, command: str = "sample") -> Iterator[None]:
     """Turns a full disk into an error that says what is kept and how to go on."""
     try:
         yield
@@ -38,9 +38,23 @@ def writing(path: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise DiskFull(
-            f"the disk is full: {path} could not be written. All finished samples are kept; "
-            f"make room, then go on with: fastflow sample resume={path.parent}"
+            f"the disk is full: {path} could not be written. All that was finished is kept; "
+            f"make room, then go on with: fastflow {command} resume={path.parent}"
         ) from error
+
+
+def make_folder(path: Path, command: str) -> None:
+    """Makes a new folder with one for images in it.
+
+    Raises:
+        ValueError: if it exists and is not empty.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ValueError(
+            f"`out` {str(path)!r} exists already, and nothing is overwritten. Choose another "
+            f"name, or finish that run with: fastflow {command} resume={path}"
+        )
+    (path / "images").mkdir(parents=True, exist_ok=True)
 
 
 class RunDirectory:
@@ -60,12 +74,7 @@ class RunDirectory:
         Raises:
             ValueError: if it exists and is not empty.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise ValueError(
-                f"`out` {str(path)!r} exists already, and nothing is overwritten. Choose another "
-                f"name, or finish that run with: fastflow sample resume={path}"
-            )
-        (path / "images").mkdir(parents=True, exist_ok=True)
+        make_folder(path, "sample")
         return cls(path)
 
     @classmethod

@@ -12,6 +12,7 @@ from fastflow.grid import Grid
 from fastflow.policy import Scheme
 
 State = tuple[int, ...]  # the last computed steps, newest first
+Layer = dict[State, tuple[np.ndarray, np.ndarray]]  # cost, and the number of the state before
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,22 +20,25 @@ class Hindsight:
     """Knows what every skip would have cost, and finds the schedules of least cost.
 
     The cost of a gap is how far its skipped steps, extrapolated and then corrected, move x from
-    where the true velocities would have moved it: the root mean square over the trajectories of
-    ``|sum dsigma (v_hat - v)|``. Costs of gaps are added. The velocities are those of the full
-    trajectory (teacher forcing), so what a schedule does when it is run can differ.
+    where the true velocities would have moved it: ``|sum dsigma (v_hat - v)|``, for one schedule
+    for all the root mean square of it over the trajectories. Costs of gaps are added. The
+    velocities are those of the full trajectory (teacher forcing), so what a schedule does when it
+    is run can differ.
 
     Args:
         grams: ``(S, T, T)`` mean products of velocities (`Lesson.gram`).
         grid: their time grid.
         scheme: how skipped velocities are made.
         longest: how many steps in a row are skipped at most.
+        each: whether every trajectory has a schedule of its own; otherwise all share one.
     """
 
     grams: np.ndarray
     grid: Grid
     scheme: Scheme
     longest: int = 8
-    _drifts: dict[tuple[State, int], float] = field(default_factory=dict, repr=False)
+    each: bool = False
+    _drifts: dict[tuple[State, int], np.ndarray] = field(default_factory=dict, repr=False)
 
     @cached_property
     def depth(self) -> int:
@@ -42,8 +46,8 @@ class Hindsight:
         extrapolator, corrector = self.scheme
         return max(extrapolator.depth, corrector.depth - 1)
 
-    def drift(self, known: State, landing: int) -> float:
-        """Returns what skipping from ``known[0]`` to the landing costs.
+    def drift(self, known: State, landing: int) -> np.ndarray:
+        """Returns what skipping from ``known[0]`` to the landing costs, one number a schedule.
 
         Args:
             known: computed steps, newest first.
@@ -54,18 +58,19 @@ class Hindsight:
             w = self._weights(*key)
             steps = np.flatnonzero(w)
             grams = self.grams[:, steps[:, None], steps]
-            square = np.einsum("i,sij,j->s", w[steps], grams, w[steps])
-            self._drifts[key] = float(np.sqrt(np.maximum(square, 0).mean()))
+            square = np.maximum(np.einsum("i,sij,j->s", w[steps], grams, w[steps]), 0)
+            self._drifts[key] = np.sqrt(square if self.each else square.mean(keepdims=True))
         return self._drifts[key]
 
-    def best(self, calls: int) -> tuple[int, ...]:
-        """Returns the computed steps of the best schedule with a number of calls.
+    def best(self, calls: int) -> list[tuple[int, ...]]:
+        """Returns the computed steps of the best schedules with a number of calls: one, or each's.
 
         Raises:
             ValueError: if no schedule has that many.
         """
         check_calls(calls, self.grid, self.longest)
-        layers = [{(0,): (0.0, None)}]
+        nowhere = np.zeros(len(self.grams) if self.each else 1)
+        layers = [{(0,): (nowhere, nowhere)}]
         for _ in range(calls - 1):
             layers.append(self._next(layers[-1]))
         ends = {
@@ -73,31 +78,39 @@ class Hindsight:
             for state, (cost, _) in layers[-1].items()
             if state[0] + 1 + reach(self.grid, state[0], self.longest) >= self.grid.steps
         }
-        state: State | None = min(ends, key=ends.__getitem__)
-        found = []
-        for layer in reversed(layers):
-            assert state is not None
-            found.append(state[0])
-            state = layer[state][1]
-        return tuple(reversed(found))
+        last = np.stack(list(ends.values())).argmin(axis=0)
+        return [self._trace(layers, list(ends)[at], i) for i, at in enumerate(last)]
 
-    def cost(self, computed: tuple[int, ...]) -> float:
-        """Returns what a schedule costs."""
+    def cost(self, computed: tuple[int, ...]) -> np.ndarray:
+        """Returns what a schedule costs: one number, or each trajectory's."""
         total, state = 0.0, computed[:1]
         for j in computed[1:]:
-            total += self.drift(state, j)
+            total = total + self.drift(state, j)
             state = self._after(state, j)
         return total + self.drift(state, self.grid.steps)
 
-    def _next(self, layer: dict) -> dict:
-        """Returns the cheapest way to every state with one call more."""
-        found: dict[State, tuple[float, State | None]] = {}
-        for state, (cost, _) in layer.items():
+    def _next(self, layer: Layer) -> Layer:
+        """Returns the cheapest ways to every state with one call more, and where from."""
+        found: Layer = {}
+        for number, (state, (cost, _)) in enumerate(layer.items()):
             for j in self._landings(state[0]):
                 after, total = self._after(state, j), cost + self.drift(state, j)
-                if after not in found or total < found[after][0]:
-                    found[after] = total, state
+                if after not in found:
+                    found[after] = total, np.full(total.shape, number)
+                    continue
+                least, came = found[after]
+                better = total < least
+                if better.any():
+                    found[after] = np.where(better, total, least), np.where(better, number, came)
         return found
+
+    def _trace(self, layers: list[Layer], state: State, i: int) -> tuple[int, ...]:
+        """Returns the steps on the way to a state, for schedule number i."""
+        found = [state[0]]
+        for before, layer in zip(layers[-2::-1], layers[:0:-1], strict=True):
+            state = list(before)[int(layer[state][1][i])]
+            found.append(state[0])
+        return tuple(reversed(found))
 
     def _landings(self, k: int) -> Iterator[int]:
         """Yields the steps that may be computed next after k."""

@@ -82,10 +82,12 @@ class Method(ABC):
         replays: whether its calls can be found out on played-back trajectories, without a model.
         hindsight: whether it learns from the very samples it is measured on: what could have been
             reached, not something to use.
+        exact_at_zero: whether a knob of 0 makes it the full run, bit for bit.
     """
 
     replays: ClassVar[bool] = False
     hindsight: ClassVar[bool] = False
+    exact_at_zero: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -102,7 +104,10 @@ class Method(ABC):
         return ""
 
     def learn(self, bench: Bench, requests: Sequence[Request]) -> Learned:
-        """Learns what it needs, from prompts apart from those it is measured on."""
+        """Learns what it needs, from prompts apart from those it is measured on.
+
+        Of a method that does not replay, it must not depend on a knob that is searched.
+        """
         return Learned()
 
     @abstractmethod

@@ -97,7 +97,7 @@ class Accelerated:
         self.pipe, self.policy, self.scheme, self.memory = pipe, policy, scheme, memory
         self.over_rows, self.seed = over_rows, seed
         self.stats = Stats()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a callback of a call may disable
         self._thread: int | None = None  # the thread whose call of the pipeline is under way
         self._ride: Ride | None = None
         self._seams = Seams.of(pipe)

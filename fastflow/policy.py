@@ -149,6 +149,10 @@ class Policy(ABC):
             f"`{type(self).__name__}` has nothing to calibrate: it takes its parameters as given."
         )
 
+    def quality(self, recording: Recording) -> dict[str, float]:
+        """Returns how well its parameters fit recorded trajectories: numbers by name."""
+        return {}
+
     def round_size(self, memory: Memory) -> int | None:
         """Says how many samples may run before memory has to learn; None if it never does."""
         return None

@@ -10,26 +10,51 @@ import torch
 from torch import Tensor
 
 from fastflow.full import Full, in_full
+from fastflow.loss import relative_l1
 from fastflow.model import FlowModel
 from fastflow.records import Problem, Request, Sample
+from fastflow.sampler import in_order
 from fastflow.wrapped import Wrapped
+
+
+class NoProbe(ValueError):
+    """Something needs what a probe saw, but the recorded model has none."""
 
 
 @dataclass
 class Track:
-    """A recorded trajectory: step by step the velocity, and what the probe saw if there is one."""
+    """A recorded trajectory: step by step the velocity, and what the probe saw if there is one.
+
+    Attributes:
+        problem: where it began.
+        velocities: ``(1, ...)`` of each step.
+        has_probe: whether the model has a probe.
+        looks: what the probe saw at each step, if it is kept.
+        changes: ``(2,)`` of each step but the first, if there is a probe: the relative L1 changes
+            of what it saw and of the velocity since the step before.
+    """
 
     problem: Problem
     velocities: list[Tensor] = field(default_factory=list)
+    has_probe: bool = False
     looks: list[Tensor] = field(default_factory=list)
+    changes: list[Tensor] = field(default_factory=list)
 
 
 class Recorder(Wrapped):
-    """Records every velocity that the model inside gives."""
+    """Records every velocity that the model inside gives.
 
-    def __init__(self, model: FlowModel):
+    Args:
+        model: the model inside.
+        keep_looks: whether what the probe saw is kept, and not only how much it changed; that can
+            be a hundred times as large as a velocity.
+    """
+
+    def __init__(self, model: FlowModel, keep_looks: bool = True):
         super().__init__(model)
+        self.keep_looks = keep_looks
         self.tracks: dict[int, Track] = {}
+        self._last: dict[int, Tensor] = {}  # what the probe saw at the step before
 
     def prepare(self, request: Request) -> Problem:
         problem = self.model.prepare(request)
@@ -43,8 +68,18 @@ class Recorder(Wrapped):
         for i, track in enumerate(conditioning):
             track.velocities.append(v[i : i + 1].clone())
             if look is not None:
-                track.looks.append(look[i : i + 1].clone())
+                self._take(track, look[i : i + 1].clone())
         return v
+
+    def _take(self, track: Track, look: Tensor) -> None:
+        """Records what the probe saw, after the velocity of the same step."""
+        track.has_probe, index = True, track.problem.request.index
+        if len(track.velocities) > 1:
+            signals = (look, self._last[index]), (track.velocities[-1], track.velocities[-2])
+            track.changes.append(torch.cat([relative_l1(now, last) for now, last in signals]))
+        self._last[index] = look
+        if self.keep_looks:
+            track.looks.append(look)
 
     def decode(self, x: Tensor, problem: Problem) -> None:
         """Decodes nothing: it is the trajectory that is wanted."""
@@ -96,12 +131,49 @@ class Recording:
     calls: int
 
     @classmethod
-    def make(cls, model: FlowModel, requests: Iterable[Request], max_batch: int) -> Recording:
-        """Runs requests in full and records them."""
-        requests, recorder = list(requests), Recorder(model)
+    def make(
+        cls,
+        model: FlowModel,
+        requests: Iterable[Request],
+        max_batch: int,
+        keep_looks: bool = True,
+    ) -> Recording:
+        """Runs requests in full and records them.
+
+        Args:
+            model: the loaded model.
+            requests: what to record.
+            max_batch: how many trajectories are under way at once.
+            keep_looks: whether what the probe saw is kept; a policy that looks at it can only be
+                played back then.
+
+        Raises:
+            ValueError: if a trajectory is not finite.
+        """
+        requests, recorder = list(requests), Recorder(model, keep_looks)
         sampler = in_full(recorder, Full(gram=max(r.steps for r in requests)), max_batch)
-        samples: list[Sample] = sorted(
-            sampler.generate(requests), key=lambda sample: sample.request.index
-        )
+        samples: list[Sample] = in_order(sampler.generate(requests))
+        for sample in samples:
+            if sample.failure:
+                raise ValueError(
+                    f"sample {sample.request.index} cannot be recorded: {sample.failure}."
+                )
         grams = np.stack([sample.lesson.gram for sample in samples])  # type: ignore[arg-type]
         return cls(requests, recorder.tracks, grams, sum(sample.calls for sample in samples))
+
+    def to(self, device: str) -> Recording:
+        """Moves what was recorded to a device and returns itself."""
+        for track in self.tracks.values():
+            for signals in (track.velocities, track.looks, track.changes):
+                signals[:] = [signal.to(device) for signal in signals]
+        return self
+
+    @classmethod
+    def joined(cls, parts: Sequence[Recording]) -> Recording:
+        """Returns one recording of what several hold, of the same number of steps."""
+        return cls(
+            [request for part in parts for request in part.requests],
+            {index: track for part in parts for index, track in part.tracks.items()},
+            np.concatenate([part.grams for part in parts]),
+            sum(part.calls for part in parts),
+        )

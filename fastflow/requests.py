@@ -20,18 +20,32 @@ def make_requests(settings: Settings, adapter: Adapter) -> list[Request]:
         ValueError: if there is no prompt, a file is missing or damaged, or there are images for
             a model that takes none.
     """
+    prompts = find_prompts(settings, adapter)
+    count = settings.samples or len(prompts)
+    return [request(prompts[i % len(prompts)], i, settings) for i in range(count)]
+
+
+def request(prompt: Prompt, index: int, settings: Settings) -> Request:
+    """Returns the request for a prompt, as sample number ``index``."""
+    return Request(
+        index,
+        prompt.text,
+        settings.seed + index,
+        settings.steps,
+        task=prompt.task,
+        image=prompt.image,
+    )
+
+
+def find_prompts(settings: Settings, adapter: Adapter) -> list[Prompt]:
+    """Returns the prompts there are; raises a ValueError as `make_requests` does."""
     prompts = _prompts(settings, adapter)
     if not adapter.takes_images and any(prompt.image is not None for prompt in prompts):
         raise ValueError(
             f"there is an image to edit, but {type(adapter).__name__} takes none. Leave it out, "
             "or choose a model that edits, such as model=flux_kontext_dev."
         )
-    count = settings.samples or len(prompts)
-    wanted = [prompts[i % len(prompts)] for i in range(count)]
-    return [
-        Request(i, p.text, settings.seed + i, settings.steps, task=p.task, image=p.image)
-        for i, p in enumerate(wanted)
-    ]
+    return prompts
 
 
 def _prompts(settings: Settings, adapter: Adapter) -> list[Prompt]:

@@ -97,7 +97,8 @@ class Ride:
                 self.step.jump()  # guidance began or ended: another velocity
         self.take_step = take_step
         try:
-            self.step = self.loop.send((x, v if self.wants_model else None))
+            # the velocity's copy: a CUDA graph's next call writes over what it gave before
+            self.step = self.loop.send((x, v.clone() if self.wants_model else None))
             if others and not self.wants_model:
                 self.step.jump()
         except StopIteration as stop:

@@ -96,17 +96,20 @@ def _check_flow(scheduler: Any, kind: str) -> None:
     name, config = type(scheduler).__name__, scheduler.config
     is_flow = name.startswith("FlowMatch") or config.get("prediction_type") == "flow_prediction"
     order = getattr(scheduler, "order", 1)
-    why = ""
+    why, use, change = "", "Use", ""
     if not is_flow:
         why = f"its {name} does not integrate the velocity of a flow-matching model"
+        use = "If its network does predict a velocity, use"
     elif order != 1:
         why = f"its {name} is of order {order}: a step of it takes more than one evaluation"
     elif config.get("stochastic_sampling"):
         why = f"its {name} adds noise in every step (`stochastic_sampling`)"
+        change = ", stochastic_sampling=False"
     elif config.get("invert_sigmas"):
         why = f"its {name} makes the sigmas rise (`invert_sigmas`)"
+        change = ", invert_sigmas=False"
     if why:
         raise ValueError(
-            f"`pipe` ({kind}) cannot be accelerated: {why}. Use a {EULER}: "
-            f"pipe.scheduler = {EULER}.from_config(pipe.scheduler.config)."
+            f"`pipe` ({kind}) cannot be accelerated: {why}. {use} a {EULER}: "
+            f"pipe.scheduler = {EULER}.from_config(pipe.scheduler.config{change})."
         )

@@ -64,7 +64,7 @@ def render(run: Run) -> str:
         psnr_text=psnr_text,
         css=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
-        policy=_content_policy(script),
+        policy=content_policy(script),
         written=time.strftime("%Y-%m-%d %H:%M"),
     )
 
@@ -86,10 +86,8 @@ def _drawn(run: Run) -> dict[str, int]:
     return {"taken": len(taken), "chance": chance, "beside": len(run.records) - len(taken)}
 
 
-def _content_policy(script: str) -> str:
+def content_policy(script: str = "") -> str:
     """Returns a Content-Security-Policy: the page's own script and data URIs, nothing else."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'"
-    )
+    scripts = f"; script-src 'sha256-{digest}'" if script else ""
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'{scripts}"

@@ -7,6 +7,7 @@ from fastflow.hooks import hookimpl
 from fastflow.reward import Fixed, Normalised, Paper
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic
+from fastflow_plugins.methods.broken import Broken
 from fastflow_plugins.methods.cache_dit import DBCache
 from fastflow_plugins.methods.diffusers_caches import FirstBlockCache, MagCache, TaylorSeer
 from fastflow_plugins.methods.oracle import Oracle
@@ -26,6 +27,7 @@ from fastflow_plugins.models.kontext import FluxKontext
 from fastflow_plugins.models.mixture import Mixture
 from fastflow_plugins.observers.wandb import WandB
 from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
+from fastflow_plugins.policies.equal_change import EqualChange
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.plan import Plan
 from fastflow_plugins.policies.random_arms import RandomArms
@@ -45,6 +47,7 @@ def fastflow_policies():
         "every": Every,
         "uniform": Uniform,
         "piecewise": Piecewise,
+        "equal_change": EqualChange,
         "listed": Listed,
         "random_arms": RandomArms,
         "ucb": UCB,
@@ -99,6 +102,7 @@ def fastflow_methods():
         "taylor_seer": TaylorSeer,
         "db_cache": DBCache,
         "oracle": Oracle,
+        "broken": Broken,
     }
 
 

@@ -88,16 +88,17 @@ def test_the_cost_of_one_gap_is_how_far_it_moves_the_end(name, scheme):
             if any(grid.is_forced(k) for k in range(first, last + 1)):
                 continue
             moved = replayed(grid, scheme, velocities, computed) - full
-            cost = seen.cost(tuple(computed))
+            (cost,) = seen.cost(tuple(computed))
             assert moved.square().mean().sqrt().item() == pytest.approx(cost, rel=1e-10, abs=1e-12)
 
 
+@pytest.mark.parametrize("each", [False, True], ids=["shared", "each"])
 @pytest.mark.parametrize("scheme", SCHEMES, ids=repr)
 @pytest.mark.parametrize("name", GRIDS)
-def test_no_schedule_of_as_many_calls_costs_less(name, scheme):
+def test_no_schedule_of_as_many_calls_costs_less(name, scheme, each):
     grid, longest = GRIDS[name], 3
     grams = np.stack([recorded(grid, i)[1].gram for i in range(3)])
-    seen = Hindsight(grams, grid, scheme, longest)
+    seen = Hindsight(grams, grid, scheme, longest, each)
     forced = {k for k in range(grid.steps) if grid.is_forced(k)}
     tried = 0
     for calls in range(3, grid.steps + 1):
@@ -108,10 +109,13 @@ def test_no_schedule_of_as_many_calls_costs_less(name, scheme):
         ]
         tried += len(costs)
         if costs:
-            best = seen.best(calls)
-            assert len(best) == calls
-            assert forced <= set(best)
-            assert seen.cost(best) == pytest.approx(min(costs), rel=1e-12, abs=1e-15)
+            found = seen.best(calls)
+            assert len(found) == (3 if each else 1)
+            for i, best in enumerate(found):
+                assert len(best) == calls
+                assert forced <= set(best)
+                least = min(cost[i] for cost in costs)
+                assert seen.cost(best)[i] == pytest.approx(least, rel=1e-12, abs=1e-15)
     assert tried > 20
 
 

@@ -12,10 +12,16 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
+from tiny_pipelines import flux
+from tiny_pipelines.cases import NAMED
 
+import fastflow
 from fastflow import hooks
 from fastflow.catalog import KINDS
 from fastflow.cli import main
+from fastflow.comparison.settings import Plan
+from fastflow.config import read
 from fastflow.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +48,8 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=name_of)
-def test_examples_run_and_print_what_the_page_says(page, monkeypatch, capsys):
+def test_examples_run_and_print_what_the_page_says(page, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
     module = ModuleType("example")  # a module: dataclasses look up their types in theirs
     monkeypatch.setitem(sys.modules, "example", module)
     for kind, text in blocks(page):
@@ -61,8 +68,44 @@ def test_a_refusal_reads_as_the_page_says(command, answer, monkeypatch, tmp_path
     words = shlex.split(command.removeprefix("$ fastflow "))
     assert main(words) == 2
     said = capsys.readouterr().err
-    assert said[said.index("fastflow sample:") :].split() == answer.split()
+    assert said[said.index(f"fastflow {words[0]}:") :].split() == answer.split()
     assert [path.name for path in tmp_path.rglob("*") if path.name != "runs"] == ["something"]
+
+
+def test_what_enable_refuses_reads_as_the_page_says(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    section = (DOCS / "bad_input.md").read_text(encoding="utf-8")
+    section = section.split("\n## Pipelines\n")[1].split("\n## ")[0]
+    quotes = re.findall(r"(?:^>[^\n]*\n)+", section, re.MULTILINE)
+    assert {" ".join(q.replace("\n>", " ").lstrip(">").split()) for q in quotes} == refusals()
+
+
+def refusals() -> set[str]:
+    """Returns what `enable` says to pipelines and arguments that it cannot take."""
+    said = set()
+
+    def refuse(pipe, policy="ucb", **options):
+        with pytest.raises(
+            ValueError, match=r"cannot|accelerated|there is no|must|not"
+        ) as refused:
+            fastflow.enable(pipe, policy, **options)
+        said.add(str(refused.value))
+
+    for name in ("stable_diffusion", "pixart", "sd3_heun"):
+        refuse(NAMED[name].build(torch.float32))
+    refuse(flux.pipeline(stochastic_sampling=True))
+    pipe = flux.pipeline()
+    with fastflow.enable(pipe):
+        refuse(pipe)
+    refuse(pipe, "ucbb")
+    refuse(pipe, batch_error="max")
+    refuse(pipe, memory="nowhere.json")
+    other = NAMED["wan_21"].build(torch.float32)
+    with fastflow.enable(other) as accelerated:
+        NAMED["wan_21"].run(other, num_inference_steps=12)
+        accelerated.memory.save("wan.json")
+    refuse(pipe, memory="wan.json")
+    return said
 
 
 @pytest.mark.parametrize("hook", [hook for hook, _ in KINDS.values()])
@@ -85,10 +128,24 @@ def test_the_table_of_components_is_current():
     assert committed == module.page(), "say: make components"
 
 
-def test_every_setting_of_a_run_is_explained():
-    page = (DOCS / "command_line.md").read_text(encoding="utf-8")
-    missing = [f.name for f in fields(Settings) if f"| `{f.name}` |" not in page]
+@pytest.mark.parametrize(
+    ("page", "settings"), [("command_line.md", Settings), ("comparing.md", Plan)]
+)
+def test_every_setting_is_explained(page, settings):
+    tables = [
+        line.split("|")[1]
+        for line in (DOCS / page).read_text(encoding="utf-8").splitlines()
+        if line.startswith("|")
+    ]
+    missing = [f.name for f in fields(settings) if not any(f"`{f.name}`" in t for t in tables)]
     assert not missing
+
+
+def test_every_method_of_a_comparison_is_explained():
+    page = (DOCS / "comparing.md").read_text(encoding="utf-8")
+    groups = read([], root="compare").groups
+    names = [name for group in groups.values() for name in group if not name.startswith("best_")]
+    assert not [name for name in names if f"`{name}`" not in page]
 
 
 @pytest.mark.parametrize("name", ["fastflow_sawtooth.py", "pyproject.toml"])

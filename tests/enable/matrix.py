@@ -15,6 +15,8 @@ class Row:
     """What was seen of one pipeline.
 
     Attributes:
+        pipeline: its class.
+        scheduler: the class of its scheduler.
         enabled: whether never skipping was bit for bit the untouched pipeline.
         disabled: whether the pipeline was bit for bit itself afterwards.
         plain: the network calls that the untouched pipeline made.
@@ -25,6 +27,8 @@ class Row:
         computed: the steps computed then.
     """
 
+    pipeline: str
+    scheduler: str
     enabled: bool
     disabled: bool
     plain: int
@@ -48,6 +52,8 @@ def measure(case, dtype=torch.float32) -> Row:
         stats = accelerated.stats
     assert skipped.isfinite().all()
     return Row(
+        type(pipe).__name__,
+        type(pipe.scheduler).__name__,
         torch.equal(before, same) and never.skipped == 0,
         torch.equal(before, case.run(pipe)),
         len(plain),

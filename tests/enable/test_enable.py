@@ -210,6 +210,20 @@ def test_a_transformer_may_be_compiled_or_replaced_while_it_is_enabled(pipe, cal
     assert MARK not in vars(pipe.transformer._orig_mod)
 
 
+def test_a_network_may_write_every_answer_into_one_buffer(pipe, call):
+    """As CUDA graphs do: what was answered before is overwritten by the next call."""
+
+    def overwrite(module, args, output):
+        buffer.resize_as_(output[0]).copy_(output[0])
+        return (buffer,)
+
+    buffer = torch.empty(0)
+    with fastflow.enable(pipe, Every(interval=3)):
+        fresh = call(pipe)
+        pipe.transformer.register_forward_hook(overwrite)
+        assert torch.equal(call(pipe), fresh)
+
+
 def test_an_offloaded_transformer_is_loaded_for_computed_steps_only(pipe, call):
     from accelerate.hooks import ModelHook, add_hook_to_module
 
@@ -265,6 +279,23 @@ def test_an_exception_in_the_middle_of_a_call_leaves_nothing_behind(pipe, call):
         assert accelerated._ride is None
         call(pipe)
         assert accelerated.stats.last.finished
+    assert torch.equal(call(pipe), plain)
+
+
+def test_a_callback_may_disable_and_the_rest_of_the_call_is_computed(pipe, call):
+    plain, made = call(pipe), []
+
+    def stop(pipe, k, t, kwargs):
+        if k == 4:
+            accelerated.disable()
+        return {}
+
+    accelerated = fastflow.enable(pipe, Every(interval=3))
+    pipe.transformer.register_forward_pre_hook(lambda *_: made.append(1))
+    call(pipe, callback_on_step_end=stop)
+    assert len(made) == len({0, 3, *range(5, 12)})
+    assert not accelerated.stats.last.finished
+    assert MARK not in vars(pipe.transformer)
     assert torch.equal(call(pipe), plain)
 
 
@@ -418,16 +449,26 @@ def test_what_cannot_be_accelerated_is_refused_with_the_reason(pipe):
         "predictions are no velocity. Give a diffusers pipeline of a flow-matching model, such as "
         "FluxPipeline, WanPipeline or HunyuanVideoPipeline."
     )
-    assert "its DDIMScheduler does not integrate the velocity of a flow-matching model" in refusal(
-        NAMED["pixart"].build(torch.float32)
-    )
+    assert (
+        "its DDIMScheduler does not integrate the velocity of a flow-matching model. If its "
+        "network does predict a velocity, use a FlowMatchEulerDiscreteScheduler: pipe."
+    ) in refusal(NAMED["pixart"].build(torch.float32))
     noisy = flux.pipeline(stochastic_sampling=True)
     assert "adds noise in every step (`stochastic_sampling`)" in refusal(noisy)
+    assert "sigmas rise (`invert_sigmas`)" in refusal(flux.pipeline(invert_sigmas=True))
     pipe.scheduler = None
     assert "it has no scheduler whose steps could be skipped" in refusal(pipe)
     assert refusal(Image.new("RGB", (8, 8))).startswith(
         "`pipe` (Image) cannot be accelerated: it has no transformer."
     )
+
+
+@pytest.mark.parametrize("option", ["stochastic_sampling", "invert_sigmas"])
+def test_the_way_out_that_a_refusal_shows_is_one(option):
+    pipe = flux.pipeline(**{option: True})
+    way_out = refusal(pipe).split(": ")[-1].removesuffix(".")
+    exec(way_out, {"pipe": pipe, "FlowMatchEulerDiscreteScheduler": type(pipe.scheduler)})
+    fastflow.enable(pipe).disable()
 
 
 def test_arguments_that_are_wrong_are_refused(pipe, tmp_path):

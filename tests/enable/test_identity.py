@@ -1,21 +1,24 @@
 """Never skipping is the untouched pipeline, bit for bit, and counts are exact: every family."""
 
+import importlib.util
+from pathlib import Path
+
 import pytest
-import torch
 from matrix import measure
-from tiny_pipelines.cases import FLOWS
 
 from fastflow.seams import COUNTED
 
-HALF = ("flux", "flux_true_cfg", "flux_kontext", "flux_img2img", "flux_inpaint", "hunyuan_video")
-PAIRS = [(case, torch.float32) for case in FLOWS]
-PAIRS += [(case, torch.bfloat16) for case in FLOWS if case.name in HALF]
-NAMES = [f"{case.name}-{dtype}".replace("torch.", "") for case, dtype in PAIRS]
+DOCS = Path(__file__).parents[2] / "docs"
+SPEC = importlib.util.spec_from_file_location("identity", DOCS / "identity.py")
+identity = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(identity)
+PAGE = (DOCS / "identity.md").read_text(encoding="utf-8")
+NAMES = [f"{case.name}-{dtype}".replace("torch.", "") for case, dtype in identity.PAIRS]
 LITTLE = "ignore:fastflow. . steps leave little to skip:UserWarning"
 
 
 @pytest.mark.filterwarnings(LITTLE)
-@pytest.mark.parametrize(("case", "dtype"), PAIRS, ids=NAMES)
+@pytest.mark.parametrize(("case", "dtype"), identity.PAIRS, ids=NAMES)
 def test_never_skipping_is_the_untouched_pipeline_and_counts_are_exact(case, dtype):
     seen = measure(case, dtype)
     assert seen.enabled
@@ -25,6 +28,12 @@ def test_never_skipping_is_the_untouched_pipeline_and_counts_are_exact(case, dty
     assert seen.made == seen.counted == sum(per_step[k] for k in seen.computed)
     assert seen.skipped == seen.plain - seen.made > 0
     assert seen.computed == expected(case)
+    assert identity.line(case, dtype, seen) in PAGE.splitlines(), "say: make identity"
+
+
+def test_the_page_has_a_row_for_each_and_no_other():
+    assert PAGE.startswith(identity.HEAD)
+    assert PAGE.removeprefix(identity.HEAD).count("\n") == len(identity.PAIRS)
 
 
 def expected(case):

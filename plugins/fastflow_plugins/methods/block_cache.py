@@ -23,8 +23,8 @@ Reset = Callable[[], None]
 class BlockCache(Method):
     """A cache on the model's transformer, one sample at a time, each for itself.
 
-    A network call counts if its middle blocks were really computed. A call that is cut short is
-    not counted, although its first block or its layers' predictions cost something: see its time.
+    A network call counts if its last block was really computed. A call that is cut short is not
+    counted, although its first blocks or its layers' predictions cost something: see its time.
     """
 
     @abstractmethod
@@ -37,7 +37,7 @@ class BlockCache(Method):
         self, bench: Bench, requests: Sequence[Request], learned: Learned
     ) -> Iterator[Sample]:
         meter = Meter(bench.model)
-        with self.installed(bench, learned) as reset, meter.counting():
+        with meter.counting(), self.installed(bench, learned) as reset:
             for request in requests:
                 reset()
                 meter.computed = []
@@ -46,7 +46,7 @@ class BlockCache(Method):
 
 
 class Meter(Wrapped):
-    """Counts the evaluations in which the middle blocks of the transformer are computed."""
+    """Counts the evaluations in which the transformer's last block is computed."""
 
     def __init__(self, model: FlowModel):
         super().__init__(model)
@@ -60,7 +60,7 @@ class Meter(Wrapped):
         def count(module: nn.Module, args: tuple) -> None:
             self.calls += 1
 
-        with middle(self.network).register_forward_pre_hook(count):
+        with last_layer(self.network).register_forward_pre_hook(count):
             yield
 
     def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[Any]) -> Tensor:
@@ -75,18 +75,20 @@ class Meter(Wrapped):
         return replace(sample, calls=sum(self.computed), computed=computed)
 
 
-def middle(network: Any) -> nn.Module:
-    """Returns a layer that runs once in an evaluation, and only if the middle is computed.
+def last_layer(network: Any) -> nn.Module:
+    """Returns a layer that runs once in an evaluation, and only if that is not cut short.
 
-    It is the query projection of a block in the middle: caches of blocks and of attentions alike
-    leave it out where they answer themselves.
+    It is the query projection of the last block: caches of blocks and of attentions alike leave it
+    out where they answer themselves, however many of the first blocks they compute.
     """
-    blocks = blocks_of(network)
-    block: Any = blocks[len(blocks) // 2]
+    block: Any = blocks_of(network)[-1]
     return block.attn.to_q
 
 
 def blocks_of(network: Any) -> list[nn.Module]:
-    """Returns the blocks of a diffusers transformer in their order."""
+    """Returns the blocks of a diffusers transformer in their order; at least one."""
     names = ("transformer_blocks", "single_transformer_blocks", "blocks")
-    return [block for name in names for block in getattr(network, name, ())]
+    found = [block for name in names for block in getattr(network, name, ())]
+    if not found:
+        raise ValueError("this model has no transformer whose blocks could be left out.")
+    return found

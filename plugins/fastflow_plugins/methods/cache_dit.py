@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Any
 
 from fastflow.method import Bench, Knob, Learned
-from fastflow_plugins.methods.block_cache import BlockCache
+from fastflow_plugins.methods.block_cache import BlockCache, blocks_of
+
+PATCHED = ("forward", "_is_patched")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,12 @@ class DBCache(BlockCache):
         import cache_dit
 
         network = bench.model.network
+        count = len(blocks_of(network))
+        if self.first >= count:
+            raise ValueError(
+                f"`first` must be at most {count - 1} for a transformer of {count} blocks, got "
+                f"{self.first}: there would be nothing to leave out."
+            )
         config = cache_dit.DBCacheConfig(
             Fn_compute_blocks=self.first,
             Bn_compute_blocks=0,
@@ -62,8 +71,29 @@ class DBCache(BlockCache):
             num_inference_steps=bench.steps,
         )
         calibrator = cache_dit.TaylorSeerCalibratorConfig() if self.taylor else None
-        cache_dit.enable_cache(network, cache_config=config, calibrator_config=calibrator)
-        try:
-            yield lambda: cache_dit.refresh_context(network, num_inference_steps=bench.steps)
-        finally:
-            cache_dit.disable_cache(network)
+        with unpatched_after(network):
+            cache_dit.enable_cache(network, cache_config=config, calibrator_config=calibrator)
+            try:
+                yield lambda: cache_dit.refresh_context(network, num_inference_steps=bench.steps)
+            finally:
+                cache_dit.disable_cache(network)
+
+
+@contextmanager
+def unpatched_after(network: Any) -> Iterator[None]:
+    """Takes back what cache-dit leaves of itself, so that diffusers' caches work again.
+
+    It leaves a ``forward`` of its own, and the network's parts in another order.
+    """
+    order = list(network._modules)
+    parts = [vars(part) for part in (network, *blocks_of(network))]
+    before = [{name: part[name] for name in PATCHED if name in part} for part in parts]
+    try:
+        yield
+    finally:
+        for part, own in zip(parts, before, strict=True):
+            for name in PATCHED:
+                part.pop(name, None)
+            part.update(own)
+        for name in order:
+            network._modules[name] = network._modules.pop(name)

@@ -14,12 +14,13 @@ import numpy as np
 from fastflow.full import in_full
 from fastflow.method import Bench, Knob, Learned
 from fastflow.records import Request
-from fastflow_plugins.methods.block_cache import BlockCache
+from fastflow_plugins.methods.block_cache import BlockCache, blocks_of
 
 
 @contextlib.contextmanager
 def cached(network: Any, config: Any) -> Iterator[Callable[[], None]]:
     """Enables a cache of diffusers inside; gives what clears its state."""
+    blocks_of(network)  # says so if there are none
     network.enable_cache(config)
     try:
         yield lambda: network._reset_stateful_cache()

@@ -54,20 +54,19 @@ class Oracle(Method):
 
     def learn(self, bench: Bench, requests: Sequence[Request]) -> Learned:
         grams = {r.index: gram_of(bench.full[r.index]) for r in requests}
-        groups = [[i] for i in grams] if self.per_sample else [list(grams)]
-        found, squares = {}, 0.0
-        for group in groups:
-            seen = self._hindsight(bench, np.stack([grams[i] for i in group]))
-            best = seen.best(self.calls)
-            found |= dict.fromkeys(group, best)
-            squares += len(group) * seen.cost(best) ** 2
+        scheme, grid = Scheme(self.extrapolator, self.corrector), bench.model.grid(bench.steps)
+        seen = Hindsight(
+            np.stack(list(grams.values())), grid, scheme, self.longest, self.per_sample
+        )
+        best = seen.best(self.calls)
+        if self.per_sample:
+            costs = [seen.cost(steps)[i] for i, steps in enumerate(best)]
+        else:
+            (shared,) = best
+            costs, best = list(seen.cost(shared)), best * len(grams)
+        facts = {"predicted_rms": math.sqrt(np.square(costs).mean())}
         calls = sum(bench.full[i].calls for i in grams)
-        facts = {"predicted_rms": math.sqrt(squares / len(grams))}
-        return Learned(found, len(grams), calls, facts)
-
-    def _hindsight(self, bench: Bench, grams: np.ndarray) -> Hindsight:
-        scheme = Scheme(self.extrapolator, self.corrector)
-        return Hindsight(grams, bench.model.grid(bench.steps), scheme, self.longest)
+        return Learned(dict(zip(grams, best, strict=True)), len(grams), calls, facts)
 
     def generate(
         self, bench: Bench, requests: Sequence[Request], learned: Learned

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 from fastflow.corrector import Corrector
 from fastflow.extrapolator import Extrapolator
@@ -47,8 +48,18 @@ class Skipping(Method):
     frozen: bool = False
     calibrates: bool = False
 
+    def __post_init__(self):
+        if self.low > self.high:
+            raise ValueError(f"`low` must not be above `high`, got {self.low} and {self.high}.")
+
     @property
     def knob(self) -> Knob:
+        """What decides how many steps it computes.
+
+        Raises:
+            ValueError: if its components have no such parameter.
+        """
+        self._check_turns()
         calls = self.turns.endswith(".calls")
         return Knob(self.turns, self.low, self.high, self.whole, calls)
 
@@ -72,6 +83,18 @@ class Skipping(Method):
             known.frozen = self.frozen
             sampler.memory = known
         yield from sampler.run(requests)
+
+    def _check_turns(self) -> None:
+        """Raises a ValueError unless `turns` names a parameter of a component."""
+        component: Any = self
+        for name in self.turns.split("."):
+            known = [f.name for f in fields(component)] if is_dataclass(component) else []
+            if name not in known:
+                raise ValueError(
+                    f"`turns` is {self.turns!r}, but `{type(component).__name__}` has no "
+                    f"parameter {name!r}. It has: {', '.join(known) or 'none'}."
+                )
+            component = getattr(component, name)
 
     def _sampler(self, bench: Bench, policy: Policy) -> Sampler:
         parts = policy, self.extrapolator, self.corrector

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -120,7 +121,9 @@ def dpmpp(grid: Grid) -> Step:
 
 def _multistep(scheduler: type, grid: Grid) -> Step:
     made = scheduler(prediction_type="flow_prediction", use_flow_sigmas=True)
-    made.set_timesteps(grid.steps)
+    with warnings.catch_warnings():  # diffusers turns tensors into arrays as numpy 2 dislikes
+        warnings.simplefilter("ignore", DeprecationWarning)
+        made.set_timesteps(grid.steps)
     # its own grid is another one; at sigma = 1 the logarithm of its signal would be infinite
     made.sigmas = torch.tensor([min(sigma, 1 - 1e-6) for sigma in grid.sigma])
     made.timesteps = made.sigmas[:-1] * made.config.num_train_timesteps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ class TeaCacheMethod(BlockCache):
             trajectories if there are none.
     """
 
+    exact_at_zero = True
+
     threshold: float = 0.4
     coefficients: tuple[float, ...] = ()
 
@@ -35,6 +38,10 @@ class TeaCacheMethod(BlockCache):
         object.__setattr__(self, "coefficients", tuple(self.coefficients))
         if not self.threshold >= 0:
             raise ValueError(f"`threshold` must be 0 or more, got {self.threshold}.")
+        if not all(math.isfinite(c) for c in self.coefficients):
+            raise ValueError(
+                f"`coefficients` must be finite numbers, got {list(self.coefficients)}."
+            )
 
     @property
     def knob(self) -> Knob:

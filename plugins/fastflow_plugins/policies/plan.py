@@ -98,7 +98,7 @@ class PlanMemory(Memory):
         if key not in self._plans:
             assert self.gram is not None
             seen = Hindsight(self.gram[None], grid, scheme, policy.longest)
-            self._plans[key] = frozenset(seen.best(policy.calls))
+            self._plans[key] = frozenset(seen.best(policy.calls)[0])
         return self._plans[key]
 
     def merge(self, other: Memory) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from fastflow.policy import Episode, Policy
-from fastflow.recording import Recording
+from fastflow.recording import NoProbe, Recording
 
 DEGREE = 4
 
@@ -39,7 +40,8 @@ class TeaCache(Policy):
             raise ValueError(f"`threshold` must be 0 or more, got {self.threshold}.")
         if not self.coefficients or not np.isfinite(self.coefficients).all():
             raise ValueError(
-                f"`coefficients` must be one or more finite numbers, got {self.coefficients}."
+                "`coefficients` must be one or more finite numbers, got "
+                f"{list(self.coefficients)}."
             )
 
     def begin(self, grid, memory):
@@ -51,8 +53,20 @@ class TeaCache(Policy):
         Over all steps of all trajectories, of degree 4, as TeaCache's authors fitted theirs
         (section 3.3 of the paper).
         """
-        looks, velocities = _changes(recording)
+        looks, velocities = changes(recording)
+        distinct = len(np.unique(looks))
+        if distinct <= DEGREE:
+            raise ValueError(
+                f"a polynomial of degree {DEGREE} takes {DEGREE + 1} different changes of the "
+                f"probe or more, and {distinct} were recorded. Use more steps or more samples."
+            )
         return replace(self, coefficients=tuple(np.polyfit(looks, velocities, DEGREE).tolist()))
+
+    def quality(self, recording):
+        looks, velocities = changes(recording)
+        left = np.square(velocities - np.polyval(self.coefficients, looks)).sum()
+        spread = np.square(velocities - velocities.mean()).sum()
+        return {"R^2": float(1 - left / spread), "points": len(looks)}
 
 
 class Accumulating(Episode):
@@ -105,16 +119,17 @@ def relative_change(signal: Tensor, last: Tensor) -> float:
     return float((signal - last).abs().mean() / last.abs().mean())
 
 
-def _changes(recording: Recording) -> np.ndarray:
-    """Returns the relative L1 changes from step to step of probe and velocity, ``(2, n)``."""
-    found = []
-    for track in recording.tracks.values():
-        if not track.looks:
-            raise ValueError(
-                "this model has no probe, so TeaCache's rule cannot be fitted to it. Give its "
-                "transformer one in the hook `fastflow_probes`."
-            )
-        for k in range(1, len(track.velocities)):
-            signals = track.looks, track.velocities
-            found.append([relative_change(signal[k], signal[k - 1]) for signal in signals])
-    return np.transpose(found)
+def changes(recording: Recording) -> np.ndarray:
+    """Returns the relative L1 changes from step to step of probe and velocity, ``(2, n)``.
+
+    Raises:
+        NoProbe: if the recorded model has no probe.
+    """
+    tracks = recording.tracks.values()
+    if not any(track.has_probe for track in tracks):
+        raise NoProbe(
+            "this model has no probe, so TeaCache's rule cannot be fitted to it. Give its "
+            "transformer one in the hook `fastflow_probes`."
+        )
+    found = [change for track in tracks for change in track.changes]
+    return torch.stack(found, dim=1).cpu().double().numpy() if found else np.empty((2, 0))

@@ -1,0 +1,115 @@
+"""Turns a comparison's directory into the tables and the figure of this folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+HERE = Path(__file__).parent
+PSNR = "psnr_db"
+COLOURS = {
+    "solvers": "#8b929a",
+    "static": "#c98b2b",
+    "teacache": "#7a5195",
+    "caches": "#2c7048",
+    "paper": "#a8402c",
+    "ours": "#24688f",
+    "hindsight": "#1f2328",
+}
+
+
+def main() -> None:
+    """Writes table.md, comparison.csv and figure.svg."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("directory", type=Path, help="what `make compare` wrote")
+    directory = parser.parse_args().directory
+    found = json.loads((directory / "comparison.json").read_text())
+    (HERE / "table.md").write_text("\n".join(tables(found)) + "\n")
+    shutil.copy(directory / "comparison.csv", HERE / "comparison.csv")
+    draw(found)
+
+
+def tables(found: dict[str, Any]):
+    """Yields the lines of a table for each target, the highest PSNR first."""
+    full = found["full"]
+    exact, score = full["reference"].get(PSNR), full["scores"].get("score")
+    yield (
+        f"The full run: {full['calls']:.0f} calls, PSNR to {found['plan']['reference_steps']} "
+        f"steps {interval(exact)} dB, score {interval(score, '.3f')}. In another batch size it is "
+        f"{interval(found['floor']['closeness'][PSNR])} dB from itself."
+    )
+    for target in sorted(found["plan"]["targets"], reverse=True):
+        lines = [line for line in found["lines"] if line["target"] == target]
+        lines.sort(key=lambda line: -line["closeness"].get(PSNR, [0])[0])
+        yield f"\n### {target} of {found['plan']['steps']} steps\n"
+        yield (
+            "| method | group | steps | calls | PSNR, dB (95 %) | SSIM | PSNR to exact, dB "
+            "| score lost (95 %) | faster by the clock (lowest to highest) "
+            "| learned on: samples (calls) | peak, MB |"
+        )
+        yield "| --- " * 11 + "|"
+        for line in lines:
+            yield f"| {' | '.join(cells(line))} |"
+
+
+def cells(line: dict[str, Any]):
+    """Yields a line's cells."""
+    yield line["method"]
+    yield line["group"]
+    if line["failure"]:
+        yield from (line["failure"], *[""] * 8)
+        return
+    yield f"{line['steps']:.1f}" + ("" if line["reached"] else " (!)")
+    yield f"{line['calls']:.1f}"
+    yield interval(line["closeness"].get(PSNR))
+    yield f"{line['closeness']['ssim'][0]:.4f}"
+    yield f"{line['reference'][PSNR][0]:.1f}" if PSNR in line["reference"] else ""
+    yield interval(line["lost"].get("score"), "+.3f")
+    yield interval(line["speedup_wall"], ".2f")
+    learned = line["learned"]
+    yield f"{learned['samples']} ({learned['calls']})" if learned.get("samples") else ""
+    yield f"{line['peak'] / 1e6:.1f}" if line["peak"] else ""
+
+
+def interval(values: list[float] | None, form: str = ".1f") -> str:
+    """Writes a mean with its interval."""
+    if not values:
+        return ""
+    mean, low, high = values
+    return f"{mean:{form}} ({low:{form}} to {high:{form}})"
+
+
+def draw(found: dict[str, Any]) -> None:
+    """Draws PSNR against calls, the best three of each group named."""
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    ax = figure.add_subplot()
+    methods: dict[str, list[dict]] = {}
+    for line in found["lines"]:
+        if not line["failure"] and line["group"] in COLOURS:
+            methods.setdefault(line["method"], []).append(line)
+    best = {}
+    for name, lines in methods.items():
+        points = np.array(sorted((line["steps"], line["closeness"][PSNR][0]) for line in lines))
+        group = lines[0]["group"]
+        dashed = (0, (3, 2)) if group == "hindsight" else "-"
+        ax.plot(*points.T, color=COLOURS[group], linewidth=1, linestyle=dashed, marker=".")
+        best.setdefault(group, []).append((points[-1, 1], name, points[-1]))
+    for group, ends in best.items():
+        _, name, at = max(ends)
+        look = {"color": COLOURS[group], "fontsize": 8}
+        ax.annotate(name, at, xytext=(5, 0), textcoords="offset points", **look)
+        ax.plot([], [], color=COLOURS[group], label=group)
+    ax.set(xlabel="network calls, in computed steps", ylabel="PSNR to the full run, dB")
+    ax.legend(frameon=False, fontsize=8)
+    ax.spines[["top", "right"]].set_visible(False)
+    figure.savefig(HERE / "figure.svg", metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""`fastflow compare`: a configuration in, a comparison's directory out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from fastflow.comparison.directory import ComparisonDirectory
+from fastflow.comparison.job import Job
+from fastflow.comparison.page import render
+from fastflow.comparison.results import Results, results
+from fastflow.comparison.settings import Plan
+from fastflow.config import Config, build, load, plain, save, settings
+from fastflow.directory import versions, writing
+from fastflow.metric import Metric
+from fastflow.model import Adapter
+from fastflow.records import Request
+from fastflow.requests import find_prompts, request
+from fastflow.settings import Settings
+from fastflow.trainer import Interrupted
+
+
+def compare(config: Config) -> Path:
+    """Runs a comparison and returns its directory.
+
+    Raises:
+        ValueError: for anything wrong with the configuration, before anything is computed.
+        DiskFull: if the disk fills; every finished row is kept.
+        Interrupted: on Ctrl-C, likewise.
+    """
+    plan = settings(config, Plan)
+    directory = None
+    if plan.resume is not None:
+        directory = ComparisonDirectory.existing(Path(plan.resume))
+        config = load(directory.path / "config.yaml")
+        plan = settings(config, Plan)
+    adapter: Adapter = build(config.model)
+    methods = {name: build(config.method[name]) for name in plan.names()}
+    metrics: list[Metric] = [build(config.metric[name]) for name in plan.metrics]
+    observers = [build(config.observer[name]) for name in plan.observers]
+    measured, tuning = two_sets(plan, adapter)
+    reasons = [metric.unavailable() for metric in metrics]
+    directory = directory or _new_directory(plan, config)
+    usable = [m for m, reason in zip(metrics, reasons, strict=True) if not reason]
+    job = Job(plan, adapter, methods, usable, measured, tuning, directory)
+    try:
+        with ExitStack() as stack:
+            watches = [
+                stack.enter_context(o.open(directory.path, plain(config))) for o in observers
+            ]
+            job.work()
+            directory.write_json("versions.json", versions(plan.device))
+            directory.write_json("left_out.json", [reason for reason in reasons if reason])
+            found = finish(directory)
+            for watch in watches:
+                watch.summary(found.to_dict(), directory.path)
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            f"Finished rows are kept; go on with: fastflow compare resume={directory.path}"
+        ) from error
+    return directory.path
+
+
+def finish(directory: ComparisonDirectory) -> Results:
+    """Writes comparison.json, comparison.csv and report.html from the rows that are there."""
+    config = load(directory.path / "config.yaml")
+    plan = settings(config, Plan)
+    asked = [(name, target) for target in plan.targets for name in plan.names()]
+    rows = [row for name, target in asked if (row := directory.row(name, target))]
+    found = results(plan, config.names.model, directory.read_json("baselines.json"), rows)
+    found.left_out += directory.read_json("left_out.json")
+    directory.write_json("comparison.json", found.to_dict())
+    directory.write_text("comparison.csv", table(found))
+    directory.write_text("report.html", render(found, directory))
+    return found
+
+
+def two_sets(plan: Plan, adapter: Adapter) -> tuple[list[Request], list[Request]]:
+    """Returns the samples to measure and those to tune on: other prompts, if there are several.
+
+    Raises:
+        ValueError: if there is no prompt, or a file of them is missing or damaged.
+    """
+    asked = Settings(
+        steps=plan.steps,
+        samples=plan.samples + plan.tuning,
+        seed=plan.seed,
+        prompt=plan.prompt,
+        prompts=plan.prompts,
+        image=plan.image,
+    )
+    prompts = find_prompts(asked, adapter)
+    cut = round(len(prompts) * plan.samples / (plan.samples + plan.tuning))
+    cut = min(max(cut, 1), max(len(prompts) - 1, 1))
+    parts = prompts[:cut], prompts[cut:] or prompts
+    first = 0, plan.samples
+    measured, tuning = (
+        [request(part[i % len(part)], start + i, asked) for i in range(count)]
+        for part, start, count in zip(parts, first, (plan.samples, plan.tuning), strict=True)
+    )
+    return measured, tuning
+
+
+def table(found: Results) -> str:
+    """Returns the lines as CSV: one column a number, intervals in three."""
+    rows = [dict(_cells(line)) for line in (found.full, found.floor, *found.lines)]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _cells(line: Any) -> Iterator[tuple[str, Any]]:
+    for f in fields(line):
+        value = getattr(line, f.name)
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                yield from _flat(f"{f.name}.{name}", inner)
+        else:
+            yield from _flat(f.name, value)
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, tuple | list):
+        yield from zip((name, f"{name}.low", f"{name}.high"), value, strict=True)
+    elif isinstance(value, dict):
+        for inner, number in value.items():
+            yield f"{name}.{inner}", number
+    else:
+        yield name, value
+
+
+def _new_directory(plan: Plan, config: Config) -> ComparisonDirectory:
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-compare-{config.names.model}"
+    directory = ComparisonDirectory.create(Path(plan.out or Path("runs") / name))
+    with writing(directory.path / "rows", "compare"):
+        save(config, directory.path / "config.yaml")
+    return directory

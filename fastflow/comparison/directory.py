@@ -1,0 +1,102 @@
+"""A comparison's directory: the truth about it, kept row by row, so that it can be resumed."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fastflow.comparison.row import Row
+from fastflow.directory import make_folder, writing
+from fastflow.files import write_whole
+from fastflow.outputs import keep, suffix
+
+
+class ComparisonDirectory:
+    """One comparison's folder and what it already holds.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path) -> ComparisonDirectory:
+        """Makes a new folder.
+
+        Raises:
+            ValueError: if it exists and is not empty.
+        """
+        make_folder(path, "compare")
+        (path / "rows").mkdir()
+        return cls(path)
+
+    @classmethod
+    def existing(cls, path: Path) -> ComparisonDirectory:
+        """Opens the folder of an earlier comparison.
+
+        Raises:
+            ValueError: if it is none.
+        """
+        if not (path / "rows").is_dir():
+            raise ValueError(f"{str(path)!r} is no comparison's directory: it has no rows.")
+        return cls(path)
+
+    def has_row(self, method: str, target: int) -> bool:
+        """Says whether a row is there with its numbers."""
+        path = self._row(method, target)
+        return path.is_file() and not json.loads(path.read_text(encoding="utf-8"))["failure"]
+
+    def keep(self, row: Row) -> None:
+        """Writes a finished row."""
+        self.write_json(self._row(row.method, row.target).relative_to(self.path), asdict(row))
+
+    def row(self, method: str, target: int) -> Row | None:
+        """Returns a row, with or without numbers; None if it was not come to yet."""
+        path = self._row(method, target)
+        return Row(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+    def keep_image(self, method: str, target: int | None, index: int, output: Any) -> None:
+        """Writes an example of what a method generated, if it is an image or a video."""
+        path = self.image(method, target, index).with_suffix(suffix(output))
+        with writing(self.path / "images", "compare"):
+            keep(output, path)
+
+    def image(self, method: str, target: int | None, index: int) -> Path:
+        """Returns where an example is kept, if it is an image."""
+        return self.path / "images" / f"{_stem(method, target)}-{index:04d}.png"
+
+    def write_json(self, name: str | Path, content: Any) -> None:
+        """Writes a JSON file as a whole."""
+        self.write_text(name, json.dumps(content, indent=1) + "\n")
+
+    def write_text(self, name: str | Path, text: str) -> None:
+        """Writes a text file as a whole."""
+        with writing(self.path / "rows", "compare"):
+            write_whole(self.path / name, text)
+
+    def read_json(self, name: str) -> Any:
+        """Reads a JSON file.
+
+        Raises:
+            ValueError: if it is not there, or damaged.
+        """
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            raise ValueError(
+                f"{self.path / name} cannot be read ({error}). If the comparison was interrupted, "
+                f"finish it with: fastflow compare resume={self.path}"
+            ) from error
+
+    def _row(self, method: str, target: int) -> Path:
+        return self.path / "rows" / f"{_stem(method, target)}.json"
+
+
+def _stem(method: str, target: int | None) -> str:
+    name = re.sub(r"[^\w.-]+", "_", method)
+    return name if target is None else f"{name}-at-{target}"

@@ -1,0 +1,189 @@
+"""The comparison itself: baselines first, then row by row, each kept once it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
+
+from tqdm import tqdm, trange
+
+from fastflow.comparison.baselines import Baselines, converged, full_runs, other_batch
+from fastflow.comparison.directory import ComparisonDirectory
+from fastflow.comparison.row import Measure, Row
+from fastflow.comparison.search import Search
+from fastflow.comparison.settings import Plan
+from fastflow.full import in_full
+from fastflow.method import Bench, Learned, Method
+from fastflow.metric import Metric
+from fastflow.model import Adapter, FlowModel
+from fastflow.recording import Recording
+from fastflow.records import Request
+
+T = TypeVar("T")
+
+
+@dataclass
+class Job:
+    """One comparison: its parts, and what it still has to do."""
+
+    plan: Plan
+    adapter: Adapter
+    methods: dict[str, Method]
+    metrics: list[Metric]
+    measured: list[Request]
+    tuning: list[Request]
+    directory: ComparisonDirectory
+    searches: dict[str, Search] = field(default_factory=dict)
+    peaks: dict[str, int] = field(default_factory=dict)
+
+    def work(self) -> None:
+        """Measures every row that is not there yet."""
+        model = self.adapter.load(self.plan.device, self.plan.dtype)
+        recording = self._record(model)
+        bench = Bench(
+            model,
+            self.plan.steps,
+            recording,
+            seed=self.plan.seed,
+            max_batch=self.plan.max_batch,
+        )
+        measure = Measure(bench, self.measured, self.metrics, self._baselines(model))
+        bench.full = measure.baselines.full
+        self._keep_baselines(measure)
+        rows = [(name, target) for target in self.plan.targets for name in self.methods]
+        with tqdm(total=len(rows), unit="row", desc="methods") as bar:
+            for name, target in rows:
+                bar.set_postfix_str(f"{name} at {target}")
+                if not self.directory.has_row(name, target):
+                    self.directory.keep(self._row(measure, name, target))
+                bar.update()
+
+    def _record(self, model: FlowModel) -> Recording:
+        size, parts = self.plan.max_batch, []
+        for start in trange(0, len(self.tuning), size, desc="tuning runs", unit="batch"):
+            parts.append(Recording.make(model, self.tuning[start : start + size], size))
+        return Recording.joined(parts)
+
+    def _baselines(self, model: FlowModel) -> Baselines:
+        plan, requests = self.plan, self.measured
+        full = self._shown(full_runs(model, requests, plan.max_batch), "full runs")
+        other = in_full(model, max_batch=other_batch(plan.max_batch)).generate(requests)
+        again = self._shown(other, "full runs, another batch")
+        reference: Iterable[tuple[int, Any]] = ()
+        if plan.reference_steps:
+            kept = self.directory.path / "reference.safetensors"
+            runs = converged(model, requests, plan.reference_steps, plan.max_batch, kept)
+            reference = self._shown(runs, f"in {plan.reference_steps} steps")
+        return Baselines(
+            {sample.request.index: sample for sample in full},
+            {sample.request.index: sample for sample in again},
+            dict(reference),
+        )
+
+    def _shown(self, samples: Iterable[T], what: str) -> Iterator[T]:
+        """Passes samples on and shows how many there were."""
+        yield from tqdm(samples, total=len(self.measured), desc=what, unit="sample")
+
+    def _keep_baselines(self, measure: Measure) -> None:
+        full, again = measure.baselines.full, measure.baselines.again
+        for index in sorted(full)[: self.plan.examples]:
+            self.directory.keep_image("full", None, index, full[index].output)
+        self.directory.write_json(
+            "baselines.json",
+            {
+                "full": [measure.of(full[i]) for i in sorted(full)],
+                "floor": [measure.of(again[i]) for i in sorted(again)],
+                "prompts": [request.prompt for request in self.measured],
+                "tasks": [request.task for request in self.measured],
+                "branches": measure.bench.model.calls_per_velocity,
+                "tuning_calls": measure.bench.tuning.calls,
+                "identical_at_zero": self._identical_at_zero(measure),
+            },
+        )
+
+    def _identical_at_zero(self, measure: Measure) -> dict[str, bool]:
+        """Says of each method that is exact at a knob of zero whether it is, bit for bit."""
+        found = {}
+        alone = in_full(measure.bench.model, max_batch=1)
+        for name, method in self.methods.items():
+            if not method.exact_at_zero or method.unavailable():
+                continue
+            (full,) = alone.generate(self.measured[:1])
+            exact = method.at(0.0)
+            learned = exact.learn(measure.bench, self.tuning)
+            (sample,) = exact.generate(measure.bench, self.measured[:1], learned)
+            found[name] = bool((sample.x == full.x).all()) and sample.calls == full.calls
+        return found
+
+    def _row(self, measure: Measure, name: str, target: int) -> Row:
+        """Measures one row; what goes wrong is written into it, and the others go on."""
+        method, bench = self.methods[name], measure.bench
+        row = Row(name, target, repr(method), method.knob.name)
+        if reason := method.unavailable():
+            row.failure = reason
+            return row
+        try:
+            row.value = self._search(measure, name).find(target)
+            method = method.at(row.value)
+            row.recipe = repr(method)
+            asked = self.measured if method.hindsight else self.tuning
+            learned = method.learn(bench, asked)
+            row.learned = {k: v for k, v in asdict(learned).items() if k != "what"}
+            with tqdm(total=len(self.measured), unit="sample", leave=False, desc=name) as bar:
+
+                def show(sample) -> None:
+                    bar.update()
+                    if sample.request.index < self.plan.examples:
+                        self.directory.keep_image(
+                            name, target, sample.request.index, sample.output
+                        )
+
+                row.samples = measure.samples(method, learned, show)
+            if not method.hindsight:
+                row.pairs = measure.pairs(method, learned, self.plan.pairs)
+            if name not in self.peaks:
+                self.peaks[name] = measure.peak(method, learned, self.plan.device)
+            row.peak = self.peaks[name]
+        except Exception as error:
+            row.samples, row.failure = [], f"{type(error).__name__}: {error}"
+            tqdm.write(f"{name} at {target} steps failed: {row.failure}")
+        return row
+
+    def _search(self, measure: Measure, name: str) -> Search:
+        """Returns the method's search, which remembers what it tried for other targets."""
+        if name not in self.searches:
+            method, bench = self.methods[name], measure.bench
+            steps_at = replayed(method, bench) if method.replays else self._live(method, bench)
+            self.searches[name] = Search(method.knob, steps_at)
+        return self.searches[name]
+
+    def _live(self, method: Method, bench: Bench) -> Callable[[float], float]:
+        """Returns how many steps a method computes, on a few tuning prompts by the network."""
+        learned: list[Learned] = []
+
+        def steps_at(value: float) -> float:
+            if not learned:
+                learned.append(method.learn(bench, self.tuning))
+            return mean_steps(method.at(value), bench, self.tuning[: self.plan.live], learned[0])
+
+        return steps_at
+
+
+def replayed(method: Method, bench: Bench) -> Callable[[float], float]:
+    """Returns how many steps a method computes, on the tuning trajectories played back."""
+    requests, played = bench.tuning.requests, bench.replayed()
+
+    def steps_at(value: float) -> float:
+        turned = method.at(value)
+        return mean_steps(turned, played, requests, turned.learn(played, requests))
+
+    return steps_at
+
+
+def mean_steps(
+    method: Method, bench: Bench, requests: Sequence[Request], learned: Learned
+) -> float:
+    """Returns the mean number of network calls, in units of those of one computed step."""
+    calls = [sample.calls for sample in method.generate(bench, requests, learned)]
+    return sum(calls) / len(calls) / bench.model.calls_per_velocity

@@ -1,0 +1,134 @@
+"""The comparison's page: one file that opens without a network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from fastflow.comparison import figures
+from fastflow.comparison.directory import ComparisonDirectory
+from fastflow.comparison.results import PSNR, Interval, Line, Results
+from fastflow.report.images import PAGE, Picture, embed
+from fastflow.report.page import content_policy
+
+_HERE = Path(__file__).parent
+_STYLE = _HERE.parent / "report" / "page.css"
+DASH = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """What one method did at one target, to look at: who computed what, and examples."""
+
+    name: str
+    note: str
+    decisions: Picture | None
+    examples: Sequence[Picture]
+
+
+@dataclass(frozen=True)
+class Section:
+    """All that is shown of one target."""
+
+    target: int
+    lines: Sequence[Line]
+    exhibits: Sequence[Exhibit]
+    open: bool
+
+
+def render(found: Results, directory: ComparisonDirectory) -> str:
+    """Returns a comparison's page as HTML.
+
+    Args:
+        found: the comparison in numbers.
+        directory: where its rows and images are.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        found=found,
+        title=title(found),
+        curves=list(figures.curves(found)),
+        sections=_sections(found, directory),
+        scores=list(found.full.scores),
+        closeness=[name for name in found.floor.closeness if name != PSNR],
+        interval=interval,
+        number=number,
+        psnr=PSNR,
+        css=Markup(_STYLE.read_text(encoding="utf-8")),
+        policy=content_policy(),
+        written=time.strftime("%Y-%m-%d %H:%M"),
+    )
+
+
+def title(found: Results) -> str:
+    """Says in one sentence what was found."""
+    if not found.findings:
+        return f"{len({line.method for line in found.lines})} methods at equal calls"
+    at = min(found.findings, key=lambda finding: abs(finding.target - 19))
+    difference = at.difference[0]
+    return (
+        f"At {at.target} of {found.plan.steps} steps {at.ours} is {abs(difference):.1f} dB "
+        f"{'closer to' if difference > 0 else 'farther from'} the full run than {at.peer}, "
+        "the best of the others"
+    )
+
+
+def _sections(found: Results, directory: ComparisonDirectory) -> list[Section]:
+    nearest = min(found.plan.targets, key=lambda target: abs(target - 19))
+    shown = len(found.plan.targets) * (1 + len(found.plan.names()))
+    budget = PAGE // max(1, shown * max(1, found.plan.examples))
+    return [
+        Section(
+            target,
+            [line for line in found.lines if line.target == target],
+            [Exhibit("full", f"{found.plan.steps} steps", None, _examples(directory, budget))]
+            + [_exhibit(line, found, directory, budget) for line in found.at(target)],
+            target == nearest,
+        )
+        for target in found.plan.targets
+    ]
+
+
+def _exhibit(line: Line, found: Results, directory: ComparisonDirectory, budget: int) -> Exhibit:
+    row = directory.row(line.method, line.target)
+    samples = row.samples if row and line.group != "solvers" else []  # those have other steps
+    note = f"{line.steps:.1f} steps" + (f", {line.psnr:.1f} dB" if line.psnr is not None else "")
+    return Exhibit(
+        line.method,
+        note,
+        figures.heat_map(samples, found.plan.steps),
+        _examples(directory, budget, line),
+    )
+
+
+def _examples(
+    directory: ComparisonDirectory, budget: int, line: Line | None = None
+) -> list[Picture]:
+    name, target = (line.method, line.target) if line else ("full", None)
+    stem = directory.image(name, target, 0).name.removesuffix("-0000.png")
+    paths = sorted((directory.path / "images").glob(f"{stem}-[0-9][0-9][0-9][0-9].*"))
+    return [picture for path in paths if (picture := embed(path, budget))]
+
+
+def interval(values: Interval | None, form: str = ".1f") -> str:
+    """Writes a mean with its interval."""
+    if values is None:
+        return DASH
+    mean, low, high = (f"{value:{form}}".replace("-", "\N{MINUS SIGN}") for value in values)
+    return f"{mean} ({low} to {high})"
+
+
+def number(value: float | None, form: str = ".1f") -> str:
+    """Writes a number, or a dash where there is none."""
+    return DASH if value is None else f"{value:{form}}".replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,320 @@
+"""Rows in numbers: means with bootstrap intervals, what had to hold, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+from fastflow.comparison.row import Row
+from fastflow.comparison.settings import Plan
+from fastflow.report.statistics import Interval, bootstrap_mean
+
+PSNR = "psnr_db"
+NO_PEERS = ("ours", "hindsight", "wrong on purpose")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the table.
+
+    Args:
+        method: its name.
+        group: the group it is shown in.
+        target: the number of computed steps it was to take.
+        steps: network calls in units of a computed step's, mean.
+        calls: network calls, guidance branches counted, mean.
+        reached: whether `steps` is within one of the target.
+        knob: the parameter that was turned, and to what.
+        closeness: by metric, mean and 95 % interval against the full run.
+        reference: likewise against the converged run.
+        scores: likewise of the task's scores.
+        lost: likewise of the difference of scores to the full run's, paired.
+        rms: the mean distance to the full run's latents.
+        seconds: the median of the denoising time of one sample alone; None if not timed.
+        speedup_wall: how many times faster than the full runs timed beside it: median, lowest,
+            highest.
+        learned: samples and calls spent before, and facts.
+        peak: bytes.
+        failed: how many samples failed.
+        failure: why there are no numbers.
+    """
+
+    method: str
+    group: str
+    target: int
+    steps: float
+    calls: float
+    reached: bool
+    knob: str
+    closeness: dict[str, Interval]
+    reference: dict[str, Interval]
+    scores: dict[str, Interval]
+    lost: dict[str, Interval]
+    rms: float | None
+    seconds: float | None
+    speedup_wall: Interval | None
+    learned: dict[str, Any]
+    peak: int | None
+    failed: int
+    failure: str = ""
+
+    @property
+    def psnr(self) -> float | None:
+        """The mean PSNR to the full run."""
+        return self.closeness[PSNR][0] if PSNR in self.closeness else None
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something that has to hold whatever the methods are worth.
+
+    Args:
+        what: what has to hold.
+        holds: whether it does; None where it could not be looked at.
+        why: what was seen.
+    """
+
+    what: str
+    holds: bool | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The best of ours beside the best of the others at one target.
+
+    Args:
+        target: the number of computed steps.
+        ours: the name of ours.
+        peer: the name of theirs.
+        psnr_ours: mean and interval.
+        psnr_peer: likewise.
+        difference: of the paired differences, ours minus theirs.
+    """
+
+    target: int
+    ours: str
+    peer: str
+    psnr_ours: Interval
+    psnr_peer: Interval
+    difference: Interval
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the two intervals do not overlap, ours above."""
+        return self.psnr_ours[1] > self.psnr_peer[2]
+
+
+@dataclass
+class Results:
+    """All that a comparison found.
+
+    Attributes:
+        full: the full run's scores and closeness to the reference.
+        floor: the full run in another batch size.
+    """
+
+    plan: Plan
+    model: str
+    branches: int
+    full: Line
+    floor: Line
+    lines: list[Line]
+    checks: list[Check] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def at(self, target: int, groups: Iterable[str] | None = None) -> list[Line]:
+        """Returns the lines with numbers at a target, of some groups or of all."""
+        wanted = None if groups is None else set(groups)
+        return [
+            line
+            for line in self.lines
+            if line.target == target
+            and not line.failure
+            and (wanted is None or line.group in wanted)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns everything as JSON knows it."""
+        content = asdict(self)
+        for finding, mine in zip(content["findings"], self.findings, strict=True):
+            finding["is_apart"] = mine.is_apart
+        return content
+
+
+def results(plan: Plan, model: str, baselines: dict[str, Any], rows: Sequence[Row]) -> Results:
+    """Puts rows into numbers.
+
+    Args:
+        plan: the comparison's settings.
+        model: the model's name.
+        baselines: what `baselines.json` holds.
+        rows: the rows there are.
+    """
+    liner = Liner(plan, baselines)
+    full = liner.line(Row("full", plan.steps, samples=baselines["full"]))
+    floor = liner.line(Row("full, another batch", plan.steps, samples=baselines["floor"]))
+    lines = [liner.line(row) for row in rows]
+    found = Results(plan, model, baselines["branches"], full, floor, lines)
+    found.left_out = list(dict.fromkeys(f"{r.method}: {r.failure}" for r in rows if r.failure))
+    found.checks = list(checks(found, baselines))
+    samples = {(row.method, row.target): row.samples for row in rows}
+    found.findings = list(findings(found, samples))
+    return found
+
+
+@dataclass
+class Liner:
+    """Makes lines of rows."""
+
+    plan: Plan
+    baselines: dict[str, Any]
+
+    def line(self, row: Row) -> Line:
+        """Returns a row in numbers."""
+        samples, branches = row.samples, self.baselines["branches"]
+        calls = _mean(sample["calls"] for sample in samples)
+        ratios = sorted(full / this for full, this in row.pairs if this > 0)
+        return Line(
+            method=row.method,
+            group=self.plan.group_of(row.method),
+            target=row.target,
+            steps=calls / branches,
+            calls=calls,
+            reached=abs(calls / branches - row.target) <= 1,
+            knob="" if row.value is None else f"{row.knob}={row.value:.4g}",
+            closeness=_intervals(samples, "closeness"),
+            reference=_intervals(samples, "reference"),
+            scores=_intervals(samples, "scores"),
+            lost=self._lost(samples),
+            rms=_mean(s["rms"] for s in samples if s["rms"] is not None) if samples else None,
+            seconds=median(this for _, this in row.pairs) if row.pairs else None,
+            speedup_wall=(median(ratios), ratios[0], ratios[-1]) if ratios else None,
+            learned=row.learned,
+            peak=row.peak,
+            failed=sum(bool(sample["failure"]) for sample in samples),
+            failure=row.failure,
+        )
+
+    def _lost(self, samples: Sequence[dict[str, Any]]) -> dict[str, Interval]:
+        """Returns the paired differences of the scores to the full run's."""
+        full = {sample["index"]: sample["scores"] for sample in self.baselines["full"]}
+        return {
+            name: bootstrap_mean(
+                [_value(s["scores"], name) - full[s["index"]][name] for s in scored]
+            )
+            for name in _names(self.baselines["full"], "scores")
+            if (scored := [s for s in samples if full[s["index"]].get(name) is not None])
+        }
+
+
+def checks(found: Results, baselines: dict[str, Any]) -> Iterable[Check]:
+    """Yields what has to hold."""
+    yield _falls(found)
+    yield _below_floor(found)
+    for name, same in baselines["identical_at_zero"].items():
+        what = f"`{name}` at a knob of 0 is the full run, bit for bit"
+        yield Check(what, same, "it is" if same else "it is not")
+    yield _broken_last(found)
+
+
+def _falls(found: Results) -> Check:
+    """With hindsight the error falls as calls rise."""
+    what = "With the hindsight best schedule the error falls as calls rise"
+    names = dict.fromkeys(line.method for line in found.lines if line.group == "hindsight")
+    wrong, seen = [], 0
+    for name in names:
+        lines = [line for line in found.lines if line.method == name and not line.failure]
+        by_calls = sorted(lines, key=lambda line: line.calls)
+        values = [line.psnr for line in by_calls if line.psnr is not None]
+        seen += len(values) > 1
+        if any(b <= a for a, b in pairwise(values)):
+            wrong.append(name)
+    why = f"not so for {', '.join(wrong)}" if wrong else f"in the PSNR of all {seen} schedules"
+    return Check(what, (not wrong) if seen else None, why if seen else "there is none")
+
+
+def _below_floor(found: Results) -> Check:
+    what = "No row is closer to the full run than the full run in another batch size"
+    lines = [line for line in found.lines if line.psnr is not None]
+    if not lines or found.floor.psnr is None:
+        return Check(what, None, "nothing was measured")
+    best = max(lines, key=lambda line: line.psnr or 0.0)
+    why = f"{found.floor.psnr:.1f} dB; the closest row, {best.method}, has {best.psnr:.1f} dB"
+    return Check(what, (best.psnr or 0.0) <= found.floor.psnr, why)
+
+
+def _broken_last(found: Results) -> Check:
+    what = "A method that is wrong on purpose comes last"
+    wrong, seen = [], 0
+    for target in found.plan.targets:
+        lines = [line for line in found.at(target) if line.psnr is not None]
+        broken = [line for line in lines if line.group == "wrong on purpose"]
+        others = [line for line in lines if line.group != "wrong on purpose"]
+        if broken and others:
+            seen += 1
+            worst = min(line.psnr or 0.0 for line in others)
+            if max(line.psnr or 0.0 for line in broken) >= worst:
+                wrong.append(str(target))
+    if not seen:
+        return Check(what, None, "there is none")
+    return Check(what, not wrong, f"not at {', '.join(wrong)}" if wrong else "at every target")
+
+
+def findings(found: Results, samples: dict[tuple[str, int], list]) -> Iterable[Finding]:
+    """Yields, target by target, the best of ours beside the best of the others."""
+    peers = [group for group in [*found.plan.groups, "others"] if group not in NO_PEERS]
+    for target in found.plan.targets:
+        ours = _best(found.at(target, ["ours"]))
+        peer = _best(line for line in found.at(target, peers) if line.reached)
+        if ours is None or peer is None:
+            continue
+        mine = _by_index(samples[ours.method, target])
+        theirs = _by_index(samples[peer.method, target])
+        yield Finding(
+            target,
+            ours.method,
+            peer.method,
+            ours.closeness[PSNR],
+            peer.closeness[PSNR],
+            bootstrap_mean([mine[i] - theirs[i] for i in mine]),
+        )
+
+
+def _best(lines: Iterable[Line]) -> Line | None:
+    """Returns the line of the highest PSNR that does not take more calls than it was to."""
+    fair = [line for line in lines if line.psnr is not None and line.steps <= line.target + 1]
+    return max(fair, key=lambda line: line.psnr or 0.0, default=None)
+
+
+def _by_index(samples: Sequence[dict[str, Any]]) -> dict[int, float]:
+    return {sample["index"]: _value(sample["closeness"], PSNR) for sample in samples}
+
+
+def _intervals(samples: Sequence[dict[str, Any]], part: str) -> dict[str, Interval]:
+    """Returns mean and interval of every metric, over the samples it speaks of.
+
+    A failed sample has no output to measure; it counts as 0 in the PSNR, and not in the others.
+    """
+    found = {}
+    for name in _names(samples, part):
+        counted = [s for s in samples if s[part].get(name) is not None or name == PSNR]
+        found[name] = bootstrap_mean([_value(s[part], name) for s in counted])
+    return found
+
+
+def _names(samples: Sequence[dict[str, Any]], part: str) -> list[str]:
+    return list(dict.fromkeys(name for sample in samples for name in sample[part]))
+
+
+def _value(measured: dict[str, float | None], name: str) -> float:
+    return measured.get(name) or 0.0
+
+
+def _mean(values: Iterable[float]) -> float:
+    numbers = list(values)
+    return sum(numbers) / len(numbers) if numbers else 0.0

@@ -1,0 +1,145 @@
+"""One row of a comparison: one method at one number of calls, measured sample by sample."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from fastflow.comparison.baselines import Baselines
+from fastflow.comparison.memory_use import peak_bytes
+from fastflow.full import in_full
+from fastflow.method import Bench, Learned, Method
+from fastflow.metric import Metric
+from fastflow.records import Request, Sample
+
+IDENTICAL = 99.0  # dB; what counts for identical images, whose PSNR is infinite
+
+
+@dataclass
+class Row:
+    """What was measured of one method at one target.
+
+    Args:
+        method: its name.
+        target: the number of computed steps it was to take.
+        recipe: its parameters, the knob's among them.
+        knob: the parameter that was turned.
+        value: to what.
+        samples: one dictionary a sample: index, calls, computed, closeness (metrics against the
+            full run), reference (against the converged run), scores, rms (distance to the full
+            run's latents), failure.
+        learned: samples and calls spent before, and facts found on the way.
+        pairs: seconds of denoising, ``(full, this)``, interleaved.
+        peak: bytes over what was there before; None where not measured.
+        failure: why there are no numbers; empty if there are.
+    """
+
+    method: str
+    target: int
+    recipe: str = ""
+    knob: str = ""
+    value: float | None = None
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    learned: dict[str, Any] = field(default_factory=dict)
+    pairs: list[tuple[float, float]] = field(default_factory=list)
+    peak: int | None = None
+    failure: str = ""
+
+
+@dataclass
+class Measure:
+    """Measures methods on the same requests, against the same baselines.
+
+    Args:
+        bench: what methods are given.
+        requests: the samples to measure.
+        metrics: what is measured of outputs.
+        baselines: what they are compared with.
+    """
+
+    bench: Bench
+    requests: Sequence[Request]
+    metrics: Sequence[Metric]
+    baselines: Baselines
+
+    def samples(
+        self, method: Method, learned: Learned, show: Callable[[Sample], None]
+    ) -> list[dict[str, Any]]:
+        """Generates every request by a method; returns what was measured, in their order."""
+        found = []
+        for sample in method.generate(self.bench, self.requests, learned):
+            found.append(self.of(sample))
+            show(sample)
+        return sorted(found, key=lambda row: row["index"])
+
+    def of(self, sample: Sample) -> dict[str, Any]:
+        """Measures one sample."""
+        index, request = sample.request.index, self.bench.full[sample.request.index].request
+        full = self.bench.full[index]
+        reference = self.baselines.reference.get(index)
+        scores: dict[str, float] = {}
+        if sample.output is not None:
+            for metric in self.metrics:
+                scores |= metric.score(sample.output, request)
+        return {
+            "index": index,
+            "calls": sample.calls,
+            "computed": list(sample.computed),
+            "closeness": self._closeness(sample.output, full.output),
+            "reference": self._closeness(sample.output, reference),
+            "scores": _finite(scores),
+            "rms": _distance(sample, full),
+            "failure": sample.failure,
+        }
+
+    def _closeness(self, output: Any, other: Any) -> dict[str, float | None]:
+        found: dict[str, float] = {}
+        if output is not None and other is not None:
+            for metric in self.metrics:
+                found |= metric.compare(output, other)
+        return _finite(found)
+
+    def pairs(self, method: Method, learned: Learned, count: int) -> list[tuple[float, float]]:
+        """Times a method beside the full run, one sample at a time, the order alternating."""
+        alone = replace(self.bench, max_batch=1)
+        found = []
+        for i in range(count):
+            request = self.requests[i % len(self.requests)]
+
+            def full(request=request) -> float:
+                (sample,) = in_full(alone.model, max_batch=1).generate([request])
+                return sample.seconds.denoise
+
+            def this(request=request) -> float:
+                (sample,) = method.generate(alone, [request], learned)
+                return sample.seconds.denoise
+
+            if i % 2:
+                mine, plain = this(), full()
+            else:
+                plain, mine = full(), this()
+            found.append((plain, mine))
+        return found
+
+    def peak(self, method: Method, learned: Learned, device: str) -> int:
+        """Returns the peak memory of one sample alone, in bytes."""
+        alone = replace(self.bench, max_batch=1)
+        return peak_bytes(lambda: list(method.generate(alone, self.requests[:1], learned)), device)
+
+
+def _distance(sample: Sample, full: Sample) -> float | None:
+    """Returns the root mean square difference of the final latents."""
+    if sample.x is None or full.x is None or sample.x.shape != full.x.shape:
+        return None
+    rms = float((sample.x.float() - full.x.float()).square().mean().sqrt())
+    return rms if math.isfinite(rms) else None
+
+
+def _finite(measured: dict[str, float]) -> dict[str, float | None]:
+    """JSON has no infinity: the PSNR of identical outputs is written as `IDENTICAL`."""
+    return {
+        name: value if math.isfinite(value) else (IDENTICAL if value > 0 else None)
+        for name, value in measured.items()
+    }

@@ -1,0 +1,50 @@
+"""A method that is wrong on purpose: a comparison that does not put it last is itself wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fastflow.corrector import NoCorrection
+from fastflow.extrapolator import Extrapolator
+from fastflow.method import Bench, Knob, Learned, Method
+from fastflow.records import Request, Sample
+from fastflow.sampler import Sampler
+from fastflow_plugins.policies.static import Uniform
+
+
+@dataclass(frozen=True)
+class Backwards(Extrapolator):
+    """Goes back the way it came."""
+
+    @property
+    def depth(self):
+        return 1
+
+    def weights(self, times, t):
+        return (-1.0,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken(Method):
+    """Takes skipped steps with the last velocity's sign turned: wrong on purpose.
+
+    Args:
+        calls: how many steps are computed, evenly spread.
+    """
+
+    calls: int = 19
+
+    def __post_init__(self):
+        if self.calls < 2:
+            raise ValueError(f"`calls` must be 2 or more, got {self.calls}.")
+
+    @property
+    def knob(self) -> Knob:
+        return Knob("calls", calls=True)
+
+    def generate(
+        self, bench: Bench, requests: Sequence[Request], learned: Learned
+    ) -> Iterator[Sample]:
+        parts = Uniform(calls=self.calls), Backwards(), NoCorrection()
+        yield from Sampler(bench.model, *parts, max_batch=bench.max_batch).generate(requests)

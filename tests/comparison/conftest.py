@@ -1,0 +1,74 @@
+"""Runs `fastflow compare` in this process, on the mixture, with a few quick methods."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fastflow.cli import main
+
+FEW = "methods=[euler,uniform,random_arms,ucb,plan,best_linear_corrected,broken]"
+QUICK = ("model=mixture", "steps=20", "targets=[12,6]", "samples=5", "tuning=8", "pairs=1")
+
+
+@dataclass
+class Done:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+    path: Path
+
+    @property
+    def found(self):
+        return json.loads((self.path / "comparison.json").read_text())
+
+    @property
+    def table(self):
+        with (self.path / "comparison.csv").open() as file:
+            return list(csv.DictReader(file))
+
+    def line(self, method, target):
+        (line,) = [
+            line
+            for line in self.found["lines"]
+            if (line["method"], line["target"]) == (method, target)
+        ]
+        return line
+
+
+@pytest.fixture(scope="session")
+def compare_into():
+    """Returns a function that runs `fastflow compare` into a folder."""
+
+    def run(path, *overrides, capsys=None):
+        own = () if any(o.startswith("resume=") for o in overrides) else (f"out={path}",)
+        given = {o.partition("=")[0] for o in overrides}
+        usual = (*QUICK, "reference_steps=60", FEW)
+        rest = [o for o in usual if o.partition("=")[0] not in given and own]
+        status = main(["compare", *rest, *own, *overrides])
+        captured = capsys.readouterr() if capsys else None
+        return Done(
+            status, captured.out if captured else "", captured.err if captured else "", path
+        )
+
+    return run
+
+
+@pytest.fixture
+def compare(compare_into, tmp_path, capsys):
+    """Returns a function that runs `fastflow compare` with overrides into a new folder."""
+
+    def run(*overrides, out="comparison"):
+        return compare_into(tmp_path / out, *overrides, capsys=capsys)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def done(compare_into, tmp_path_factory):
+    """One comparison that many tests look at."""
+    return compare_into(tmp_path_factory.mktemp("compare") / "done")

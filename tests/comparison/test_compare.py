@@ -1,0 +1,178 @@
+"""`fastflow compare`: equal calls, one noise, what has to hold, and a page."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from fastflow.cli import main
+from fastflow.comparison.job import Job
+from fastflow_plugins.methods.solver import Solver
+
+SEARCHED = ("random_arms", "ucb")
+METHODS = ("euler", "uniform", *SEARCHED, "plan", "best_linear_corrected", "broken")
+
+
+def test_every_method_is_at_every_target(done):
+    assert done.status == 0
+    seen = [(line["method"], line["target"]) for line in done.found["lines"]]
+    assert seen == [(method, target) for target in (12, 6) for method in METHODS]
+    assert not any(line["failure"] for line in done.found["lines"])
+
+
+@pytest.mark.parametrize("target", [12, 6])
+@pytest.mark.parametrize("method", ["euler", "uniform", "plan", "best_linear_corrected", "broken"])
+def test_methods_whose_knob_is_the_calls_take_exactly_those(done, method, target):
+    line = done.line(method, target)
+    learning = method == "plan"
+    assert line["steps"] == target
+    assert line["reached"]
+    assert (line["learned"]["samples"] > 0) == (learning or method.startswith("best"))
+
+
+@pytest.mark.parametrize("method", SEARCHED)
+def test_others_come_near_on_samples_that_the_search_has_not_seen(done, method):
+    for target in (12, 6):
+        line = done.line(method, target)
+        assert line["steps"] == pytest.approx(target, abs=2)
+        assert line["reached"] == (abs(line["steps"] - target) <= 1)
+        assert line["knob"].startswith("policy.")
+
+
+def test_counts_are_those_of_the_samples(done):
+    for line in done.found["lines"]:
+        row = json.loads(
+            (done.path / f"rows/{line['method']}-at-{line['target']}.json").read_text()
+        )
+        assert [sample["index"] for sample in row["samples"]] == list(range(5))
+        calls = [sample["calls"] for sample in row["samples"]]
+        assert line["calls"] == sum(calls) / 5
+        assert calls == [len(sample["computed"]) for sample in row["samples"]]
+
+
+def test_what_has_to_hold_holds(done):
+    checks = {check["what"]: check["holds"] for check in done.found["checks"]}
+    assert len(checks) == 3
+    assert all(holds is True for holds in checks.values()), done.found["checks"]
+
+
+def test_the_finding_names_the_best_of_ours_and_of_the_others(done):
+    for finding in done.found["findings"]:
+        assert finding["ours"] in ("ucb", "plan")
+        assert finding["peer"] in ("euler", "uniform", "random_arms")
+        mine, theirs = finding["psnr_ours"], finding["psnr_peer"]
+        assert finding["difference"][0] == pytest.approx(mine[0] - theirs[0])
+        assert finding["is_apart"] == (mine[1] > theirs[2])
+
+
+def test_time_memory_and_the_converged_run_are_measured(done):
+    for line in done.found["lines"]:
+        hindsight = line["group"] == "hindsight"
+        assert (line["speedup_wall"] is None) == hindsight
+        assert line["peak"] > 0
+        assert line["reference"]["psnr_db"][0] > 0
+    assert done.found["full"]["reference"]["psnr_db"][0] > 20
+
+
+def test_the_table_says_the_same(done):
+    rows = {(row["method"], row["target"]): row for row in done.table}
+    assert len(rows) == 2 + 2 * len(METHODS)
+    for line in done.found["lines"]:
+        row = rows[line["method"], str(line["target"])]
+        assert float(row["closeness.psnr_db"]) == line["closeness"]["psnr_db"][0]
+        assert float(row["closeness.psnr_db.high"]) == line["closeness"]["psnr_db"][2]
+
+
+def test_the_page_opens_without_a_network(done):
+    page = (done.path / "report.html").read_text()
+    assert 'src="http' not in page
+    assert page.count("<svg") == 3
+    for method in METHODS:
+        assert page.count(f"Steps computed by {method},") == (0 if method == "euler" else 2)
+        assert page.count(f'alt="Example 1 of {method}"') == 2
+
+
+def test_the_report_can_be_written_again(done, capsys):
+    before = (done.path / "report.html").read_text()
+    (done.path / "report.html").unlink()
+    assert main(["report", str(done.path)]) == 0
+    assert (done.path / "report.html").read_text().count("<svg") == before.count("<svg")
+
+
+def test_an_interrupted_comparison_keeps_its_rows_and_goes_on(done, compare, monkeypatch):
+    plain, made = Job._row, []
+
+    def interrupted(job, measure, name, target):
+        if name == "ucb":
+            raise KeyboardInterrupt
+        made.append((name, target))
+        return plain(job, measure, name, target)
+
+    monkeypatch.setattr(Job, "_row", interrupted)
+    stopped = compare()
+    assert stopped.status == 130
+    assert f"go on with: fastflow compare resume={stopped.path}" in stopped.err
+    monkeypatch.setattr(Job, "_row", lambda *call: made.append(call[2:]) or plain(*call))
+    resumed = compare(f"resume={stopped.path}")
+    assert resumed.status == 0
+    assert len(made) == len(set(made)) == 2 * len(METHODS)
+    for method in METHODS:
+        assert resumed.line(method, 6)["closeness"] == done.line(method, 6)["closeness"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failing(Solver):
+    """Fails."""
+
+    def generate(self, bench, requests, learned):
+        raise RuntimeError("out of luck")
+        yield
+
+
+def test_a_method_that_fails_is_said_to_and_the_others_go_on(compare, monkeypatch):
+    from fastflow_plugins.methods import solver
+
+    monkeypatch.setattr(solver.Solver, "generate", Failing.generate)
+    tried = compare("methods=[euler,uniform]", "targets=[6]", "pairs=0", "reference_steps=0")
+    assert tried.status == 0
+    assert tried.line("euler", 6)["failure"] == "RuntimeError: out of luck"
+    assert tried.line("uniform", 6)["steps"] == 6
+    assert "euler: RuntimeError: out of luck" in tried.out
+    monkeypatch.undo()
+    again = compare(f"resume={tried.path}")
+    assert again.line("euler", 6)["steps"] == 6
+
+
+def test_a_model_without_blocks_has_rows_that_say_so(compare):
+    tried = compare("methods=[first_block_cache]", "targets=[6]", "pairs=0", "reference_steps=0")
+    assert tried.status == 0
+    assert "no transformer" in tried.line("first_block_cache", 6)["failure"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["methods=[uniformm]"], "there is no method named 'uniformm'. Did you mean 'uniform'"),
+        (["targets=[60]"], "`targets` must be from 2 to `steps` = 20, got 60."),
+        (["targets=[]"], "`targets` is empty."),
+        (["methods=[]"], "`methods` is empty."),
+        (["samples=0"], "`samples` must be 1 or more, got 0."),
+        (["pairs=-1"], "`pairs` must be 0 or more, got -1."),
+        (["method.ucb.policy.gama=1"], "there is no setting `method.ucb.policy.gama`."),
+        (["stepz=3"], "there is no setting `stepz`. Did you mean `steps`?"),
+        (["prompts=nowhere.txt"], "`prompts` 'nowhere.txt' does not exist."),
+        (["resume=nowhere"], "'nowhere' is no comparison's directory: it has no rows."),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_computed(compare, overrides, message):
+    tried = compare(*overrides)
+    assert tried.status == 2
+    assert message in " ".join(tried.err.split())
+    assert not tried.path.exists()
+
+
+def test_nothing_is_overwritten(compare):
+    first = compare("methods=[uniform]", "targets=[6]", "pairs=0", "reference_steps=0")
+    again = compare("methods=[uniform]", "targets=[6]")
+    assert (first.status, again.status) == (0, 2)
+    assert "exists already, and nothing is overwritten" in again.err

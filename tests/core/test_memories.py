@@ -1,0 +1,141 @@
+"""The memories of one pipeline: apart for each grid, in one file."""
+
+import json
+
+import pytest
+
+from fastflow.memories import Memories
+from fastflow.records import Lesson
+from fastflow.testing import drive, uneven
+from fastflow_plugins.policies.never import Never
+from fastflow_plugins.policies.ucb import UCB
+
+POLICY = UCB(arms=(0, 1, 2))
+KEY = {"pipeline": "Tiny", "extrapolator": "linear"}
+SHORT, LONG = uneven(10), uneven(16)
+
+
+def learned():
+    """Returns memories that have learned from two calls on one grid and one on another."""
+    memories = Memories(POLICY, KEY)
+    for grid in (SHORT, LONG, SHORT):
+        teach(memories, grid)
+    return memories
+
+
+def teach(memories, grid):
+    memory = memories.of(grid)
+    lesson = drive(POLICY, grid, memory=memory).lesson
+    POLICY.learn(memory, lesson)
+
+
+def test_each_grid_has_a_memory_of_its_own_and_keeps_it():
+    memories = learned()
+    assert memories.of(SHORT) is memories.of(uneven(10))
+    assert memories.of(SHORT) is not memories.of(LONG)
+    assert (memories.of(SHORT).samples, memories.of(LONG).samples) == (2, 1)
+    assert memories.samples == 3
+
+
+def test_the_key_of_the_pipeline_is_part_of_every_memorys():
+    memory = learned().of(SHORT)
+    assert KEY.items() <= memory.key.items()
+    assert memory.key["grid"] == SHORT.digest
+
+
+def test_saved_and_loaded_they_are_the_same(tmp_path):
+    memories, path = learned(), tmp_path / "memories.json"
+    memories.save(path)
+    again = Memories(POLICY, KEY).load(path)
+    assert again.samples == 3
+    assert again.to_list() == json.loads(path.read_text())["memories"]
+    assert again.of(LONG).to_dict() == memories.of(LONG).to_dict()
+    assert again.of(SHORT).to_dict() == memories.of(SHORT).to_dict()
+    assert again.samples == 3
+
+
+def test_what_was_loaded_and_never_met_is_saved_again(tmp_path):
+    memories, path = learned(), tmp_path / "memories.json"
+    memories.save(path)
+    again = Memories(POLICY, KEY).load(path)
+    teach(again, LONG)
+    again.save(path)
+    third = Memories(POLICY, KEY).load(path)
+    assert third.samples == 4
+    assert third.of(SHORT).to_dict() == memories.of(SHORT).to_dict()
+
+
+def test_loading_replaces_what_was_learned_on_the_same_grid(tmp_path):
+    memories, path = learned(), tmp_path / "memories.json"
+    memories.save(path)
+    other = Memories(POLICY, KEY)
+    teach(other, SHORT)
+    other.load(path)
+    assert other.of(SHORT).to_dict() == memories.of(SHORT).to_dict()
+
+
+def test_frozen_all_of_them_are(tmp_path):
+    memories, path = learned(), tmp_path / "memories.json"
+    assert memories.freeze() is memories
+    assert memories.of(SHORT).frozen
+    assert memories.of(uneven(12)).frozen
+    memories.save(path)
+    assert not Memories(POLICY, KEY).load(path).of(SHORT).frozen
+
+
+def test_a_memory_of_a_single_run_can_be_loaded(tmp_path):
+    memories, path = learned(), tmp_path / "memory.json"
+    memories.of(SHORT).save(path)
+    again = Memories(POLICY, KEY).load(path)
+    assert again.of(SHORT).to_dict() == memories.of(SHORT).to_dict()
+    assert again.samples == 2
+
+
+def test_those_of_another_pipeline_are_refused_with_what_differs(tmp_path):
+    path = tmp_path / "memories.json"
+    learned().save(path)
+    other = Memories(POLICY, KEY | {"pipeline": "Other"})
+    message = "this memory cannot be loaded: .*pipeline: here 'Other', there 'Tiny'"
+    with pytest.raises(ValueError, match=message):
+        other.load(path)
+    assert other.samples == 0
+
+
+def test_those_of_other_arms_are_refused_when_their_grid_is_met(tmp_path):
+    path = tmp_path / "memories.json"
+    learned().save(path)
+    other = Memories(UCB(arms=(0, 1)), KEY).load(path)
+    with pytest.raises(ValueError, match=r"arms: here \[0, 1\], there \[0, 1, 2\]"):
+        other.of(SHORT)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not a whole JSON file"),
+        ("[]", "is not a memory of this policy"),
+        ('{"memories": [{}]}', "is not a memory of this policy"),
+        (None, "does not exist"),
+    ],
+)
+def test_a_damaged_file_is_refused_by_name(tmp_path, content, message):
+    path = tmp_path / "memories.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ValueError, match=f"^`memory` '{path}' {message}"):
+        Memories(POLICY, KEY).load(path)
+
+
+def test_the_summary_names_every_grid_and_its_calls():
+    summary = learned().summary()
+    assert f"grid {SHORT.digest}, 2 calls\n" in summary
+    assert f"grid {LONG.digest}, 1 calls\n" in summary
+    assert Memories(POLICY, KEY).summary() == "nothing learned yet"
+
+
+def test_a_policy_that_learns_nothing_has_nothing_to_save(tmp_path):
+    memories, path = Memories(Never(), KEY), tmp_path / "memories.json"
+    Never().learn(memories.of(SHORT), Lesson())
+    assert memories.to_list() == []
+    memories.save(path)
+    assert Memories(Never(), KEY).load(path).samples == 0
