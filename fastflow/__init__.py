@@ -2,6 +2,7 @@
 
 from fastflow.bandit import Bandit, greedy
 from fastflow.catalog import PluginError, installed
+from fastflow.clip import Clip
 from fastflow.corrector import Corrector
 from fastflow.extrapolator import Extrapolator
 from fastflow.grid import Grid
@@ -27,6 +28,7 @@ __all__ = [
     "Adapter",
     "ArmStats",
     "Bandit",
+    "Clip",
     "Corrector",
     "Episode",
     "Extrapolator",

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
-from PIL import Image
 
 from fastflow.files import write_whole
 from fastflow.gram import from_lists
 from fastflow.observer import Observer, Watch
+from fastflow.outputs import keep
 from fastflow.records import Lesson, Observation, Sample
 
-PACKAGES = ("fastflow", "torch", "diffusers", "transformers", "lightning", "torchmetrics")
+PACKAGES = ("fastflow", "torch", "diffusers", "transformers", "lightning", "torchmetrics", "av")
 
 
 class DiskFull(RuntimeError):
@@ -177,8 +177,7 @@ class Lines:
                 (row["image_full"], full and full.output),
             )
             for name, image in images:
-                if isinstance(image, Image.Image):
-                    image.save(self.run_dir / name)
+                keep(image, self.run_dir / str(name))
             for seen, reward in zip(sample.lesson.observations, rewards, strict=True):
                 chance = sample.propensities.get(seen.step, 1.0) if seen.taken else None
                 line = {"sample": row["index"], **asdict(seen)}

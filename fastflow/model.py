@@ -56,7 +56,7 @@ class FlowModel(ABC):
 
     @abstractmethod
     def decode(self, x: Tensor, problem: Problem) -> Any:
-        """Turns final latents ``(1, ...)`` into the output: a PIL image for image models."""
+        """Turns final latents ``(1, ...)`` into the output: a PIL image, or a `Clip`."""
 
     @property
     def network(self) -> Any:

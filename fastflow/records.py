@@ -136,7 +136,7 @@ class Sample:
 
     Args:
         request: what was asked.
-        output: the decoded output (a PIL image for image models), or None where it failed.
+        output: the decoded output (a PIL image, or a `Clip`), or None where it failed.
         x: the final latents ``(1, ...)`` at sigma = 0.
         computed: the steps at which the model was called.
         calls: network calls: the guidance branches of the computed steps.

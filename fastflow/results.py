@@ -12,6 +12,7 @@ from fastflow.gram import to_lists
 from fastflow.memory import Memory
 from fastflow.metric import Metric
 from fastflow.observer import Watch
+from fastflow.outputs import suffix
 from fastflow.records import Request, Sample
 from fastflow.sampler import Sampler
 
@@ -84,8 +85,8 @@ class Results:
             "metrics": _finite(measured),
             "metrics_full": _finite(measured_full) if full else None,
             "image_source": f"{name}_source.png" if request.image is not None else None,
-            "image": f"{name}.png" if sample.output is not None else None,
-            "image_full": f"{name}_full.png" if full and full.output is not None else None,
+            "image": _file(name, sample.output),
+            "image_full": full and _file(f"{name}_full", full.output),
             "failure": sample.failure,
             "velocity_change": _changes(full),
         }
@@ -93,6 +94,11 @@ class Results:
             row["gram"] = to_lists(sample.lesson.gram)
         rewards = self.sampler.policy.rewards(memory, sample.lesson.observations)
         return Result(sample, full, row, rewards)
+
+
+def _file(name: str, output: Any) -> str | None:
+    """Returns the file that an output is kept in, from the run directory."""
+    return None if output is None else name + suffix(output)
 
 
 def _finite(values: dict[str, float]) -> dict[str, float | None]:

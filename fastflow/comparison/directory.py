@@ -8,11 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from fastflow.comparison.row import Row
 from fastflow.directory import make_folder, writing
 from fastflow.files import write_whole
+from fastflow.outputs import keep, suffix
 
 
 class ComparisonDirectory:
@@ -62,13 +61,13 @@ class ComparisonDirectory:
         return Row(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
     def keep_image(self, method: str, target: int | None, index: int, output: Any) -> None:
-        """Writes an example of what a method generated, if it is an image."""
-        if isinstance(output, Image.Image):
-            with writing(self.path / "images", "compare"):
-                output.save(self.image(method, target, index))
+        """Writes an example of what a method generated, if it is an image or a video."""
+        path = self.image(method, target, index).with_suffix(suffix(output))
+        with writing(self.path / "images", "compare"):
+            keep(output, path)
 
     def image(self, method: str, target: int | None, index: int) -> Path:
-        """Returns where an example is kept."""
+        """Returns where an example is kept, if it is an image."""
         return self.path / "images" / f"{_stem(method, target)}-{index:04d}.png"
 
     def write_json(self, name: str | Path, content: Any) -> None:

@@ -121,7 +121,7 @@ def _examples(
 ) -> list[Picture]:
     name, target = (line.method, line.target) if line else ("full", None)
     stem = directory.image(name, target, 0).name.removesuffix("-0000.png")
-    paths = sorted((directory.path / "images").glob(f"{stem}-[0-9][0-9][0-9][0-9].png"))
+    paths = sorted((directory.path / "images").glob(f"{stem}-[0-9][0-9][0-9][0-9].*"))
     return [picture for path in paths if (picture := embed(path, budget))]
 
 

@@ -81,9 +81,9 @@ def decisions(run: Run) -> Chart | None:
     )
     return Chart(
         "Decisions",
-        "Each row is a sample, read from noise (left) to image (right): grey steps called the "
-        "network, coloured stretches were skipped, and the stronger the colour, the longer the "
-        f"stretch.{thinned}",
+        f"Each row is a sample, read from noise (left) to {run.outputs[:-1]} (right): grey steps "
+        "called the network, coloured stretches were skipped, and the stronger the colour, the "
+        f"longer the stretch.{thinned}",
         draw(
             "decisions", f"Decisions by sample and step; {share:.0%} skipped.", (9.6, height), plot
         ),
@@ -149,7 +149,7 @@ def fidelity(run: Run) -> Chart | None:
         ax.set_ylabel("PSNR (dB)")
         ax.margins(y=0.12)
 
-    also = "; triangles at the top are images identical to the full run's" if same else ""
+    also = f"; triangles at the top are {run.outputs} identical to the full run's" if same else ""
     return Chart(
         "Learning curve: fidelity",
         "Dots are each sample's PSNR to the full run from the same noise, the line is the mean "

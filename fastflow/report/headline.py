@@ -94,7 +94,7 @@ def title(run: Run) -> str:
         return f"{calls}, but at a lower score"
     if psnr is not None:
         return f"{calls}, at {psnr:.1f} dB PSNR to the full run"
-    return f"{calls}, identical images" if identical else calls
+    return f"{calls}, identical {run.outputs}" if identical else calls
 
 
 def tiles(run: Run) -> list[Tile]:
@@ -137,7 +137,11 @@ def _psnr(run: Run) -> Tile | None:
     value, worst = run.number("psnr_db"), run.number("psnr_db_min")
     same = int(run.number("psnr_db_identical") or 0)
     if value is None:
-        return Tile("PSNR to the full run", "∞", f"all {same} images identical") if same else None
+        return (
+            Tile("PSNR to the full run", "∞", f"all {same} {run.outputs} identical")
+            if same
+            else None
+        )
     parts = [f"lowest {worst:.1f}"] if worst is not None else []
     parts += [f"{same} identical left out"] if same else []
     return Tile("PSNR to the full run", f"{value:.1f} dB", "; ".join(parts))

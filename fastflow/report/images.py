@@ -1,4 +1,4 @@
-"""Images as data URIs, small enough that a page of many stays light."""
+"""Images and videos as data URIs, small enough that a page of many stays light."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
+
+from fastflow.outputs import VIDEO
+from fastflow.report.clips import gif
 
 LARGEST = 512  # pixels of the longer side
 PAGE = 5_500_000  # bytes for all images of a page, before base64 makes them a third larger
@@ -30,12 +33,15 @@ class Picture:
 
 
 def embed(path: Path, budget: int) -> Picture | None:
-    """Reads an image and returns it for the page, or None where it cannot be read.
+    """Reads an image or a video and returns it for the page, or None where it cannot be read.
 
     Args:
-        path: an image file.
+        path: the file.
         budget: bytes it should not exceed; met by a smaller size and quality, down to 192 pixels.
     """
+    if path.suffix == VIDEO:
+        found = gif(path, budget)
+        return found and _picture(found[0], "gif", found[1])
     try:
         with Image.open(path) as opened:
             image = opened.convert("RGB")
@@ -51,8 +57,12 @@ def embed(path: Path, budget: int) -> Picture | None:
             data = _encoded(image, "JPEG", quality=quality, optimize=True)
             if len(data) <= budget:
                 break
+    return _picture(data, kind, image.size)
+
+
+def _picture(data: bytes, kind: str, size: tuple[int, int]) -> Picture:
     text = base64.b64encode(data).decode("ascii")
-    return Picture(f"data:image/{kind};base64,{text}", *image.size)
+    return Picture(f"data:image/{kind};base64,{text}", *size)
 
 
 def _encoded(image: Image.Image, kind: str, **options: object) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from fastflow.outputs import VIDEO
 from fastflow.report.entry import Entry
 from fastflow.summary import LAST, summarise
 
@@ -54,6 +55,12 @@ class Run:
     def good(self) -> tuple[Entry, ...]:
         """The samples that did not fail."""
         return tuple(entry for entry in self.entries if not entry.failure)
+
+    @property
+    def outputs(self) -> str:
+        """What the samples are: images or videos."""
+        names = (str(entry.row["image"]) for entry in self.entries)
+        return "videos" if any(name.endswith(VIDEO) for name in names) else "images"
 
     @property
     def branches(self) -> float:

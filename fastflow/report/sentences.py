@@ -95,7 +95,8 @@ def _say_fidelity(run: Run) -> Iterator[str]:
     same = int(run.number("psnr_db_identical") or 0)
     if value is not None:
         bounds = run.interval("psnr_db")
-        yield f"The images are {value:.1f} dB PSNR from those of the full run with the same noise"
+        yield f"The {run.outputs} are {value:.1f} dB PSNR from those of the full run with the "
+        yield "same noise"
         yield f"(95 % interval {between(bounds, '{:.1f}')}):" if bounds else ":"
         yield f"{_seen(value)}."
     if value is not None and worst is not None:
@@ -103,8 +104,8 @@ def _say_fidelity(run: Run) -> Iterator[str]:
         count = f"{below} of {len(run.good)}" if below else "none"
         yield f"The lowest is {worst:.1f} dB; {count} fell below 30 dB, where changes are plain."
     if same:
-        verb = "is" if same == 1 else "are"
-        yield f"{_count(same, 'image')} {verb} identical to the full run's and not in that mean."
+        which = f"{_count(same, run.outputs[:-1])} {'is' if same == 1 else 'are'}"
+        yield f"{which} identical to the full run's and not in that mean."
 
 
 def _seen(psnr: float) -> str:
@@ -121,7 +122,8 @@ def _seen(psnr: float) -> str:
 def _say_score(run: Run) -> Iterator[str]:
     value, full = run.number("score"), run.number("score_full")
     if value is None:
-        yield "No task score was measured: whether the images do what was asked is not known."
+        yield f"No task score was measured: whether the {run.outputs} do what was asked"
+        yield "is not known."
         return
     if full is None:
         yield f"The mean score is {value:.3f}; there is none of full runs to compare with."

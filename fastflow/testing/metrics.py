@@ -1,10 +1,14 @@
-"""Rules for metrics: light ones, on two small pictures."""
+"""Rules for metrics: light ones, on two small pictures and two short clips."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from fastflow.clip import Clip
+from fastflow.metric import Metric
 from fastflow.records import Request
 from fastflow.testing.rule import demand, rule
 
@@ -21,7 +25,19 @@ def gives_named_floats(metric):
     """Of the pictures it compares and scores, always the same."""
     if metric.unavailable():
         return
-    a, b = _picture(0), _picture(1)
+    _demand_floats(metric, _picture(0), _picture(1))
+
+
+@rule
+def gives_named_floats_of_videos(metric):
+    """Likewise; none where it speaks of images only."""
+    if metric.unavailable():
+        return
+    a, b = (Clip(tuple(_picture(i) for i in range(k, k + 3)), 8.0) for k in (0, 1))
+    _demand_floats(metric, a, b)
+
+
+def _demand_floats(metric: Metric, a: Any, b: Any) -> None:
     request = Request(index=0, prompt="a red circle", seed=0, steps=4)
     for measure in (lambda: metric.compare(a, b), lambda: metric.score(a, request)):
         numbers = measure()

@@ -1,13 +1,17 @@
-"""The autoencoder: 64x64 images to 16x16 latents of about unit variance, and its training."""
+"""The autoencoder: 64x64 images to 16x16 latents of about unit variance; how to train any."""
 
 # diffusers and transformers annotate these calls wrongly:
 # pyright: reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false
 
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional as F
 
-from fastflow_minis.recipes import FluxRecipe
+from fastflow_minis.recipes import AutoencoderParts, FluxRecipe
 
 _MEASURED = 4_096
 
@@ -35,8 +39,8 @@ def pixels(images: torch.Tensor) -> torch.Tensor:
     return images.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def fit(vae: AutoencoderKL, images: torch.Tensor, recipe: FluxRecipe, progress) -> None:
-    """Trains an autoencoder in place on L1 + MSE + a small KL term.
+def train(vae: AutoencoderKL, images: torch.Tensor, recipe: FluxRecipe, progress) -> None:
+    """Trains an autoencoder of images in place.
 
     Args:
         vae: What to train.
@@ -45,15 +49,35 @@ def fit(vae: AutoencoderKL, images: torch.Tensor, recipe: FluxRecipe, progress) 
         progress: Called with a dictionary of numbers after every step.
     """
     device = next(vae.parameters()).device
-    vae.to(memory_format=torch.channels_last).train()
+
+    def draw(generator: torch.Generator) -> torch.Tensor:
+        chosen = torch.randint(len(images), (recipe.vae_batch,), generator=generator)
+        return pixels(images[chosen].to(device)).contiguous(memory_format=torch.channels_last)
+
+    vae.to(memory_format=torch.channels_last)
+    fit(vae, draw, recipe, progress)
+    vae.to(memory_format=torch.contiguous_format)
+
+
+def fit(
+    vae: Any, draw: Callable[[torch.Generator], torch.Tensor], recipe: AutoencoderParts, progress
+) -> None:
+    """Trains an autoencoder in place on L1 + MSE + a small KL term.
+
+    Args:
+        vae: What to train, of images or videos.
+        draw: Draws a batch of what it is to encode, from -1 to 1.
+        recipe: Steps and rates.
+        progress: Called with a dictionary of numbers after every step.
+    """
+    vae.train()
     optimiser = torch.optim.AdamW(vae.parameters(), recipe.vae_rate, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.vae_rate, recipe.vae_steps, pct_start=0.1, cycle_momentum=False
     )
     generator = torch.Generator().manual_seed(recipe.seed)
     for _ in range(recipe.vae_steps):
-        chosen = torch.randint(len(images), (recipe.vae_batch,), generator=generator)
-        x = pixels(images[chosen].to(device)).contiguous(memory_format=torch.channels_last)
+        x = draw(generator)
         latent = vae.encode(x).latent_dist
         y = vae.decode(latent.sample()).sample
         kl = latent.kl().mean() / latent.mean[0].numel()
@@ -65,7 +89,7 @@ def fit(vae: AutoencoderKL, images: torch.Tensor, recipe: FluxRecipe, progress) 
         optimiser.step()
         schedule.step()
         progress({"loss": loss.item(), "kl": kl.item(), "psnr": psnr(mse.item())})
-    vae.to(memory_format=torch.contiguous_format).eval()
+    vae.eval()
 
 
 def psnr(mse: float) -> float:
@@ -82,6 +106,12 @@ def encode(vae: AutoencoderKL, images: torch.Tensor, batch: int = 64) -> torch.T
     latents = torch.cat([part.cpu().contiguous() for part in parts])
     vae.to(memory_format=torch.contiguous_format)
     return latents
+
+
+def latents(vae: AutoencoderKL, images: np.ndarray) -> torch.Tensor:
+    """Encodes 8-bit images (N, 64, 64, 3) into normalised latents (N, C, 16, 16)."""
+    raw = encode(vae, torch.from_numpy(images))
+    return (raw - vae.config.shift_factor) * vae.config.scaling_factor
 
 
 def normalise(vae: AutoencoderKL, images: torch.Tensor) -> None:

@@ -1,8 +1,5 @@
 """The bank: training examples of a world, drawn and encoded once."""
 
-# diffusers annotates its configurations wrongly:
-# pyright: reportAttributeAccessIssue=false
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -12,10 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
 from tqdm import tqdm
 
-from fastflow_minis.autoencoder import encode
 from fastflow_minis.checkpoint import kept
 
 _CHUNK = 1_000
@@ -26,7 +21,7 @@ class Example:
     """Something to learn from.
 
     Attributes:
-        image: What is to be drawn, (64, 64, 3) uint8.
+        image: What is to be drawn, (64, 64, 3) uint8; of a video its frames (F, 64, 64, 3).
         caption: What asks for it.
         task: The caption's task.
         source: The image that the caption is about, likewise; None if it is about none.
@@ -38,6 +33,9 @@ class Example:
     source: np.ndarray | None = None
 
 
+Encode = Callable[[np.ndarray], torch.Tensor]
+"""Turns images (N, ...), uint8, into normalised latents (N, ...)."""
+
 World = Callable[[np.random.Generator], Example]
 """Draws a training example."""
 
@@ -47,7 +45,7 @@ class Bank:
     """What a transformer learns from, on the CPU.
 
     Attributes:
-        latents: Normalised latents of the images (N, C, 16, 16), float32.
+        latents: Normalised latents of the images (N, C, 16, 16) or videos, float32.
         captions: N captions.
         tasks: Their tasks.
         sources: Latents of the source images, likewise; None in a world without them.
@@ -59,22 +57,22 @@ class Bank:
     sources: torch.Tensor | None = None
 
     @classmethod
-    def of(cls, run: Path, vae: AutoencoderKL, world: World, count: int, seed: int) -> Bank:
+    def of(cls, run: Path, encode: Encode, world: World, count: int, seed: int) -> Bank:
         """Reads a run's bank, or fills it with ``count`` examples and keeps it there."""
-        return cls(**kept(run / "bank.pt", lambda: _fill(vae, world, count, seed)))
+        return cls(**kept(run / "bank.pt", lambda: _fill(encode, world, count, seed)))
 
 
 def images(world: World, count: int, seed: int) -> torch.Tensor:
-    """Draws images (N, 64, 64, 3), uint8, of a world."""
+    """Draws images (N, 64, 64, 3), or videos likewise, uint8, of a world."""
     rng = np.random.default_rng(seed)
     return torch.from_numpy(np.stack([world(rng).image for _ in range(count)]))
 
 
-def _fill(vae: AutoencoderKL, world: World, count: int, seed: int) -> dict[str, Any]:
+def _fill(encode: Encode, world: World, count: int, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     sizes = [min(_CHUNK, count - start) for start in range(0, count, _CHUNK)]
     bar = tqdm(sizes, desc="bank", unit="chunk", mininterval=10)
-    chunks = [_encode(vae, [world(rng) for _ in range(size)]) for size in bar]
+    chunks = [_encode(encode, [world(rng) for _ in range(size)]) for size in bar]
     sources = [chunk.sources for chunk in chunks if chunk.sources is not None]
     return {
         "latents": torch.cat([chunk.latents for chunk in chunks]),
@@ -84,16 +82,11 @@ def _fill(vae: AutoencoderKL, world: World, count: int, seed: int) -> dict[str, 
     }
 
 
-def _encode(vae: AutoencoderKL, examples: list[Example]) -> Bank:
+def _encode(encode: Encode, examples: list[Example]) -> Bank:
     sources = [example.source for example in examples if example.source is not None]
     return Bank(
-        _latents(vae, [example.image for example in examples]),
+        encode(np.stack([example.image for example in examples])),
         [example.caption for example in examples],
         [example.task for example in examples],
-        _latents(vae, sources) if sources else None,
+        encode(np.stack(sources)) if sources else None,
     )
-
-
-def _latents(vae: AutoencoderKL, pixels: list[np.ndarray]) -> torch.Tensor:
-    raw = encode(vae, torch.from_numpy(np.stack(pixels)))
-    return (raw - vae.config.shift_factor) * vae.config.scaling_factor

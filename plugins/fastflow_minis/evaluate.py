@@ -10,11 +10,16 @@ import numpy as np
 from tqdm import tqdm
 
 from fastflow_minis.captions import Captions
+from fastflow_minis.clips.exam import Films
 from fastflow_minis.edits.exam import Edits
 from fastflow_minis.exam import Exam, Score, score
 from fastflow_minis.folders import folder
 
-EXAMS: dict[str, Exam] = {"flux_mini": Captions(), "kontext_mini": Edits()}
+EXAMS: dict[str, Exam] = {
+    "flux_mini": Captions(),
+    "kontext_mini": Edits(),
+    "hunyuan_video_mini": Films(),
+}
 """How each mini is examined."""
 
 

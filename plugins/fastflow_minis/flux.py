@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from fastflow_minis import autoencoder, components
 from fastflow_minis.bank import Bank, Example, World, images
 from fastflow_minis.drawing import render
 from fastflow_minis.language import words
-from fastflow_minis.matching import noised
+from fastflow_minis.matching import draw, noised
 from fastflow_minis.mini import Mini
 from fastflow_minis.progress import Progress
 from fastflow_minis.recipes import FluxParts, FluxRecipe
@@ -54,7 +55,7 @@ def _autoencoder(recipe: FluxRecipe, run: Path, device: str) -> AutoencoderKL:
         vae = autoencoder.autoencoder(recipe).to(device)
         drawn = images(scene, recipe.bank, recipe.seed)
         with Progress("autoencoder", recipe.vae_steps, run) as progress:
-            autoencoder.fit(vae, drawn, recipe, progress)
+            autoencoder.train(vae, drawn, recipe, progress)
         autoencoder.normalise(vae, drawn)
         vae.save_pretrained(folder)
     return AutoencoderKL.from_pretrained(folder).to(device)
@@ -82,7 +83,8 @@ class FluxMini(Mini):
 
     def objective(self, run: Path) -> Captioned:
         recipe = self.recipe
-        bank = Bank.of(run, self.pipe.vae, self.world, recipe.bank, recipe.seed)
+        encode = partial(autoencoder.latents, self.pipe.vae)
+        bank = Bank.of(run, encode, self.world, recipe.bank, recipe.seed)
         return Captioned(self.pipe, recipe, bank, self.weight)
 
     def save(self, folder: Path) -> None:
@@ -118,9 +120,8 @@ class Captioned:
         self.tokens = Tokens.of(pipe, [*bank.captions, ""], recipe.tokens)
 
     def __call__(self, generator: torch.Generator) -> torch.Tensor:
-        chosen = torch.multinomial(self.weights, self.recipe.batch, True, generator=generator)
-        dropped = torch.rand(len(chosen), generator=generator) < self.recipe.dropout
-        tokens = self.tokens.pick(torch.where(dropped, len(self.data), chosen))
+        chosen, asked = draw(self.weights, self.recipe, generator)
+        tokens = self.tokens.pick(asked)
         sources = None if self.sources is None else self.sources[chosen].to(self.device)
         x, sigma, v = noised(self.data[chosen].to(self.device), self.recipe, generator)
         found = velocity(self.pipe, x, sigma, tokens.to(self.device), sources)

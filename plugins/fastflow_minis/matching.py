@@ -38,6 +38,24 @@ def noised(data: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> No
     return Noised((1 - level) * data + level * noise, sigma, noise - data)
 
 
+def draw(
+    weights: torch.Tensor, recipe: Recipe, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Chooses the examples of a batch, and the caption that each is learned with.
+
+    Args:
+        weights: How often each of the N examples is chosen, relative to others.
+        recipe: The hyperparameters.
+        generator: Its random numbers.
+
+    Returns:
+        Numbers of examples (B,), and of captions (B,): the same, or N for the empty caption.
+    """
+    chosen = torch.multinomial(weights, recipe.batch, True, generator=generator)
+    dropped = torch.rand(len(chosen), generator=generator) < recipe.dropout
+    return chosen, torch.where(dropped, len(weights), chosen)
+
+
 class Matching:
     """The state of a training run: parameters, their average, optimisers and random numbers.
 

@@ -37,28 +37,37 @@ class FluxParts(Recipe):
 
 
 @dataclass(frozen=True)
-class FluxRecipe(FluxParts):
+class AutoencoderParts(Recipe):
+    """The autoencoder of a mini that is trained from nothing.
+
+    Attributes:
+        vae_channels: Channels at 64, 32, 16, ... pixels.
+        latent_channels: Channels of a latent.
+        vae_steps: Optimiser steps.
+        vae_batch: Images or videos in one step.
+        vae_rate: The highest learning rate.
+        kl_weight: Weight of the mean KL divergence (nats per latent element).
+    """
+
+    vae_channels: tuple[int, ...] = (16, 32, 32)
+    latent_channels: int = 4
+    vae_steps: int = 1_600
+    vae_batch: int = 16
+    vae_rate: float = 2e-3
+    kl_weight: float = 3e-5
+
+
+@dataclass(frozen=True)
+class FluxRecipe(FluxParts, AutoencoderParts):
     """A FluxPipeline that draws scenes, trained from nothing.
 
     Attributes:
-        vae_channels: Channels of the autoencoder at 64, 32 and 16 pixels.
-        latent_channels: Channels of a latent (C, 16, 16).
-        vae_steps: Optimiser steps of the autoencoder.
-        vae_batch: Images in one of its steps.
-        vae_rate: Its highest learning rate.
-        kl_weight: Weight of the mean KL divergence (nats per latent element).
         relational: How many times more often captions of two kinds of object are drawn than
             others; they take longer to learn.
     """
 
     name = "flux_mini"
 
-    vae_channels: tuple[int, int, int] = (16, 32, 32)
-    latent_channels: int = 4
-    vae_steps: int = 1_600
-    vae_batch: int = 16
-    vae_rate: float = 2e-3
-    kl_weight: float = 3e-5
     relational: float = 3.0
 
     def build(self, run: Path, device: str = "cpu") -> Mini:
@@ -89,7 +98,57 @@ class KontextRecipe(FluxParts):
         return build(self, run, device)
 
 
-MINIS: dict[str, Recipe] = {r.name: r for r in (FluxRecipe(), KontextRecipe())}
+@dataclass(frozen=True)
+class HunyuanVideoRecipe(AutoencoderParts):
+    """A HunyuanVideoPipeline that films moving shapes, trained from nothing.
+
+    Attributes:
+        vae_stills: First steps of the autoencoder, which see single frames.
+        vae_crop: Side in pixels of the cuts from videos that it learns from then.
+        vae_whole: Its last steps, which see whole videos.
+        bank: Number of examples that are drawn once, encoded and kept in memory.
+        heads: Attention heads of the transformer, 32 wide each.
+        double_blocks: Transformer blocks with separate text and video weights.
+        single_blocks: Transformer blocks that share them.
+        refiner_blocks: Blocks that refine the prompt's tokens.
+        patch: Side in latents of the square that is one token.
+        text_width: Width of both text encoders.
+        llama_layers: Layers of the language model that are used; two more are not.
+        clip_layers: Layers of the CLIP encoder.
+        tokens: Length of the text sequence (`max_sequence_length` of the pipeline).
+    """
+
+    name = "hunyuan_video_mini"
+
+    steps: int = 6_000
+    batch: int = 32
+    vae_channels: tuple[int, ...] = (8, 16, 32, 32)
+    latent_channels: int = 16
+    vae_steps: int = 1_800
+    vae_batch: int = 8
+    vae_stills: int = 700
+    vae_crop: int = 32
+    vae_whole: int = 200
+    bank: int = 12_000
+    heads: int = 5
+    double_blocks: int = 2
+    single_blocks: int = 3
+    refiner_blocks: int = 1
+    patch: int = 2
+    text_width: int = 96
+    llama_layers: int = 2
+    clip_layers: int = 1
+    tokens: int = 16
+
+    def build(self, run: Path, device: str = "cpu") -> Mini:
+        from fastflow_minis.hunyuan_video import build
+
+        return build(self, run, device)
+
+
+_RECIPES = (FluxRecipe(), KontextRecipe(), HunyuanVideoRecipe())
+
+MINIS: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}
 """The recipes by name."""
 
 

@@ -146,6 +146,12 @@ def to_pixels(image: np.ndarray) -> np.ndarray:
     return image.astype(np.float64) * scale
 
 
+def around(padded: np.ndarray) -> list[np.ndarray]:
+    """Returns the nine images that lie, shifted by up to a pixel, in a padded one."""
+    height, width = padded.shape[0] - 2, padded.shape[1] - 2
+    return [padded[i : i + height, j : j + width] for i in range(3) for j in range(3)]
+
+
 def components(mask: np.ndarray) -> np.ndarray:
     """Labels the parts of a mask (H, W) that hang together by edges; 0 is outside."""
     labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from transformers import CLIPTokenizer, T5Tokenizer
+from transformers import CLIPTokenizer, LlamaTokenizer, T5Tokenizer
 
 _END = "</w>"
+_START = "▁"
 
 
 def t5_tokenizer(words: Sequence[str], length: int) -> T5Tokenizer:
@@ -20,16 +21,35 @@ def t5_tokenizer(words: Sequence[str], length: int) -> T5Tokenizer:
 def clip_tokenizer(words: Sequence[str], length: int) -> CLIPTokenizer:
     """Returns a CLIP tokenizer whose merges make every word one token; others fall to letters."""
     letters = [chr(c) for c in range(ord("!"), ord("~") + 1)]
-    merges: Any = _merges(words)
+    merges: Any = _merges([[*word[:-1], word[-1] + _END] for word in words])
     vocabulary = ["<|startoftext|>", "<|endoftext|>", *letters, *(c + _END for c in letters)]
     vocabulary += ["".join(pair) for pair in merges]
     ids = {token: i for i, token in enumerate(dict.fromkeys(vocabulary))}
     return CLIPTokenizer(vocab=ids, merges=merges, model_max_length=length)
 
 
-def _merges(vocabulary: Sequence[str]) -> list[tuple[str, str]]:
-    """Learns byte-pair merges until every word is one token; ties go to the first pair."""
-    split = [[*word[:-1], word[-1] + _END] for word in vocabulary]
+def llama_tokenizer(words: Sequence[str], length: int) -> LlamaTokenizer:
+    """Returns a Llama tokenizer whose merges make every word one token; others fall to bytes.
+
+    It starts every text with ``<s>``, as HunyuanVideo's does: where the template before the
+    prompt is empty, that is the only token of an empty prompt.
+    """
+    letters = sorted({letter for word in words for letter in word})
+    merges: Any = _merges([[_START, *word] for word in words])
+    special = ["<unk>", "<s>", "</s>", "<pad>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    vocabulary = [*special, _START, *letters, *("".join(pair) for pair in merges)]
+    return LlamaTokenizer(
+        vocab={token: i for i, token in enumerate(dict.fromkeys(vocabulary))},
+        merges=merges,
+        pad_token="<pad>",
+        padding_side="right",
+        add_bos_token=True,
+        model_max_length=length,
+    )
+
+
+def _merges(split: Sequence[list[str]]) -> list[tuple[str, str]]:
+    """Learns byte-pair merges until every split word is one token; ties go to the first pair."""
     merges = []
     while any(len(parts) > 1 for parts in split):
         pairs = Counter(p for parts in split for p in pairwise(parts))

@@ -14,13 +14,16 @@ from fastflow_plugins.methods.oracle import Oracle
 from fastflow_plugins.methods.skipping import Skipping
 from fastflow_plugins.methods.solver import Solver
 from fastflow_plugins.methods.teacache import TeaCacheMethod
+from fastflow_plugins.metrics.brisque import Brisque
 from fastflow_plugins.metrics.clip_score import ClipScore
+from fastflow_plugins.metrics.clips import Clips
 from fastflow_plugins.metrics.edits import Edits
 from fastflow_plugins.metrics.fidelity import Fidelity
 from fastflow_plugins.metrics.lpips import Lpips
 from fastflow_plugins.metrics.scenes import Scenes
 from fastflow_plugins.models.bagel.adapter import Bagel
 from fastflow_plugins.models.flux import Flux
+from fastflow_plugins.models.hunyuan_video import HunyuanVideo
 from fastflow_plugins.models.kontext import FluxKontext
 from fastflow_plugins.models.mixture import Mixture
 from fastflow_plugins.observers.wandb import WandB
@@ -73,7 +76,13 @@ def fastflow_rewards():
 
 @hookimpl
 def fastflow_adapters():
-    return {"mixture": Mixture, "flux": Flux, "flux_kontext": FluxKontext, "bagel": Bagel}
+    return {
+        "mixture": Mixture,
+        "flux": Flux,
+        "flux_kontext": FluxKontext,
+        "bagel": Bagel,
+        "hunyuan_video": HunyuanVideo,
+    }
 
 
 @hookimpl
@@ -105,8 +114,10 @@ def fastflow_metrics():
         "fidelity": Fidelity,
         "scenes": Scenes,
         "edits": Edits,
+        "clips": Clips,
         "lpips": Lpips,
         "clip_score": ClipScore,
+        "brisque": Brisque,
     }
 
 

@@ -12,7 +12,16 @@ import numpy as np
 
 from fastflow_minis.drawing import BACKGROUNDS, SIDE
 from fastflow_minis.edits.language import PLACES, Instruction, parse
-from fastflow_minis.scorer import CONTRAST, SPECK, Reading, Seen, ground_of, read, to_pixels
+from fastflow_minis.scorer import (
+    CONTRAST,
+    SPECK,
+    Reading,
+    Seen,
+    around,
+    ground_of,
+    read,
+    to_pixels,
+)
 
 DRIFT = 4.0
 """How far an object that is not to be moved may stray, in pixels per axis."""
@@ -141,21 +150,15 @@ def _kept(
 def _distance(pixels: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Returns how far each pixel is from the nearest of those expected around it."""
     padded = np.pad(expected, ((1, 1), (1, 1), (0, 0)), mode="edge")
-    return np.min([np.linalg.norm(pixels - near, axis=-1) for near in _around(padded)], axis=0)
-
-
-def _around(padded: np.ndarray) -> list[np.ndarray]:
-    """Returns the nine images that lie, shifted by up to a pixel, in a padded one."""
-    height, width = padded.shape[0] - 2, padded.shape[1] - 2
-    return [padded[i : i + height, j : j + width] for i in range(3) for j in range(3)]
+    return np.min([np.linalg.norm(pixels - near, axis=-1) for near in around(padded)], axis=0)
 
 
 def _on_background(source: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns the source on another background, and where it can be told: not at soft edges."""
     ground = ground_of(source)
     stands_out = np.linalg.norm(source - ground, axis=-1) > CONTRAST
-    around = _around(np.pad(stands_out, 1, mode="edge"))
-    inside, outside = np.all(around, axis=0), np.logical_not(np.any(around, axis=0))
+    shifted = around(np.pad(stands_out, 1, mode="edge"))
+    inside, outside = np.all(shifted, axis=0), np.logical_not(np.any(shifted, axis=0))
     expected = np.where(outside[..., None], np.asarray(BACKGROUNDS[name], float), source)
     return expected, inside | outside
 

@@ -12,7 +12,7 @@ from fastflow.records import Request
 
 @dataclass(frozen=True, kw_only=True)
 class ClipScore(Metric):
-    """Measures the CLIP score of image and prompt, 0 to 100.
+    """Measures the CLIP score of image and prompt, 0 to 100; of a video, its frames' mean.
 
     Reference: Hessel et al. 2021, https://arxiv.org/abs/2104.08718.
 
@@ -37,13 +37,15 @@ class ClipScore(Metric):
     def score(self, output: Any, request: Request) -> dict[str, float]:
         import torch
 
+        from fastflow_plugins.metrics.images import frames
+
         model, processor = _clip(self.path, not self.download)
         options: Any = {"return_tensors": "pt", "truncation": True}
-        inputs = processor(text=[request.prompt], images=[output], **options)
+        inputs = processor(text=[request.prompt], images=list(frames(output)), **options)
         with torch.no_grad():
             found = model(**inputs)
         cosine = torch.cosine_similarity(found.image_embeds, found.text_embeds)
-        return {"clip_score": 100 * max(0.0, float(cosine))}
+        return {"clip_score": 100 * max(0.0, float(cosine.mean()))}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""How close an image is to the full run's."""
+"""How close an image or a video is to the full run's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from fastflow.metric import Metric
 class Fidelity(Metric):
     """Measures PSNR (dB) and SSIM against the full run's image from the same noise.
 
-    Both on 8-bit RGB scaled to 0..1. Identical images have infinite PSNR.
+    Both on 8-bit RGB scaled to 0..1. Identical images have infinite PSNR. A video's error is that
+    of all its frames together, its SSIM their mean.
     """
 
     def compare(self, output: Any, reference: Any) -> dict[str, float]:

@@ -17,11 +17,16 @@ class Scenes(Metric):
     """
 
     def score(self, output: Any, request: Request) -> dict[str, float]:
+        import numpy as np
+        from PIL import Image
+
         from fastflow_minis.scenes import parse
         from fastflow_minis.scorer import holds
 
+        if not isinstance(output, Image.Image):
+            return {}
         try:
             asked = parse(request.prompt)
         except ValueError:
             return {}
-        return {"score": float(holds(output, asked))}
+        return {"score": float(holds(np.asarray(output), asked))}

@@ -51,3 +51,12 @@ def check_size(height: int, width: int, patch: int) -> None:
 
 def _near(size: int, patch: int) -> int:
     return max(patch, round(size / patch) * patch)
+
+
+def check_frames(frames: int, factor: int) -> None:
+    """Raises a ValueError unless the autoencoder can give that many frames of a video."""
+    if (frames - 1) % factor:
+        near = max(0, round((frames - 1) / factor)) * factor + 1
+        raise ValueError(
+            f"`frames` must be one more than a multiple of {factor}, got {frames}. Try {near}."
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,15 +12,12 @@ from PIL import Image
 from torch import Tensor
 
 from fastflow.grid import Grid
-from fastflow.model import FlowModel
 from fastflow.records import Problem, Request
-from fastflow_plugins.models.checks import check_class, check_scheduler, check_size
+from fastflow_plugins.models.pipeline_flow import BRANCHES, PipelineFlow, stack
 from fastflow_plugins.probes.modulated import FluxProbe
 
 if TYPE_CHECKING:
     from fastflow_plugins.models.flux import Flux
-
-BRANCHES = ("cond", "uncond")  # diffusers' names of their caches
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ class Condition:
     size: tuple[int, int] | None = None
 
 
-class FluxFlow(FlowModel):
+class FluxFlow(PipelineFlow):
     """A FluxPipeline as a velocity field on packed latents ``(B, N, 4C)``, N = H/16 x W/16.
 
     The numbers are the pipeline's own, bit for bit, as long as no step is skipped and samples
@@ -74,47 +70,11 @@ class FluxFlow(FlowModel):
     pipeline: ClassVar[str] = "FluxPipeline"
     family: ClassVar[str] = "flux"
 
-    def __init__(self, pipe: Any, recipe: Flux):
-        check_class(pipe, self.pipeline)
-        check_scheduler(pipe.scheduler)
-        self.pipe, self.recipe = pipe, recipe
-        self.patch = 2 * pipe.vae_scale_factor
-        self.height, self.width = self._size()
-        self.scheduler = copy.copy(pipe.scheduler)  # the user's keeps its state
-        self.is_guided = recipe.true_cfg_scale > 1
-        self.calls_per_velocity = 2 if self.is_guided else 1
-        self.key = f"{self.family}({', '.join(self._settings())})"
-        self._grids: dict[int, Grid] = {}
-
-    def _size(self) -> tuple[int, int]:
-        """Returns the image's height and width in pixels."""
-        check_size(self.recipe.height, self.recipe.width, self.patch)
-        return self.recipe.height, self.recipe.width
-
-    def _settings(self) -> list[str]:
-        """Names what changes the velocity; memories of other settings do not fit."""
-        recipe = self.recipe
-        parts = [recipe.path, f"{self.height}x{self.width}", f"{recipe.max_sequence_length}"]
-        if recipe.revision:
-            parts.append(f"revision {recipe.revision}")
-        if self._embeds_guidance:
-            parts.append(f"guidance {recipe.guidance_scale}")
-        if self.is_guided:
-            parts.append(f"true_cfg {recipe.true_cfg_scale} from {recipe.negative_prompt!r}")
-        return parts
+    recipe: Flux
 
     @property
-    def network(self) -> Any:
-        return self.pipe.transformer
-
-    @property
-    def _embeds_guidance(self) -> bool:
-        return self.pipe.transformer.config.guidance_embeds
-
-    def grid(self, steps: int) -> Grid:
-        if steps not in self._grids:
-            self._grids[steps] = self._make_grid(steps)
-        return self._grids[steps]
+    def patch(self) -> int:
+        return 2 * self.pipe.vae_scale_factor
 
     def _make_grid(self, steps: int) -> Grid:
         from diffusers.pipelines.flux.pipeline_flux import calculate_shift
@@ -151,13 +111,6 @@ class FluxFlow(FlowModel):
         dtype, device = texts[0].tokens.dtype, self.pipe._execution_device
         return 1, channels, self.height, self.width, dtype, device, generator
 
-    def _prompts(self, request: Request) -> list[str]:
-        """Returns one prompt per guidance branch."""
-        if not self.is_guided:
-            return [request.prompt]
-        own = request.negative_prompt
-        return [request.prompt, self.recipe.negative_prompt if own is None else own]
-
     def _encode(self, prompt: str) -> Text:
         length = self.recipe.max_sequence_length
         tokens, pooled, ids = self.pipe.encode_prompt(prompt, max_sequence_length=length)
@@ -169,19 +122,11 @@ class FluxFlow(FlowModel):
         for row, condition in enumerate(conditioning):
             groups.setdefault(condition.size, []).append(row)
         if len(groups) == 1:
-            return self._guided(x, t, conditioning)
+            return super().velocity(x, t, conditioning)
         v = torch.empty_like(x)
         for rows in groups.values():  # the transformer knows one set of positions per call
-            v[rows] = self._guided(x[rows], t[rows], [conditioning[row] for row in rows])
+            v[rows] = super().velocity(x[rows], t[rows], [conditioning[row] for row in rows])
         return v
-
-    def _guided(self, x: Tensor, t: Tensor, conditioning: Sequence[Condition]) -> Tensor:
-        """Returns the velocity of rows whose references have one size."""
-        v = self._call(0, x, t, conditioning)
-        if not self.is_guided:
-            return v
-        away = self._call(1, x, t, conditioning)
-        return away + self.recipe.true_cfg_scale * (v - away)
 
     def _call(
         self, branch: int, x: Tensor, t: Tensor, conditioning: Sequence[Condition]
@@ -193,8 +138,8 @@ class FluxFlow(FlowModel):
                 hidden_states=_tokens(x, conditioning),
                 timestep=t.to(x.dtype) / 1000,
                 guidance=self._guidance(x),
-                pooled_projections=_stack([text.pooled for text in texts]),
-                encoder_hidden_states=_stack([text.tokens for text in texts]),
+                pooled_projections=stack([text.pooled for text in texts]),
+                encoder_hidden_states=stack([text.tokens for text in texts]),
                 txt_ids=texts[0].ids,
                 img_ids=conditioning[0].image_ids,
                 joint_attention_kwargs={},
@@ -227,16 +172,12 @@ class FluxFlow(FlowModel):
             "hidden_states": _tokens(x, conditioning),
             "timestep": t.to(x.dtype) / 1000,
             "guidance": self._guidance(x),
-            "pooled_projections": _stack([c.texts[0].pooled for c in conditioning]),
+            "pooled_projections": stack([c.texts[0].pooled for c in conditioning]),
         }
         return FluxProbe().look(self.pipe.transformer, inputs)
-
-
-def _stack(rows: Sequence[Tensor]) -> Tensor:
-    return rows[0] if len(rows) == 1 else torch.cat(list(rows))
 
 
 def _tokens(x: Tensor, conditioning: Sequence[Condition]) -> Tensor:
     """Returns the latents with their references behind them, ``(B, N + M, 4C)``."""
     references = [c.reference for c in conditioning if c.reference is not None]
-    return torch.cat([x, _stack(references)], dim=1) if references else x
+    return torch.cat([x, stack(references)], dim=1) if references else x

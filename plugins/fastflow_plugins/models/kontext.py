@@ -49,9 +49,7 @@ class FluxKontext(Flux):
         if self.max_area < 1:
             raise ValueError(f"`max_area` must be 1 or more, got {self.max_area}.")
 
-    def prompts(self, count: int) -> list[Prompt]:
-        if not self.is_mini:
-            return []
+    def of_the_world(self, count: int) -> list[Prompt]:
         from fastflow_minis.drawing import render
         from fastflow_minis.edits.world import held_out
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from fastflow_plugins.models.origin import Origin
+from fastflow_plugins.models.parts import check_weights
 
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 
@@ -32,7 +33,8 @@ def load_pipeline(
         variant: picks weight files such as ``fp16``.
 
     Raises:
-        ValueError: if the device, the dtype or the path cannot be used.
+        ValueError: if the device, the dtype or the path cannot be used, or files of another model
+            lie among its weights.
     """
     target, precision = check_device(device), check_dtype(dtype)
     origin = Origin.find(path, revision)
@@ -50,6 +52,7 @@ def load_pipeline(
             )
     except Exception as error:
         raise ValueError(origin.reason(error)) from error
+    check_weights(pipe, origin)
     return pipe.to(target)
 
 

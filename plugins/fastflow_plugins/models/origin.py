@@ -10,6 +10,7 @@ from typing import Any
 from fastflow_plugins.models.hub import download
 
 AGAIN = "Copy or download it again."
+VOCABULARIES = ("tokenizer.json", "vocab.json", "tokenizer.model", "spiece.model", "vocab.txt")
 SAVE = "`pipe.save_pretrained(folder)` writes one."
 
 
@@ -63,6 +64,8 @@ class Origin:
                     f"{self.where} is incomplete: its model_index.json names the part {name!r} "
                     f"({value[1]}), but {name}/ holds no configuration. {AGAIN}"
                 )
+            if self.folder and named and "Tokenizer" in value[1]:
+                _check_vocabulary(self.folder / name, value[1])
 
     def reason(self, error: Exception) -> str:
         """Says why loading failed; damaged weights are named by their file."""
@@ -76,6 +79,15 @@ class Origin:
                 return f"the weights {file} are damaged or cut off ({damage}). {AGAIN}"
         words = " ".join(str(error).split())
         return f"{self.where} cannot be loaded: {type(error).__name__}: {words}"
+
+
+def _check_vocabulary(folder: Path, kind: str) -> None:
+    """Raises a ValueError if a tokenizer lacks its words, which transformers does not mind."""
+    if not any((folder / file).is_file() for file in VOCABULARIES):
+        raise ValueError(
+            f"the folder {folder} holds no vocabulary for its {kind}: it needs one of "
+            f"{', '.join(VOCABULARIES)}. {AGAIN}"
+        )
 
 
 def _local_index(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastflow.clip import Clip
 from fastflow.observer import Observer, Watch
 from fastflow.records import Sample
 
@@ -23,7 +24,7 @@ class WandB(Observer):
     Args:
         project: the W&B project.
         group: groups runs, say of one ablation.
-        images: how many samples to send images of.
+        images: how many samples to send images or videos of.
     """
 
     project: str = "fastflow"
@@ -49,7 +50,7 @@ def _open(recipe: WandB, run_dir: Path, config: Mapping[str, Any]) -> Iterator[W
     )
     code = 1
     try:
-        yield Mirror(run, recipe.images)
+        yield Mirror(run, recipe.images, run_dir)
         code = 0
     finally:
         run.finish(exit_code=code)
@@ -65,8 +66,8 @@ def _mode() -> Any:
 class Mirror:
     """Sends what it is told of."""
 
-    def __init__(self, run: Any, images: int):
-        self.run, self.images = run, images
+    def __init__(self, run: Any, images: int, run_dir: Path):
+        self.run, self.images, self.run_dir = run, images, run_dir
         self.decisions: list[list[Any]] = []
 
     def sample(
@@ -77,19 +78,31 @@ class Mirror:
         rewards: Sequence[float | None],
     ) -> None:
         """Logs calls, seconds and metrics, and the first samples' images."""
-        import wandb
 
         seconds = {f"seconds/{name}": value for name, value in row["seconds"].items()}
         log: dict[str, Any] = {"sample": row["index"], "calls": row["calls"]}
         log |= {**row["metrics"], **seconds}
         if row["index"] < self.images and sample.output is not None:
-            shown = [done.output for done in (sample, full) if done is not None]
-            log["images"] = [wandb.Image(image, caption=row["prompt"]) for image in shown]
+            kept = [(sample.output, row["image"]), (full and full.output, row["image_full"])]
+            shown = [
+                self._media(output, name, row["prompt"])
+                for output, name in kept
+                if output is not None
+            ]
+            log["videos" if isinstance(sample.output, Clip) else "images"] = shown
         self.run.log(log)
         for seen, reward in zip(sample.lesson.observations, rewards, strict=True):
             if seen.taken:
                 line = [row["index"], seen.step, seen.arm, seen.error, reward]
                 self.decisions.append(line)
+
+    def _media(self, output: Any, name: str, caption: str) -> Any:
+        """Returns an output as W&B takes it; a clip's file is written already."""
+        import wandb
+
+        if isinstance(output, Clip):
+            return wandb.Video(str(self.run_dir / name), caption=caption, format="mp4")
+        return wandb.Image(output, caption=caption)
 
     def summary(self, summary: Mapping[str, Any], run_dir: Path) -> None:
         """Sends the table of decisions and the summary."""

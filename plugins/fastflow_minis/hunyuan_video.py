@@ -1,0 +1,167 @@
+"""A HunyuanVideoPipeline under training: its transformer and its text encoders learn together."""
+
+# diffusers and transformers annotate these calls wrongly:
+# pyright: reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoPipeline
+from torch import nn
+
+from fastflow_minis import video_autoencoder, video_components
+from fastflow_minis.bank import Bank, Example, images
+from fastflow_minis.clips.language import words
+from fastflow_minis.clips.world import render_film, training_film
+from fastflow_minis.matching import draw, noised
+from fastflow_minis.mini import Mini
+from fastflow_minis.progress import Progress
+from fastflow_minis.recipes import HunyuanVideoRecipe
+
+_FILMS = 4_000  # for the autoencoder; raw frames are large
+
+
+def build(recipe: HunyuanVideoRecipe, run: Path, device: str) -> HunyuanVideoMini:
+    """Puts an untrained transformer and text encoders around the run's autoencoder."""
+    vae = _autoencoder(recipe, run, device)
+    return HunyuanVideoMini(video_components.pipeline(recipe, vae, words()).to(device), recipe)
+
+
+def film(rng: np.random.Generator) -> Example:
+    """Draws a video with a caption."""
+    drawn, asked = training_film(rng)
+    return Example(render_film(drawn), asked.text, asked.task)
+
+
+def _autoencoder(recipe: HunyuanVideoRecipe, run: Path, device: str) -> AutoencoderKLHunyuanVideo:
+    """Returns the run's autoencoder, trained at first."""
+    folder = run / "vae"
+    if not folder.exists():
+        torch.manual_seed(recipe.seed)
+        vae = video_autoencoder.autoencoder(recipe).to(device)
+        drawn = images(film, min(_FILMS, recipe.bank), recipe.seed)
+        with Progress("autoencoder", recipe.vae_steps, run) as progress:
+            video_autoencoder.train(vae, drawn, recipe, progress)
+        video_autoencoder.normalise(vae, drawn)
+        vae.save_pretrained(folder)
+    return AutoencoderKLHunyuanVideo.from_pretrained(folder).to(device)
+
+
+class HunyuanVideoMini(Mini):
+    """A pipeline of HunyuanVideo's parts that learns the world of clips.
+
+    Args:
+        pipe: The pipeline, on its device.
+        recipe: The hyperparameters.
+    """
+
+    def __init__(self, pipe: HunyuanVideoPipeline, recipe: HunyuanVideoRecipe):
+        self.pipe, self.recipe = pipe, recipe
+        parts = video_components.LEARNERS
+        self.learners = nn.ModuleDict({name: getattr(pipe, name) for name in parts})
+
+    def objective(self, run: Path) -> Filmed:
+        encode = partial(video_autoencoder.latents, self.pipe.vae)
+        bank = Bank.of(run, encode, film, self.recipe.bank, self.recipe.seed)
+        return Filmed(self.pipe, self.recipe, bank)
+
+    def save(self, folder: Path) -> None:
+        """Writes the pipeline, transformer and autoencoder in half precision.
+
+        The text encoders are not, because transformers, unlike diffusers, would load them in the
+        precision of their file.
+        """
+        self.pipe.transformer.half()
+        self.pipe.vae.half()
+        self.pipe.vae.register_to_config(_name_or_path=self.recipe.name)
+        self.pipe.save_pretrained(folder)
+
+
+class Filmed:
+    """The loss of a pipeline on a bank: the mean squared velocity error of a batch.
+
+    Args:
+        pipe: The pipeline.
+        recipe: The hyperparameters.
+        bank: Examples.
+    """
+
+    def __init__(self, pipe: HunyuanVideoPipeline, recipe: HunyuanVideoRecipe, bank: Bank):
+        self.pipe, self.recipe, self.data = pipe, recipe, bank.latents
+        self.weights = torch.ones(len(bank.captions))
+        self.tokens = Tokens.of(pipe, [*bank.captions, ""], recipe.tokens)
+
+    def __call__(self, generator: torch.Generator) -> torch.Tensor:
+        device = self.pipe.transformer.device
+        chosen, asked = draw(self.weights, self.recipe, generator)
+        x, sigma, v = noised(self.data[chosen].to(device), self.recipe, generator)
+        found = velocity(self.pipe, x, sigma, self.tokens.pick(asked).to(device))
+        return (found - v).square().mean()
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Token ids (B, tokens) of captions for the language model and CLIP.
+
+    Attributes:
+        llama: Ids.
+        mask: 1 where there is a token, 0 behind the last.
+        clip: Ids.
+    """
+
+    llama: torch.Tensor
+    mask: torch.Tensor
+    clip: torch.Tensor
+
+    @classmethod
+    def of(cls, pipe: HunyuanVideoPipeline, captions: list[str], length: int) -> Tokens:
+        """Tokenizes captions as the pipeline does with the template ``{}``.
+
+        CLIP is causal and looks at the end of the text only, so it needs no more padding.
+        """
+        options = {"padding": "max_length", "max_length": length, "truncation": True}
+        llama, clip = (
+            tokenizer(captions, return_tensors="pt", **options)
+            for tokenizer in (pipe.tokenizer, pipe.tokenizer_2)
+        )
+        return cls(llama.input_ids, llama.attention_mask, clip.input_ids)
+
+    def pick(self, indices: torch.Tensor) -> Tokens:
+        """Selects captions."""
+        return Tokens(self.llama[indices], self.mask[indices], self.clip[indices])
+
+    def to(self, device: torch.device) -> Tokens:
+        """Moves the ids."""
+        return Tokens(self.llama.to(device), self.mask.to(device), self.clip.to(device))
+
+
+def velocity(
+    pipe: HunyuanVideoPipeline, x: torch.Tensor, sigma: torch.Tensor, tokens: Tokens
+) -> torch.Tensor:
+    """Calls the transformer as HunyuanVideoPipeline does.
+
+    Args:
+        pipe: The pipeline, its parts on the device of `x`.
+        x: Latents (B, C, F', 8, 8).
+        sigma: Noise levels (B,), 1 is noise.
+        tokens: The captions' token ids (B, tokens).
+
+    Returns:
+        The velocity (B, C, F', 8, 8).
+    """
+    hidden = pipe.text_encoder(
+        input_ids=tokens.llama, attention_mask=tokens.mask, output_hidden_states=True
+    ).hidden_states
+    return pipe.transformer(
+        hidden_states=x,
+        timestep=sigma * 1000,
+        encoder_hidden_states=hidden[-1 - video_components.UNUSED],
+        encoder_attention_mask=tokens.mask.to(x.dtype),
+        pooled_projections=pipe.text_encoder_2(tokens.clip).pooler_output,
+        return_dict=False,
+    )[0]

@@ -1,0 +1,49 @@
+"""Quality of an image or a video's frames, without anything to compare with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from fastflow.metric import Metric
+from fastflow.records import Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brisque(Metric):
+    """Measures BRISQUE, about 0 (natural) to 100 (distorted); smaller is better.
+
+    Of a video, the mean of its frames. It was made for photographs: of drawings it says little.
+    Reference: Mittal et al. 2012, https://doi.org/10.1109/TIP.2012.2214050. Needs piq, which
+    fetches the model at its first use.
+    """
+
+    def unavailable(self) -> str:
+        if find_spec("piq") is None:
+            return "brisque was left out: it needs piq (pip install piq)."
+        import torch
+
+        try:
+            _brisque(torch.rand(1, 3, 32, 32))
+        except Exception as error:
+            return f"brisque was left out: its model cannot be had ({_line(error)})."
+        return ""
+
+    def score(self, output: Any, request: Request) -> dict[str, float]:
+        from fastflow_plugins.metrics.images import to_tensor
+
+        try:
+            return {"brisque": _brisque(to_tensor(output))}
+        except AssertionError:  # a plain area has no statistics
+            return {}
+
+
+def _brisque(pixels: Any) -> float:
+    import piq  # pyright: ignore[reportMissingImports]
+
+    return float(piq.brisque(pixels, data_range=1.0, reduction="mean"))
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,30 @@
+"""The marks of videos in the minis' world of clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastflow.clip import Clip
+from fastflow.metric import Metric
+from fastflow.records import Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clips(Metric):
+    """Marks a video of a moving shape: object, colour, direction, speed, 0 or 1, and their score.
+
+    ``score`` is 1 if all of them are as asked. Beside it stand ``consistency`` of the subject and
+    ``smoothness`` of its motion, 0 to 1, and ``flicker`` of the background, of which less is
+    better. Speaks only of captions in the language of the clips.
+    """
+
+    def score(self, output: Any, request: Request) -> dict[str, float]:
+        from fastflow_minis.clips.scorer import mark
+
+        if not isinstance(output, Clip):
+            return {}
+        try:
+            return mark(output.pixels(), request.prompt).numbers()
+        except ValueError:
+            return {}

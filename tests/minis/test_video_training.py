@@ -1,0 +1,186 @@
+"""The mini that films: its tokenizers, its autoencoder, and training as the pipeline calls."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from diffusers import HunyuanVideoPipeline
+from transformers import LlamaTokenizer
+
+from fastflow import Clip, Request, Sampler
+from fastflow.config import build, read
+from fastflow.corrector import NoCorrection
+from fastflow.extrapolator import Reuse
+from fastflow_minis import MINIS, export, folders, train, video_autoencoder
+from fastflow_minis.clips.exam import Films
+from fastflow_minis.clips.language import words
+from fastflow_minis.clips.world import FRAMES, film_of, held_out, render_film
+from fastflow_minis.evaluate import generate
+from fastflow_minis.exam import Score, score
+from fastflow_minis.hunyuan_video import Filmed, Tokens, film, velocity
+from fastflow_minis.matching import Matching
+from fastflow_minis.video_components import TEMPLATE
+from fastflow_minis.words import llama_tokenizer
+from fastflow_plugins.models.hunyuan_video import HunyuanVideo
+from fastflow_plugins.policies.never import Never
+
+QUICK = {
+    "bank": 8,
+    "vae_steps": 3,
+    "vae_stills": 1,
+    "vae_whole": 1,
+    "vae_batch": 2,
+    "steps": 4,
+    "batch": 4,
+    "warmup": 2,
+    "heads": 2,
+    "double_blocks": 1,
+    "single_blocks": 1,
+    "text_width": 16,
+}
+LENGTH = MINIS["hunyuan_video_mini"].tokens
+"""Length of the text sequence."""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("run")
+    train("hunyuan_video_mini", out, **QUICK)
+    return out
+
+
+@pytest.fixture
+def mini(run):
+    recipe = dataclasses.replace(MINIS["hunyuan_video_mini"], **QUICK)
+    return recipe.build(run)
+
+
+def test_a_quick_recipe_trains_to_a_pipeline_that_films(run):
+    pipe = Films().load(run / "pipeline", "cpu")
+    assert type(pipe) is HunyuanVideoPipeline
+    questions = held_out(3)
+    videos = generate(Films(), pipe, questions, steps=2, true_cfg_scale=2.0)
+    assert videos.shape == (3, FRAMES, 64, 64, 3)
+    assert np.isfinite(videos).all()
+    alone = generate(Films(), pipe, questions[:1], steps=2, true_cfg_scale=2.0)
+    np.testing.assert_allclose(videos[:1], alone, atol=1e-3)
+
+
+def test_a_finished_run_can_be_prolonged_and_exported_again(run):
+    train("hunyuan_video_mini", run, resume=True, steps=6)
+    assert torch.load(run / "checkpoint.pt")["step"] == 6
+    assert len(torch.load(run / "bank.pt")["captions"]) == QUICK["bank"]
+    assert HunyuanVideoPipeline.from_pretrained(export(run, run / "again"))
+
+
+def test_the_preset_samples_from_the_trained_folder(run, monkeypatch):
+    monkeypatch.setattr(folders, "_SHIPPED", run)
+    (run / "hunyuan_video_mini").symlink_to(run / "pipeline")
+    recipe = build(read(["model=hunyuan_video_mini"]).model)
+    assert isinstance(recipe, HunyuanVideo)
+    assert recipe.max_sequence_length == LENGTH
+    assert {"template": recipe.prompt_template, "crop_start": recipe.crop_start} == TEMPLATE
+    prompt = recipe.prompts(1)[0]
+    sampler = Sampler(recipe.load(), Never(), Reuse(), NoCorrection())
+    (sample,) = sampler.run([Request(0, prompt.text, 0, 3)])
+    assert isinstance(sample.output, Clip)
+    assert (len(sample.output.frames), sample.output.size) == (FRAMES, (64, 64))
+    assert sample.calls == 6
+
+
+def test_every_word_is_one_known_token_and_every_caption_fits(mini):
+    for tokenizer in (mini.pipe.tokenizer, mini.pipe.tokenizer_2):
+        ids = [tokenizer(word, add_special_tokens=False).input_ids for word in words()]
+        assert all(len(one) == 1 for one in ids)
+        assert len({one[0] for one in ids} - {tokenizer.unk_token_id}) == len(ids)
+        for asked in held_out(80):
+            length = len(tokenizer(asked.text).input_ids)
+            assert length == len(asked.text.split()) + len(tokenizer("").input_ids) <= LENGTH
+
+
+def test_the_language_models_tokenizer_starts_every_text_and_reads_the_same_when_saved(tmp_path):
+    tokenizer = llama_tokenizer(words(), LENGTH)
+    assert tokenizer("").input_ids == [tokenizer.bos_token_id]
+    tokenizer.save_pretrained(tmp_path)
+    loaded = LlamaTokenizer.from_pretrained(tmp_path)
+    texts = ["", "a hippopotamus, 7 é 中", *(asked.text for asked in held_out(40))]
+    assert loaded(texts).input_ids == tokenizer(texts).input_ids
+    assert (loaded.model_max_length, loaded.padding_side) == (LENGTH, "right")
+    assert max(max(ids) for ids in loaded(texts).input_ids) < len(loaded)
+
+
+def test_training_calls_the_transformer_as_the_pipeline_does(mini):
+    pipe = mini.pipe
+    pipe.set_progress_bar_config(disable=True)
+    calls = []
+    hook = pipe.transformer.register_forward_hook(
+        lambda module, args, kwargs, output: calls.append((kwargs, output[0])), with_kwargs=True
+    )
+    text = held_out(1)[0].text
+    options = {"num_inference_steps": 2, "max_sequence_length": LENGTH, "output_type": "latent"}
+    size = {"height": 64, "width": 64, "num_frames": FRAMES, "prompt_template": TEMPLATE}
+    pipe(text, negative_prompt="", true_cfg_scale=2.0, **size, **options)
+    hook.remove()
+    assert len(calls) == 4
+    for number, (kwargs, expected) in enumerate(calls):
+        tokens = Tokens.of(pipe, [("", text)[number % 2 == 0]], LENGTH)
+        with torch.no_grad():
+            v = velocity(pipe, kwargs["hidden_states"], kwargs["timestep"] / 1000, tokens)
+        torch.testing.assert_close(v, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_training_lowers_the_loss(run, tmp_path):
+    changes = {"batch": 8, "steps": 30, "warmup": 3}
+    recipe = dataclasses.replace(MINIS["hunyuan_video_mini"], **QUICK | changes)
+    (tmp_path / "vae").symlink_to(run / "vae")
+    mini = recipe.build(tmp_path)
+    matching = Matching(mini.learners, mini.objective(tmp_path), recipe)
+    assert isinstance(matching.objective, Filmed)
+    losses = [matching.advance() for _ in range(30)]
+    assert np.mean(losses[-10:]) < 0.95 * np.mean(losses[:5])
+
+
+def test_the_autoencoder_has_the_released_ones_factors_and_latents_are_normalised():
+    recipe = dataclasses.replace(MINIS["hunyuan_video_mini"], **QUICK)
+    torch.manual_seed(0)
+    vae = video_autoencoder.autoencoder(recipe)
+    assert (vae.spatial_compression_ratio, vae.temporal_compression_ratio) == (8, 4)
+    rng = np.random.default_rng(0)
+    videos = torch.from_numpy(np.stack([film(rng).image for _ in range(6)]))
+    raw = video_autoencoder.encode(vae, videos)
+    with torch.no_grad():
+        before = vae.decode(raw).sample
+    video_autoencoder.normalise(vae, videos)
+    latents = video_autoencoder.latents(vae, videos.numpy())
+    assert latents.shape == (6, 16, 3, 8, 8)
+    torch.testing.assert_close(latents.mean(dim=(0, 2, 3, 4)), torch.zeros(16), atol=1e-4, rtol=0)
+    assert latents.std().item() == pytest.approx(1.0, abs=1e-3)
+    with torch.no_grad():
+        after = vae.decode(latents / vae.config.scaling_factor).sample
+    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4)
+
+
+def test_the_autoencoder_learns_from_stills_from_cuts_and_from_whole_videos(monkeypatch):
+    recipe = dataclasses.replace(MINIS["hunyuan_video_mini"], **QUICK)
+    shapes = []
+    monkeypatch.setattr(
+        video_autoencoder,
+        "fit",
+        lambda vae, draw, recipe, progress: shapes.extend(
+            draw(torch.Generator().manual_seed(0)).shape for _ in range(recipe.vae_steps)
+        ),
+    )
+    videos = torch.zeros(4, FRAMES, 64, 64, 3, dtype=torch.uint8)
+    video_autoencoder.train(video_autoencoder.autoencoder(recipe), videos, recipe, None)
+    assert shapes == [(2, 3, 1, 64, 64), (2, 3, FRAMES, 32, 32), (2, 3, FRAMES, 64, 64)]
+
+
+def test_true_renders_score_one():
+    questions = held_out(8)
+    rng = np.random.default_rng(0)
+    videos = [render_film(film_of(question, rng)) for question in questions]
+    scores = score(Films(), videos, questions)
+    assert scores["overall"] == scores["consistency"] == scores["speed"] == Score(8, 8)
+    frozen = [np.repeat(video[:1], FRAMES, axis=0) for video in videos]
+    assert score(Films(), frozen, questions)["overall"] == Score(0, 8)
