@@ -49,7 +49,7 @@ def calibrate(config: Config) -> str:
         ValueError: for anything wrong with the configuration, if the policy has nothing to fit,
             or if the model lacks what it needs.
     """
-    plan, name = settings(config), config.names.policy
+    plan, name = settings(config, Settings), config.names.policy
     policy: Policy = build(config.policy)
     if type(policy).calibrated is Policy.calibrated:
         raise ValueError(

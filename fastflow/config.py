@@ -93,8 +93,8 @@ def preset(kind: str, name: str) -> Any:
     return build(read([f"{kind}={name}"])[kind])
 
 
-def settings(config: Config, kind: type[S] = Settings) -> S:
-    """Returns the plain settings of a run, or of another kind of job, checked."""
+def settings(config: Config, kind: type[S]) -> S:
+    """Returns the plain settings of a job, checked."""
     names = {f.name for f in dataclasses.fields(kind)}
     return kind(**{k: v for k, v in plain(config).items() if k in names})
 

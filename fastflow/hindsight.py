@@ -70,7 +70,7 @@ class Hindsight:
         """
         check_calls(calls, self.grid, self.longest)
         nowhere = np.zeros(len(self.grams) if self.each else 1)
-        layers = [{(0,): (nowhere, nowhere)}]
+        layers: list[Layer] = [{(0,): (nowhere, nowhere)}]
         for _ in range(calls - 1):
             layers.append(self._next(layers[-1]))
         ends = {

@@ -125,11 +125,11 @@ def run(config: Config) -> Path:
         DiskFull: if the disk fills; everything finished before is kept.
         Interrupted: on Ctrl-C, likewise.
     """
-    plan = settings(config)
+    plan = settings(config, Settings)
     if plan.resume is not None:
         directory = RunDirectory.existing(Path(plan.resume))
         config = load(directory.path / "config.yaml")
-        plan = settings(config)
+        plan = settings(config, Settings)
     else:
         directory = None
     kinds = {"adapter": "model"} | {k: k for k in ("policy", "extrapolator", "corrector")}

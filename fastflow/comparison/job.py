@@ -96,7 +96,7 @@ class Job:
                 "floor": [measure.of(again[i]) for i in sorted(again)],
                 "prompts": [request.prompt for request in self.measured],
                 "tasks": [request.task for request in self.measured],
-                "branches": measure.bench.model.calls_per_velocity,
+                "branches": full[self.measured[0].index].calls / self.plan.steps,
                 "tuning_calls": measure.bench.tuning.calls,
                 "identical_at_zero": self._identical_at_zero(measure),
             },
@@ -184,6 +184,7 @@ def replayed(method: Method, bench: Bench) -> Callable[[float], float]:
 def mean_steps(
     method: Method, bench: Bench, requests: Sequence[Request], learned: Learned
 ) -> float:
-    """Returns the mean number of network calls, in units of those of one computed step."""
-    calls = [sample.calls for sample in method.generate(bench, requests, learned)]
-    return sum(calls) / len(calls) / bench.model.calls_per_velocity
+    """Returns the mean number of network calls, in units of those of one step of the full run."""
+    samples = list(method.generate(bench, requests, learned))
+    full = sum(sample.calls_full / sample.request.steps for sample in samples)
+    return sum(sample.calls for sample in samples) / full

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -33,9 +34,8 @@ def _on_cpu(run: Callable[[], object]) -> int:
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it would write into the progress bar
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         run()
-    assert seen.profiler is not None
-    assert seen.profiler.kineto_results is not None
-    events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+    recorded: Any = seen.profiler
+    events = [e for e in recorded.kineto_results.events() if e.name() == "[memory]"]
     alive = most = 0
     for event in sorted(events, key=lambda event: event.start_ns()):
         alive += event.nbytes()

@@ -120,7 +120,7 @@ class Results:
 
     plan: Plan
     model: str
-    branches: int
+    branches: float
     full: Line
     floor: Line
     lines: list[Line]
