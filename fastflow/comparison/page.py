@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fastflow.comparison import figures
 from fastflow.comparison.directory import ComparisonDirectory
 from fastflow.comparison.results import PSNR, Interval, Line, Results
 from fastflow.report.images import PAGE, Picture, embed
-from fastflow.report.page import content_policy
+from fastflow.report.page import content_policy, template
 
 _HERE = Path(__file__).parent
 _STYLE = _HERE.parent / "report" / "page.css"
@@ -48,14 +47,7 @@ def render(found: Results, directory: ComparisonDirectory) -> str:
         found: the comparison in numbers.
         directory: where its rows and images are.
     """
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
+    return template(_HERE).render(
         found=found,
         title=title(found),
         curves=list(figures.curves(found)),

@@ -7,7 +7,7 @@ import hashlib
 import time
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from fastflow.report import figures
@@ -29,14 +29,7 @@ def render(run: Run) -> str:
         run: what `load_run` returned.
     """
     script = (_HERE / "page.js").read_text(encoding="utf-8")
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
+    return template(_HERE).render(
         run=run,
         title=title(run),
         tiles=tiles(run),
@@ -84,6 +77,18 @@ def _drawn(run: Run) -> dict[str, int]:
     taken = [record for record in run.records if record.get("taken")]
     chance = sum((record.get("propensity") or 1.0) < 1.0 for record in taken)
     return {"taken": len(taken), "chance": chance, "beside": len(run.records) - len(taken)}
+
+
+def template(folder: Path) -> Template:
+    """Returns the page's template of a folder."""
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
 
 
 def content_policy(script: str = "") -> str:
