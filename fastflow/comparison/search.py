@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from fastflow.method import Knob
 
-NEAR = 0.1  # calls; nearer than that nothing is tried any more
+NEAR = 0.25  # calls; nearer than that nothing is tried any more
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Search:
 
     knob: Knob
     steps_at: Callable[[float], float]
-    tries: int = 12
+    tries: int = 8
     tried: dict[float, float] = field(default_factory=dict)
 
     def find(self, target: float) -> float:

@@ -17,15 +17,15 @@ def search(steps, **knob):
 
 
 @pytest.mark.parametrize("target", [45, 25, 19, 14, 10])
-def test_a_falling_knob_is_found_within_a_tenth_of_a_call(target):
+def test_a_falling_knob_is_found_within_a_quarter_of_a_call(target):
     found, _ = search(lambda value: 2 + 48 / (1 + 40 * value), low=0.0, high=5.0)
     value = found.find(target)
-    assert found.tried[value] == pytest.approx(target, abs=0.1)
+    assert found.tried[value] == pytest.approx(target, abs=0.25)
 
 
 def test_a_rising_knob_is_found_too():
     found, _ = search(lambda value: 50 * value, low=0.0, high=1.0)
-    assert 50 * found.find(19) == pytest.approx(19, abs=0.1)
+    assert 50 * found.find(19) == pytest.approx(19, abs=0.25)
 
 
 def test_where_calls_jump_over_the_target_the_nearest_value_is_given():
