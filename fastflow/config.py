@@ -27,7 +27,7 @@ LISTS = {"metrics": "metric", "observers": "observer", "methods": "method"}
 NESTED = tuple(f"{kind}." for kind in LISTS.values())
 
 Config = DictConfig
-S = TypeVar("S")
+S = TypeVar("S", Settings, Plan)
 
 
 class ConfigError(ValueError):

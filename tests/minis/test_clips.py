@@ -175,7 +175,7 @@ def _film(start=(16, 32), step=(3, 0), background="white", shape="circle", colou
         ({"step": (1, 0)}, {"speed"}),
         ({"start": (32, 32), "step": (0, 0)}, {"direction", "speed"}),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value)),
 )
 def test_each_mark_says_what_is_not_as_asked(changes, wrong):
     marks = mark(_film(**changes), CAPTION)
