@@ -54,9 +54,9 @@ def compare(config: Config) -> Path:
             watches = [
                 stack.enter_context(o.open(directory.path, plain(config))) for o in observers
             ]
-            job.work()
             directory.write_json("versions.json", versions(plan.device))
             directory.write_json("left_out.json", [reason for reason in reasons if reason])
+            job.work()
             found = finish(directory)
             for watch in watches:
                 watch.summary(found.to_dict(), directory.path)
@@ -75,6 +75,11 @@ def finish(directory: ComparisonDirectory) -> Results:
     rows = [row for name, target in asked if (row := directory.row(name, target))]
     found = results(plan, config.names.model, directory.read_json("baselines.json"), rows)
     found.left_out += directory.read_json("left_out.json")
+    if len(rows) < len(asked):
+        found.left_out.append(
+            f"{len(asked) - len(rows)} of {len(asked)} rows are missing; go on with: "
+            f"fastflow compare resume={directory.path}"
+        )
     directory.write_json("comparison.json", found.to_dict())
     directory.write_text("comparison.csv", table(found))
     directory.write_text("report.html", render(found, directory))

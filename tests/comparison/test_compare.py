@@ -112,6 +112,8 @@ def test_an_interrupted_comparison_keeps_its_rows_and_goes_on(done, compare, mon
     stopped = compare()
     assert stopped.status == 130
     assert f"go on with: fastflow compare resume={stopped.path}" in stopped.err
+    assert main(["report", str(stopped.path)]) == 0  # with what there is
+    assert any("11 of 14 rows are missing" in text for text in stopped.found["left_out"])
     monkeypatch.setattr(Job, "_row", lambda *call: made.append(call[2:]) or plain(*call))
     resumed = compare(f"resume={stopped.path}")
     assert resumed.status == 0
