@@ -71,6 +71,8 @@ class Skipping(Method):
         while left and (size := sampler.round_size(bench.steps)):
             samples += sampler.run(left[:size])
             left = left[size:]
+        if samples:
+            samples += sampler.run(left[:1])  # what is made once, such as a plan, is then there
         memory = sampler.memory if samples else None
         return Learned(memory, len(samples), sum(sample.calls for sample in samples))
 
