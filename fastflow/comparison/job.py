@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tqdm import tqdm, trange
@@ -129,7 +129,11 @@ class Job:
             row.recipe = repr(method)
             asked = self.measured if method.hindsight else self.tuning
             learned = method.learn(bench, asked)
-            row.learned = {k: v for k, v in asdict(learned).items() if k != "what"}
+            row.learned = {
+                "samples": learned.samples,
+                "calls": learned.calls,
+                "facts": learned.facts,
+            }
             with tqdm(total=len(self.measured), unit="sample", leave=False, desc=name) as bar:
 
                 def show(sample) -> None:

@@ -10,7 +10,7 @@ import pytest
 from fastflow.cli import main
 
 FEW = "methods=[euler,uniform,random_arms,ucb,plan,best_linear_corrected,broken]"
-QUICK = ("model=mixture", "steps=20", "targets=[12,6]", "samples=5", "tuning=8", "pairs=1")
+QUICK = ("model=mixture", "steps=20", "targets=[12,6]", "samples=5", "tuning=10", "pairs=1")
 
 
 @dataclass
