@@ -44,12 +44,12 @@ demo: $(VENV)/.installed  ## generate, skip, learn and write a report: the main 
 		out=runs/demo-$$(date +%Y%m%d-%H%M%S)
 
 compare: $(VENV)/.installed-caches  ## every method at equal calls, on 64 samples: up to an hour
-	$(BIN)/fastflow compare model=$(MODEL) out=runs/compare-$$(date +%Y%m%d-%H%M%S)
+	$(BIN)/fastflow compare model=$(MODEL) max_batch=32 pairs=2 out=runs/compare-$$(date +%Y%m%d-%H%M%S)
 
 compare-quick: $(VENV)/.installed-caches  ## one method of each kind, few samples, one number of calls
 	$(BIN)/fastflow compare model=$(MODEL) 'targets=[19]' samples=6 tuning=10 live=1 pairs=1 \
 		'methods=[euler,ab2,uniform,teacache,taylor_seer,ucb,plan,best_linear_corrected,broken]' \
-		reference_steps=100 out=runs/compare-quick-$$(date +%Y%m%d-%H%M%S)
+		reference_steps=100 max_batch=32 out=runs/compare-quick-$$(date +%Y%m%d-%H%M%S)
 
 # --- checking ---
 

@@ -1,9 +1,11 @@
 """Caches in the transformer: honest counts, exact where nothing is left out, no trace after."""
 
+import dataclasses
 import functools
 
 import pytest
 import torch
+from PIL import Image
 from stand import (
     STEPS,
     assert_same,
@@ -116,6 +118,30 @@ def test_a_sample_does_not_depend_on_the_one_before(method):
     learned = method.learn(bench, bench.tuning.requests)
     (after_another,) = generated(method, bench, asked, learned)[1:]
     assert_same(generated(method, bench, asked[1:], learned), [after_another])
+
+
+@pytest.mark.parametrize("true_cfg_scale", [1.0, 2.5])
+@pytest.mark.parametrize("method", [MagCache(threshold=0.06), TaylorSeer()], ids=repr)
+def test_a_batch_gives_what_its_samples_give_alone(method, true_cfg_scale):
+    _, alone, _, _ = stand(true_cfg_scale)
+    learned, asked = method.learn(alone, alone.tuning.requests), requests(3)
+    ones = generated(method, alone, asked, learned)
+    together = generated(method, dataclasses.replace(alone, max_batch=2), asked, learned)
+    for one, other in zip(ones, together, strict=True):
+        assert (one.calls, one.computed) == (other.calls, other.computed)
+        assert torch.allclose(one.x, other.x, atol=1e-5)
+
+
+def test_edits_are_cut_short_one_at_a_time(monkeypatch):
+    """Their pictures may differ in size."""
+    model, alone, asked, _ = stand()
+    plain, calls = model.prepare, model.velocity
+    monkeypatch.setattr(model, "prepare", lambda r: plain(dataclasses.replace(r, image=None)))
+    sizes = []
+    monkeypatch.setattr(model, "velocity", lambda x, *to: sizes.append(len(x)) or calls(x, *to))
+    pictured = [dataclasses.replace(r, image=Image.new("RGB", (8, 8))) for r in asked]
+    generated(TaylorSeer(), dataclasses.replace(alone, max_batch=2), pictured)
+    assert set(sizes) == {1}
 
 
 @functools.cache

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -21,11 +21,17 @@ Reset = Callable[[], None]
 
 @dataclass(frozen=True, kw_only=True)
 class BlockCache(Method):
-    """A cache on the model's transformer, one sample at a time, each for itself.
+    """A cache on the model's transformer.
 
     A network call counts if its last block was really computed. A call that is cut short is not
     counted, although its first blocks or its layers' predictions cost something: see its time.
+
+    Attributes:
+        by_step: whether the step's number alone decides what is computed. Such a cache serves a
+            batch as it serves each sample; any other is given one sample at a time.
     """
+
+    by_step: ClassVar[bool] = False
 
     @abstractmethod
     def installed(
@@ -37,12 +43,15 @@ class BlockCache(Method):
         self, bench: Bench, requests: Sequence[Request], learned: Learned
     ) -> Iterator[Sample]:
         meter = Meter(bench.model)
+        alike = all(request.image is None for request in requests)  # pictures differ in size
+        size = bench.max_batch if self.by_step and alike else 1
         with meter.counting(), self.installed(bench, learned) as reset:
-            for request in requests:
+            for start in range(0, len(requests), size):
                 reset()
                 meter.computed = []
-                (sample,) = in_full(meter, max_batch=1).generate([request])
-                yield meter.corrected(sample)
+                batch = requests[start : start + size]
+                for sample in in_full(meter, max_batch=size).generate(batch):
+                    yield meter.corrected(sample)
 
 
 class Meter(Wrapped):

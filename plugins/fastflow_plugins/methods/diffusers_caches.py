@@ -68,6 +68,8 @@ class MagCache(BlockCache):
         prompts: how many prompts it is calibrated on.
     """
 
+    by_step = True
+
     threshold: float = 0.06
     longest: int = 6
     retention: float = 0.1
@@ -124,6 +126,8 @@ class TaylorSeer(BlockCache):
         order: of the series.
         warm_up: how many of the first steps are all computed.
     """
+
+    by_step = True
 
     interval: int = 3
     order: int = 2
