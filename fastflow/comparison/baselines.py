@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -31,9 +32,15 @@ class Baselines:
 
 
 def full_runs(model: FlowModel, requests: Sequence[Request], max_batch: int) -> Iterator[Sample]:
-    """Yields the full runs with their Gram matrices."""
+    """Yields the full runs with their Gram matrices and how their velocities change."""
     gram = max(request.steps for request in requests)
-    yield from in_full(model, Full(gram=gram), max_batch).generate(requests)
+    yield from in_full(model, Full(changes=True, gram=gram), max_batch).generate(requests)
+
+
+def velocity_change(full: Iterable[Sample]) -> list[float]:
+    """Returns the relative L1 change of the velocity from each step to the next, their mean."""
+    changes = [[seen.error for seen in sample.lesson.observations] for sample in full]
+    return np.mean([one for one in changes if one] or [[]], axis=0).tolist()
 
 
 def other_batch(max_batch: int) -> int:

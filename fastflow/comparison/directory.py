@@ -13,6 +13,8 @@ from fastflow.directory import make_folder, writing
 from fastflow.files import write_whole
 from fastflow.outputs import keep, suffix
 
+SOURCE = "source"  # in the place of a method's name: what is edited
+
 
 class ComparisonDirectory:
     """One comparison's folder and what it already holds.

@@ -8,8 +8,14 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm, trange
 
-from fastflow.comparison.baselines import Baselines, converged, full_runs, other_batch
-from fastflow.comparison.directory import ComparisonDirectory
+from fastflow.comparison.baselines import (
+    Baselines,
+    converged,
+    full_runs,
+    other_batch,
+    velocity_change,
+)
+from fastflow.comparison.directory import SOURCE, ComparisonDirectory
 from fastflow.comparison.row import Measure, Row
 from fastflow.comparison.search import Search
 from fastflow.comparison.settings import Plan
@@ -89,6 +95,8 @@ class Job:
         full, again = measure.baselines.full, measure.baselines.again
         for index in sorted(full)[: self.plan.examples]:
             self.directory.keep_image("full", None, index, full[index].output)
+            if source := full[index].request.image:
+                self.directory.keep_image(SOURCE, None, index, source)
         self.directory.write_json(
             "baselines.json",
             {
@@ -97,6 +105,7 @@ class Job:
                 "prompts": [request.prompt for request in self.measured],
                 "tasks": [request.task for request in self.measured],
                 "branches": full[self.measured[0].index].calls / self.plan.steps,
+                "velocity_change": velocity_change(full.values()),
                 "tuning_calls": measure.bench.tuning.calls,
                 "identical_at_zero": self._identical_at_zero(measure),
             },

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
 from fastflow.comparison import figures
-from fastflow.comparison.directory import ComparisonDirectory
+from fastflow.comparison.directory import SOURCE, ComparisonDirectory
 from fastflow.comparison.results import PSNR, Interval, Line, Results
 from fastflow.report.images import PAGE, Picture, embed
 from fastflow.report.page import content_policy, template
@@ -52,6 +52,7 @@ def render(found: Results, directory: ComparisonDirectory) -> str:
         title=title(found),
         curves=list(figures.curves(found)),
         sections=_sections(found, directory),
+        prompts=directory.read_json("baselines.json")["prompts"][: found.plan.examples],
         scores=list(found.full.scores),
         closeness=[name for name in found.floor.closeness if name != PSNR],
         interval=interval,
@@ -80,16 +81,23 @@ def _sections(found: Results, directory: ComparisonDirectory) -> list[Section]:
     nearest = min(found.plan.targets, key=lambda target: abs(target - 19))
     shown = len(found.plan.targets) * (1 + len(found.plan.names()))
     budget = PAGE // max(1, shown * max(1, found.plan.examples))
+    plain = list(_plain(found, directory, budget))
     return [
         Section(
             target,
             sorted(_at(found, target), key=lambda line: -(line.psnr or 0.0)),
-            [Exhibit("full", f"{found.plan.steps} steps", None, _examples(directory, budget))]
-            + [_exhibit(line, found, directory, budget) for line in found.at(target)],
+            [*plain, *(_exhibit(line, found, directory, budget) for line in found.at(target))],
             target == nearest,
         )
         for target in found.plan.targets
     ]
+
+
+def _plain(found: Results, directory: ComparisonDirectory, budget: int) -> Iterator[Exhibit]:
+    """Yields what all methods are to be held against: the full runs, and what is edited."""
+    for name, note in ((SOURCE, "what is edited"), ("full", f"{found.plan.steps} steps")):
+        if pictures := _examples(directory, budget, name):
+            yield Exhibit(name, note, None, pictures)
 
 
 def _at(found: Results, target: int) -> list[Line]:
@@ -104,14 +112,13 @@ def _exhibit(line: Line, found: Results, directory: ComparisonDirectory, budget:
         line.method,
         note,
         figures.heat_map(samples, found.plan.steps),
-        _examples(directory, budget, line),
+        _examples(directory, budget, line.method, line.target),
     )
 
 
 def _examples(
-    directory: ComparisonDirectory, budget: int, line: Line | None = None
+    directory: ComparisonDirectory, budget: int, name: str, target: int | None = None
 ) -> list[Picture]:
-    name, target = (line.method, line.target) if line else ("full", None)
     stem = directory.image(name, target, 0).name.removesuffix("-0000.png")
     paths = sorted((directory.path / "images").glob(f"{stem}-[0-9][0-9][0-9][0-9].*"))
     return [picture for path in paths if (picture := embed(path, budget))]
