@@ -44,7 +44,7 @@ demo: $(VENV)/.installed  ## generate, skip, learn and write a report: the main 
 		out=runs/demo-$$(date +%Y%m%d-%H%M%S)
 
 compare: $(VENV)/.installed-caches  ## every method at equal calls, on 64 samples: up to an hour
-	$(BIN)/fastflow compare model=$(MODEL) max_batch=32 pairs=2 out=runs/compare-$$(date +%Y%m%d-%H%M%S)
+	$(BIN)/fastflow compare model=$(MODEL) max_batch=64 live=2 pairs=2 out=runs/compare-$$(date +%Y%m%d-%H%M%S)
 
 compare-quick: $(VENV)/.installed-caches  ## one method of each kind, few samples, one number of calls
 	$(BIN)/fastflow compare model=$(MODEL) 'targets=[19]' samples=6 tuning=10 live=1 pairs=1 \

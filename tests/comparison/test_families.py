@@ -1,0 +1,60 @@
+"""The experiment of all families: its settings are valid, and its tables say what was found."""
+
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+
+from fastflow.comparison.settings import Plan
+from fastflow.config import build, read, settings
+
+FOLDER = Path(__file__).parents[2] / "experiments" / "families"
+
+
+@pytest.fixture
+def experiment(monkeypatch):
+    """Returns the experiment's two modules."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module("families"), importlib.import_module("analysis")
+
+
+def test_every_preset_and_method_can_be_built(experiment, tmp_path):
+    families, analysis = experiment
+    for preset in families.TASKS:
+        config = read(families.words(preset, tmp_path / preset, 4), root="compare")
+        names = settings(config, Plan).names()
+        assert build(config.model)
+        assert all(build(config.method[name]) for name in names)
+        assert any("teacache" in name for name in names) == ("bagel" not in preset)
+    assert analysis.PLAIN.keys() | analysis.LOOKS.keys() == {*families.METHODS} - {"broken"}
+
+
+def test_a_comparison_that_was_stopped_goes_on(experiment, tmp_path):
+    families, _ = experiment
+    (tmp_path / "rows").mkdir()
+    assert families.words("flux_mini", tmp_path, 4) == [f"resume={tmp_path}"]
+
+
+def test_tables_figures_and_pictures_are_made_of_what_was_found(
+    experiment, done, tmp_path, monkeypatch
+):
+    _, analysis = experiment
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/flux_mini").symlink_to(done.path)
+    found = done.found
+    for line in [found["full"], *found["lines"]]:
+        line["scores"] = {"score": [0.5, 0.4, 0.6]}
+    monkeypatch.setattr(analysis, "HERE", tmp_path)
+    monkeypatch.setattr("sys.argv", ["analysis.py", "--runs", str(tmp_path / "runs")])
+    plain = analysis.read
+    changed = {"comparison.json": found}
+    monkeypatch.setattr(analysis, "read", lambda path: changed.get(path.name) or plain(path))
+    analysis.main()
+    text = (tmp_path / "table.md").read_text()
+    for line in found["lines"]:
+        assert f"| {line['method']} | {line['calls']:.1f} |" in text
+    for name in ("score.svg", "psnr.svg", "changes.svg"):
+        assert (tmp_path / name).read_text().startswith("<?xml")
+    assert "flux_mini" in (tmp_path / "pictures.html").read_text()
+    assert json.loads((done.path / "comparison.json").read_text()) != found
