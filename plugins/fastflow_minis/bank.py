@@ -49,17 +49,36 @@ class Bank:
         captions: N captions.
         tasks: Their tasks.
         sources: Latents of the source images, likewise; None in a world without them.
+        views: What else is seen of them (N, ...), if anything.
     """
 
     latents: torch.Tensor
     captions: list[str]
     tasks: list[str]
     sources: torch.Tensor | None = None
+    views: torch.Tensor | None = None
 
     @classmethod
-    def of(cls, run: Path, encode: Encode, world: World, count: int, seed: int) -> Bank:
-        """Reads a run's bank, or fills it with ``count`` examples and keeps it there."""
-        return cls(**kept(run / "bank.pt", lambda: _fill(encode, world, count, seed)))
+    def of(
+        cls,
+        run: Path,
+        encode: Encode,
+        world: World,
+        count: int,
+        seed: int,
+        look: Encode | None = None,
+    ) -> Bank:
+        """Reads a run's bank, or fills it with examples and keeps it there.
+
+        Args:
+            run: The folder where it is kept.
+            encode: Turns images into latents.
+            world: Draws examples.
+            count: How many.
+            seed: Of the world.
+            look: Turns source images into views.
+        """
+        return cls(**kept(run / "bank.pt", lambda: _fill(encode, world, count, seed, look)))
 
 
 def images(world: World, count: int, seed: int) -> torch.Tensor:
@@ -68,25 +87,33 @@ def images(world: World, count: int, seed: int) -> torch.Tensor:
     return torch.from_numpy(np.stack([world(rng).image for _ in range(count)]))
 
 
-def _fill(encode: Encode, world: World, count: int, seed: int) -> dict[str, Any]:
+def _fill(
+    encode: Encode, world: World, count: int, seed: int, look: Encode | None
+) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     sizes = [min(_CHUNK, count - start) for start in range(0, count, _CHUNK)]
     bar = tqdm(sizes, desc="bank", unit="chunk", mininterval=10)
-    chunks = [_encode(encode, [world(rng) for _ in range(size)]) for size in bar]
-    sources = [chunk.sources for chunk in chunks if chunk.sources is not None]
+    chunks = [_encode(encode, [world(rng) for _ in range(size)], look) for size in bar]
     return {
         "latents": torch.cat([chunk.latents for chunk in chunks]),
         "captions": [caption for chunk in chunks for caption in chunk.captions],
         "tasks": [task for chunk in chunks for task in chunk.tasks],
-        "sources": torch.cat(sources) if sources else None,
+        "sources": _joined([chunk.sources for chunk in chunks]),
+        "views": _joined([chunk.views for chunk in chunks]),
     }
 
 
-def _encode(encode: Encode, examples: list[Example]) -> Bank:
+def _encode(encode: Encode, examples: list[Example], look: Encode | None) -> Bank:
     sources = [example.source for example in examples if example.source is not None]
     return Bank(
         encode(np.stack([example.image for example in examples])),
         [example.caption for example in examples],
         [example.task for example in examples],
         encode(np.stack(sources)) if sources else None,
+        look(np.stack(sources)) if sources and look else None,
     )
+
+
+def _joined(parts: list[torch.Tensor | None]) -> torch.Tensor | None:
+    found = [part for part in parts if part is not None]
+    return torch.cat(found) if found else None

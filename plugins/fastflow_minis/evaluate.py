@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from fastflow_minis.bagel_exam import BagelCaptions, BagelEdits
 from fastflow_minis.captions import Captions
 from fastflow_minis.clips.exam import Films
 from fastflow_minis.edits.exam import Edits
@@ -19,8 +20,12 @@ EXAMS: dict[str, Exam] = {
     "flux_mini": Captions(),
     "kontext_mini": Edits(),
     "hunyuan_video_mini": Films(),
+    "bagel_mini": BagelCaptions(),
+    "bagel_mini_edit": BagelEdits(),
 }
-"""How each mini is examined."""
+"""How each mini is examined; one that does two things is twice."""
+
+_MINI = {"bagel_mini_edit": "bagel_mini"}
 
 
 def generate(
@@ -80,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     exam = EXAMS[chosen.mini]
     questions = exam.questions(chosen.prompts)
-    model = exam.load(chosen.folder or folder(chosen.mini), chosen.device)
+    model = exam.load(chosen.folder or folder(_MINI.get(chosen.mini, chosen.mini)), chosen.device)
     options = (chosen.steps, chosen.true_cfg_scale, chosen.batch, chosen.seed)
     answers = generate(exam, model, questions, *options)
     scores = score(exam, list(answers), questions)

@@ -34,7 +34,7 @@ def build(recipe: FluxRecipe, run: Path, device: str) -> FluxMini:
     """Puts an untrained transformer and text encoders around the run's autoencoder."""
     vae = _autoencoder(recipe, run, device)
     pipe = components.pipeline(FluxPipeline, recipe, vae, words()).to(device)
-    return FluxMini(pipe, recipe, scene, lambda task: _weight(task, recipe))
+    return FluxMini(pipe, recipe, scene, lambda task: weight(task, recipe.relational))
 
 
 def scene(rng: np.random.Generator) -> Example:
@@ -43,8 +43,9 @@ def scene(rng: np.random.Generator) -> Example:
     return Example(render(drawn), caption, parse(caption).task)
 
 
-def _weight(task: str, recipe: FluxRecipe) -> float:
-    return recipe.relational if task in _RELATIONAL else 1.0
+def weight(task: str, relational: float) -> float:
+    """Returns how many times more often than others examples of a task are drawn."""
+    return relational if task in _RELATIONAL else 1.0
 
 
 def _autoencoder(recipe: FluxRecipe, run: Path, device: str) -> AutoencoderKL:

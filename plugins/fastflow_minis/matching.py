@@ -14,6 +14,8 @@ from fastflow_minis.mini import Objective
 from fastflow_minis.muon import Muon
 from fastflow_minis.recipe import Recipe
 
+_BLOCKS = ("blocks.", "language_model.model.layers.")
+
 
 class Noised(NamedTuple):
     """Data on its way to noise.
@@ -140,6 +142,6 @@ def _optimisers(learners: nn.ModuleDict, recipe: Recipe) -> list[tuple]:
 def _is_block_matrix(name: str, parameter: torch.Tensor) -> bool:
     return (
         parameter.ndim == 2
-        and "blocks." in name
+        and any(blocks in name for blocks in _BLOCKS)
         and ".norm" not in name.replace(".norm_q", "").replace(".norm_k", "")
     )

@@ -146,7 +146,53 @@ class HunyuanVideoRecipe(AutoencoderParts):
         return build(self, run, device)
 
 
-_RECIPES = (FluxRecipe(), KontextRecipe(), HunyuanVideoRecipe())
+@dataclass(frozen=True)
+class BagelRecipe(AutoencoderParts):
+    """A BAGEL that draws scenes and edits them, trained from nothing.
+
+    Attributes:
+        vae_crop: Side in pixels of the cuts of images that the autoencoder learns from.
+        vae_whole: Its last steps, which see whole images.
+        bank: Number of scenes, and again of edits, that are drawn and encoded once.
+        relational: How many times more often captions of two kinds of object are drawn than
+            others; they take longer to learn.
+        no_source: Share of edits that are learned without their source.
+        width: Width of the transformer.
+        layers: Its layers, each with the weights of two experts.
+        heads: Its attention heads.
+        key_heads: Heads of keys and values, which heads share.
+        inner: Width inside its perceptrons.
+        vision_width: Width of SigLIP.
+        vision_layers: Layers of SigLIP that are used; one more is not.
+    """
+
+    name = "bagel_mini"
+
+    steps: int = 5_000
+    batch: int = 64
+    vae_channels: tuple[int, ...] = (32, 64, 64, 64)
+    latent_channels: int = 16
+    vae_steps: int = 1_600
+    vae_crop: int = 32
+    vae_whole: int = 200
+    bank: int = 20_000
+    relational: float = 3.0
+    no_source: float = 0.1
+    width: int = 128
+    layers: int = 6
+    heads: int = 4
+    key_heads: int = 2
+    inner: int = 384
+    vision_width: int = 96
+    vision_layers: int = 2
+
+    def build(self, run: Path, device: str = "cpu") -> Mini:
+        from fastflow_minis.bagel import build
+
+        return build(self, run, device)
+
+
+_RECIPES = (FluxRecipe(), KontextRecipe(), HunyuanVideoRecipe(), BagelRecipe())
 
 MINIS: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}
 """The recipes by name."""

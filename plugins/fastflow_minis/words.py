@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTokenizer, LlamaTokenizer, T5Tokenizer
 
 _END = "</w>"
 _START = "▁"
+_SPACE = "Ġ"
 
 
 def t5_tokenizer(words: Sequence[str], length: int) -> T5Tokenizer:
@@ -46,6 +48,16 @@ def llama_tokenizer(words: Sequence[str], length: int) -> LlamaTokenizer:
         add_bos_token=True,
         model_max_length=length,
     )
+
+
+def qwen_tables(words: Sequence[str]) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Returns a Qwen2 tokenizer's vocabulary and merges; they make every word one token.
+
+    A word inside a text has the space before it as its first letter; others fall to bytes.
+    """
+    merges: Any = _merges([[*word] for word in words] + [[_SPACE, *word] for word in words])
+    tokens = [*sorted(ByteLevel.alphabet()), *("".join(pair) for pair in merges)]
+    return {token: i for i, token in enumerate(dict.fromkeys(tokens))}, merges
 
 
 def _merges(split: Sequence[list[str]]) -> list[tuple[str, str]]:

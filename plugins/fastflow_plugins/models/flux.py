@@ -8,8 +8,7 @@ from typing import ClassVar
 from fastflow.records import Prompt
 from fastflow_plugins.models.flux_flow import FluxFlow
 from fastflow_plugins.models.recipe import PipelineRecipe
-
-WORLD = 300  # distinct prompts of the minis' world that training never shows
+from fastflow_plugins.models.shipped import captions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +37,4 @@ class Flux(PipelineRecipe):
     guidance_scale: float = 3.5
 
     def of_the_world(self, count: int) -> list[Prompt]:
-        from fastflow_minis.scenes import held_out
-
-        return [Prompt(prompt.text, prompt.task) for prompt in held_out(min(count, WORLD))]
+        return captions(count)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from PIL import Image
-
 from fastflow.records import Prompt
 from fastflow_plugins.models.flux import Flux
 from fastflow_plugins.models.flux_flow import FluxFlow
 from fastflow_plugins.models.kontext_flow import KontextFlow
+from fastflow_plugins.models.shipped import edits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +49,4 @@ class FluxKontext(Flux):
             raise ValueError(f"`max_area` must be 1 or more, got {self.max_area}.")
 
     def of_the_world(self, count: int) -> list[Prompt]:
-        from fastflow_minis.drawing import render
-        from fastflow_minis.edits.world import held_out
-
-        return [
-            Prompt(edit.instruction.text, edit.task, Image.fromarray(render(edit.source)))
-            for edit in held_out(count)
-        ]
+        return edits(count)

@@ -11,6 +11,7 @@ from fastflow.model import Adapter
 from fastflow.records import Prompt
 from fastflow_plugins.models.loading import load_pipeline
 from fastflow_plugins.models.pipeline_flow import PipelineFlow
+from fastflow_plugins.models.shipped import folder_of_mini
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ class PipelineRecipe(Adapter):
             )
 
     def load(self, device: str = "cpu", dtype: str = "float32") -> PipelineFlow:
-        path = self._folder_of_mini() if self.is_mini else self.path
+        path = folder_of_mini(self.path) if self.is_mini else self.path
         kind = self.flow.pipeline
         pipe = load_pipeline(path, kind, device, dtype, self.revision, self.variant)
         return self.flow(pipe, self)
@@ -82,11 +83,3 @@ class PipelineRecipe(Adapter):
     def is_mini(self) -> bool:
         """Whether it is the small model that comes with fastflow."""
         return self.path == self.mini
-
-    def _folder_of_mini(self) -> str:
-        import fastflow_minis
-
-        try:
-            return str(fastflow_minis.folder(self.path))
-        except FileNotFoundError as error:
-            raise ValueError(str(error)) from error

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fastflow.model import Adapter, FlowModel
+from fastflow.records import Prompt
 from fastflow_plugins.models.bagel.guidance import RENORMALISATIONS
 from fastflow_plugins.models.bagel.images import TOKEN
 from fastflow_plugins.models.checks import check_size
 from fastflow_plugins.models.loading import check_device
+from fastflow_plugins.models.shipped import captions, edits, folder_of_mini
 
 DTYPES = ("float32", "bfloat16")
 
@@ -24,7 +26,8 @@ class Bagel(Adapter):
     The model's own 50 grid points are 49 steps.
 
     Args:
-        path: a hub id, or a folder of BAGEL's files.
+        path: a hub id, a folder of BAGEL's files, or ``bagel_mini`` for the small model that comes
+            with fastflow; its own prompts are edits where `image_scale` acts, else captions.
         height: of the image, in pixels; an edited image keeps its own shape.
         width: of the image, in pixels.
         text_scale: how far to go away from what is drawn without the text; 1 turns guidance off.
@@ -39,6 +42,7 @@ class Bagel(Adapter):
         revision: a branch, tag or commit of the hub repository.
     """
 
+    mini: ClassVar[str] = "bagel_mini"
     takes_images: ClassVar[bool] = True
 
     path: str = "ByteDance-Seed/BAGEL-7B-MoT"
@@ -101,8 +105,19 @@ class Bagel(Adapter):
         target = check_device(device)
         if dtype not in DTYPES:
             raise ValueError(f"`dtype` must be one of {', '.join(DTYPES)}, got {dtype!r}.")
-        parts = load_parts(self.path, target, getattr(torch, dtype), self.revision)
+        path = folder_of_mini(self.path) if self.is_mini else self.path
+        parts = load_parts(path, target, getattr(torch, dtype), self.revision)
         return BagelFlow(parts, self)
+
+    def prompts(self, count: int) -> list[Prompt]:
+        if not self.is_mini:
+            return []
+        return edits(count) if self.image_scale > 1 else captions(count)
+
+    @property
+    def is_mini(self) -> bool:
+        """Whether it is the small model that comes with fastflow."""
+        return self.path == self.mini
 
 
 def _is_interval(times: Sequence[float]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -63,10 +64,11 @@ class Network(nn.Module):
         """Where its weights are."""
         return self.transformer.embed_tokens.weight.device
 
-    def read_text(self, context: Context, words: list[int]) -> Context:
-        """Reads a text, given by its words' numbers."""
-        first, last = self.markers.text
-        tokens = self._embed([first, *words, last])
+    def read_text(self, context: Context, words: Sequence[int] | Tensor) -> Context:
+        """Reads a text, given by its words' numbers ``(L,)``."""
+        ids = torch.as_tensor(words, dtype=torch.long, device=self.device)
+        first, last = torch.tensor(self.markers.text, device=self.device).split(1)
+        tokens = self.transformer.embed_tokens(torch.cat([first, ids, last]))
         positions = context.position + torch.arange(len(tokens), device=self.device)
         _, segment = self.transformer((tokens,), positions, context, causal=True)
         return context.extended(segment, len(tokens))
@@ -81,7 +83,7 @@ class Network(nn.Module):
     def read_view(self, context: Context, patches: Tensor, places: Tensor) -> Context:
         """Reads an image by what SigLIP sees in its patches ``(N, 588)``."""
         seen = self.connector(self.vision(patches, places)) + self.vit_pos_embed(places)
-        first, last = self._embed(list(self.markers.image)).split(1)
+        first, last = self._image_markers().split(1)
         tokens = torch.cat([first, seen.to(first.dtype), last])
         _, segment = self._look(context, (tokens,), len(tokens))
         return context.extended(segment, 1)
@@ -94,7 +96,7 @@ class Network(nn.Module):
 
     def _around(self, latents: Tensor, t: Tensor, places: Tensor) -> Streams:
         """Returns latents as tokens, and the markers around them."""
-        markers = self._embed(list(self.markers.image))
+        markers = self._image_markers()
         tokens = self.vae2llm(latents) + self.time_embedder(t) + self.latent_pos_embed(places)
         return markers, tokens.to(markers.dtype)
 
@@ -103,5 +105,6 @@ class Network(nn.Module):
         positions = torch.full((length,), context.position, device=self.device)
         return self.transformer(streams, positions, context, causal=False)
 
-    def _embed(self, words: list[int]) -> Tensor:
-        return self.transformer.embed_tokens(torch.tensor(words, device=self.device))
+    def _image_markers(self) -> Tensor:
+        """Returns the tokens ``(2, D)`` around an image."""
+        return self.transformer.embed_tokens(torch.tensor(self.markers.image, device=self.device))

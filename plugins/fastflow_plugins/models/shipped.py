@@ -1,0 +1,41 @@
+"""The small models that come with fastflow: where they lie, and what their world asks."""
+
+from __future__ import annotations
+
+from PIL import Image
+
+from fastflow.records import Prompt
+
+WORLD = 300  # distinct captions that training never shows
+
+
+def folder_of_mini(name: str) -> str:
+    """Returns the folder of a small model.
+
+    Raises:
+        ValueError: if its weights are not there.
+    """
+    import fastflow_minis
+
+    try:
+        return str(fastflow_minis.folder(name))
+    except FileNotFoundError as error:
+        raise ValueError(str(error)) from error
+
+
+def captions(count: int) -> list[Prompt]:
+    """Returns up to ``count`` captions of scenes that training never shows."""
+    from fastflow_minis.scenes import held_out
+
+    return [Prompt(prompt.text, prompt.task) for prompt in held_out(min(count, WORLD))]
+
+
+def edits(count: int) -> list[Prompt]:
+    """Returns ``count`` scenes with instructions that training never shows."""
+    from fastflow_minis.drawing import render
+    from fastflow_minis.edits.world import held_out
+
+    return [
+        Prompt(edit.instruction.text, edit.task, Image.fromarray(render(edit.source)))
+        for edit in held_out(count)
+    ]
