@@ -84,6 +84,12 @@ def build(node: Config) -> Any:
         raise ConfigError(f"{name}: {cause}") from cause
 
 
+def build_if_chosen(config: Config, kind: str) -> Any:
+    """Makes the component of a kind that may be left out; None if it is."""
+    node = config.get(kind)
+    return None if node is None else build(node)
+
+
 def preset(kind: str, name: str) -> Any:
     """Makes a component from a preset, such as the policy ucb_paper, or by its name.
 

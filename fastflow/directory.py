@@ -30,8 +30,14 @@ class DiskFull(RuntimeError):
 
 
 @contextmanager
-def writing(path: Path, command: str = "sample") -> Iterator[None]:
-    """Turns a full disk into an error that says what is kept and how to go on."""
+def writing(path: Path, command: str = "sample", again: str = "") -> Iterator[None]:
+    """Turns a full disk into an error that says what is kept and how to go on.
+
+    Args:
+        path: what is written.
+        command: the command that resumes what the folder of ``path`` holds.
+        again: what to do instead of resuming.
+    """
     try:
         yield
     except OSError as error:
@@ -39,7 +45,7 @@ def writing(path: Path, command: str = "sample") -> Iterator[None]:
             raise
         raise DiskFull(
             f"the disk is full: {path} could not be written. All that was finished is kept; "
-            f"make room, then go on with: fastflow {command} resume={path.parent}"
+            + (again or f"make room, then go on with: fastflow {command} resume={path.parent}")
         ) from error
 
 
