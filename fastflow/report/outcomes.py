@@ -85,9 +85,7 @@ def _official(row: Mapping[str, Any]) -> Official:
     change = row["difference"]
     difference = number(change[0], "{:+.4f}") if change else ""
     interval = between(change[1:], "{:+.4f}") if change and row["samples"] > 1 else ""
-    return Official(
-        row["name"], row["total"], row["samples"], full, skipped, difference, interval
-    )
+    return Official(row["name"], row["total"], row["samples"], full, skipped, difference, interval)
 
 
 def times(run: Run) -> Chart | None:

@@ -35,6 +35,7 @@ SEMANTIC = {
 }
 DIMENSIONS = (*QUALITY, *SEMANTIC)
 SHARES = {"quality": 0.8, "semantic": 0.2}  # of the total
+FILTERED = "filtered_videos"  # the folder that VBench's static_filter.py makes
 UNSURE = ("color", "temporal_flickering")  # not given of every video
 
 
@@ -135,18 +136,25 @@ def _checked(entry: Any, where: str) -> tuple[str, list[str]]:
     return prompt, own
 
 
-def _videos(dimension: str, result: Any, where: str) -> Iterator[Score]:
-    """Yields the values of a dimension, each from 0 to 1."""
+def _videos(dimension: str, result: Any, where: str) -> list[Score]:
+    """Returns the values of a dimension, each from 0 to 1."""
+    found = []
     try:
         _, videos = result
         for video in videos:
-            value = float(video["video_results"])
+            file, value = str(video["video_path"]), float(video["video_results"])
             scale = 100 if dimension == "imaging_quality" else 1  # there, only the mean is scaled
-            yield Score(video["video_path"], {dimension: value / scale})
+            found.append(Score(file, {dimension: value / scale}))
     except (TypeError, KeyError, ValueError) as error:
         raise ValueError(
             f"{where} must be a mean and a list of `video_path` and `video_results`."
         ) from error
+    if any(FILTERED in score.file.split("/") for score in found):
+        raise ValueError(
+            f"{where} is about {FILTERED}, which were numbered anew by the static filter: which "
+            "video of the run each was is lost. Score the exported videos themselves."
+        )
+    return found
 
 
 def _normalised(name: str, dimensions: Mapping[str, tuple[float, float, float]]) -> Total:
