@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from fastflow.records import Prompt
@@ -41,6 +42,25 @@ class Total:
     name: str
     weights: Mapping[str, float]
     constant: float = 0.0
+
+
+def places(benchmark: Benchmark, asked: Iterable[tuple[Item, int]]) -> list[str]:
+    """Returns where the scorer looks for every sample, given their items and repeats.
+
+    Raises:
+        ValueError: if two samples would be one file, or one would be outside of the folder.
+    """
+    found = [benchmark.place(item, repeat) for item, repeat in asked]
+    for place, count in Counter(found).items():
+        parts = PurePosixPath(place).parts
+        if ".." in parts or parts[:1] == ("/",):
+            raise ValueError(f"a sample cannot be the file {place!r}, outside of its folder.")
+        if count > 1:
+            raise ValueError(
+                f"{count} samples would be one file, {place!r}. Ask for fewer `samples`, and give "
+                "`prompts` that name none twice."
+            )
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

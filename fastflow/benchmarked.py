@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from fastflow.benchmark import Benchmark
+from fastflow.benchmark import Benchmark, places
 from fastflow.config import build_if_chosen, load
 from fastflow.directory import RunDirectory
 from fastflow.report.load import check_run_dir
@@ -62,23 +62,8 @@ class Benchmarked:
             raise ValueError(
                 f"`run_dir` '{path}' is unfinished. Finish it with: fastflow sample resume={path}"
             )
-        places = dict(_places(benchmark, directory.rows()))
-        return cls(directory, config.names.benchmark, benchmark, places)
-
-
-def _places(benchmark: Benchmark, rows: list[dict[str, Any]]) -> Iterator[tuple[str, dict]]:
-    """Yields every sample's place and line."""
-    taken: dict[str, int] = {}
-    for row in rows:
-        if row["failure"]:
-            continue
-        place, index = benchmark.place(row["item"], row["repeat"]), row["index"]
-        parts = PurePosixPath(place).parts
-        if ".." in parts or parts[:1] == ("/",):
-            raise ValueError(f"sample {index} cannot be a file: its name would be {place!r}.")
-        if taken.setdefault(place, index) != index:
-            raise ValueError(
-                f"samples {taken[place]} and {index} would be one file, {place!r}: the prompts "
-                "of this run are not those of one benchmark."
-            )
-        yield place, row
+        rows = [row for row in directory.rows() if not row["failure"]]
+        found = places(benchmark, ((row["item"], row["repeat"]) for row in rows))
+        return cls(
+            directory, config.names.benchmark, benchmark, dict(zip(found, rows, strict=True))
+        )

@@ -27,7 +27,7 @@ def take_scores(
     Args:
         run: the run.
         files: what the scorer wrote about ``skipped``, ``full`` or both.
-        replace: whether values that are there already give way.
+        replace: whether values that the run has already give way, all those of a name at once.
         partial: whether samples may be left without a score.
 
     Returns:
@@ -41,15 +41,7 @@ def take_scores(
         found = _matched(run, side, path)
         if not partial:
             _check_whole(run, side, path, found)
-        for place, values in found.items():
-            row, key = run.places[place], SIDES[side]
-            there = sorted(values.keys() & (row[key] or {}).keys())
-            if there and not replace:
-                raise ValueError(
-                    f"the run has `{there[0]}` of {side} outputs already. Say replace=true to "
-                    "take the new ones."
-                )
-            row[key] = (row[key] or {}) | values
+        _put(run, side, found, replace)
     return _write(run)
 
 
@@ -115,6 +107,20 @@ def _check_whole(run: Benchmarked, side: str, path: Path, found: Values) -> None
             f"`{side}` {str(path)!r} lacks results of {len(missing)} of {len(run.places)} "
             f"samples: {few}. Score them too, or say partial=true to go without."
         )
+
+
+def _put(run: Benchmarked, side: str, found: Values, replace: bool) -> None:
+    """Gives the run's lines these values, and takes earlier ones of the same names away."""
+    given = {name for values in found.values() for name in values}
+    for place, row in run.places.items():
+        there = row[SIDES[side]] or {}
+        if not replace and (twice := sorted(given & there.keys())):
+            raise ValueError(
+                f"the run has `{twice[0]}` of {side} outputs already. Say replace=true to take "
+                "the new ones."
+            )
+        others = {name: value for name, value in there.items() if name not in given}
+        row[SIDES[side]] = others | found.get(place, {})
 
 
 def _lacking(

@@ -12,6 +12,7 @@ from fastflow.lines import read_text
 from fastflow.records import Prompt
 
 FIELDS = ("prompt", "image", "task")
+HINT = "A benchmark's own file wants benchmark=NAME."
 
 
 def read_prompts(path: Path) -> list[Prompt]:
@@ -24,6 +25,8 @@ def read_prompts(path: Path) -> list[Prompt]:
         ValueError: if the file, a line of it or a picture cannot be read, or there is no prompt.
     """
     lines = read_text(path, "`prompts`", "a text file").splitlines()
+    if path.suffix == ".json":
+        raise ValueError(f"`prompts` {str(path)!r} must be .txt or .jsonl, not .json. {HINT}")
     numbered = [(n, line.strip()) for n, line in enumerate(lines, start=1) if line.strip()]
     if not numbered:
         raise ValueError(f"`prompts` {str(path)!r} is empty: it needs one prompt per line.")
@@ -63,10 +66,12 @@ def _prompt(line: str, folder: Path, where: str) -> Prompt:
     except json.JSONDecodeError as error:
         raise ValueError(f"{where} is not JSON: {error}.") from error
     if not isinstance(row, dict) or not all(isinstance(value, str) for value in row.values()):
-        raise ValueError(f'{where} must be like {{"prompt": "...", "image": "..."}}, got {line}.')
+        raise ValueError(
+            f'{where} must be like {{"prompt": "...", "image": "..."}}, got {line}. {HINT}'
+        )
     unknown = ", ".join(row.keys() - FIELDS)
     if unknown:
-        raise ValueError(f"{where} may have the fields {', '.join(FIELDS)}, got {unknown}.")
+        raise ValueError(f"{where} may have the fields {', '.join(FIELDS)}, got {unknown}. {HINT}")
     if not row.get("prompt", "").strip():
         raise ValueError(f"{where} has no `prompt`. Say what to generate.")
     image = read_image(folder / row["image"]) if "image" in row else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from fastflow.benchmark import Benchmark
+from fastflow.benchmark import Benchmark, places
 from fastflow.model import Adapter
 from fastflow.prompts import read_image, read_prompts
 from fastflow.records import Prompt, Request
@@ -23,15 +23,18 @@ def make_requests(
     prompts, and how often each is drawn.
 
     Raises:
-        ValueError: if there is no prompt, a file is missing or damaged, or there are images for
-            a model that takes none.
+        ValueError: if there is no prompt, a file is missing or damaged, there are images for a
+            model that takes none, or more samples than a benchmark has room for.
     """
     prompts = find_prompts(settings, adapter, benchmark)
     count = settings.samples or len(prompts) * (benchmark.repeats if benchmark else 1)
-    return [
+    requests = [
         request(prompts[i % len(prompts)], i, settings, repeat=i // len(prompts))
         for i in range(count)
     ]
+    if benchmark is not None:
+        places(benchmark, ((request.item, request.repeat) for request in requests))
+    return requests
 
 
 def request(prompt: Prompt, index: int, settings: Settings, repeat: int = 0) -> Request:

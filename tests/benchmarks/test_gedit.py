@@ -9,8 +9,12 @@ import pytest
 from PIL import Image
 from tiny_pipelines import flux_images
 
+from fastflow.benchmark import places
 from fastflow.cli import main
+from fastflow.requests import make_requests
+from fastflow.settings import Settings
 from fastflow_plugins.benchmarks.gedit import GEdit
+from fastflow_plugins.models.kontext import FluxKontext
 
 COLUMNS = ["source_image", "edited_image", "instruction", "sementics_score", "quality_score"]
 COLUMNS += ["intersection_exist", "instruction_language"]
@@ -127,6 +131,18 @@ def test_one_image_of_an_instruction_is_all_there_is_room_for():
         GEdit(repeats=2)
     with pytest.raises(ValueError, match="`language` must be en or cn, got 'zh'"):
         GEdit(language="zh")
+
+
+def test_more_samples_than_there_is_room_for_are_refused(plain):
+    settings = Settings(prompts=str(plain), samples=4)
+    with pytest.raises(ValueError, match="2 samples would be one file, 'fullset/style_change/en/"):
+        make_requests(settings, FluxKontext(), GEdit())
+
+
+def test_no_sample_goes_outside_of_its_folder():
+    item = {"task_type": "..", "instruction_language": "..", "key": "../k"}
+    with pytest.raises(ValueError, match="a sample cannot be the file 'fullset/"):
+        places(GEdit(), [(item, 0)])
 
 
 def marked(folder, out, side, marks):

@@ -316,6 +316,16 @@ def test_images_that_are_gone_are_named(run, say, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_earlier_values_of_a_name_all_give_way_at_once(run, out, say):
+    file = scored(out, "skipped")
+    say("import-scores", run, f"skipped={file}")
+    write(file, lines(file)[:2])
+    say("import-scores", run, f"skipped={file}", "replace=true", "partial=true")
+    metrics = [row["metrics"] for row in lines(run / "samples.jsonl")]
+    assert sum("score" in values for values in metrics) == 2
+    assert all("psnr_db" in values for values in metrics)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -83,7 +83,7 @@ class VBench(Benchmark):
 
     def place(self, item: Item, repeat: int) -> str:
         if "/" in item["prompt"]:
-            raise ValueError(f"the prompt {item['prompt']!r} cannot name a file: it has a /.")
+            raise ValueError(f"the prompt {item['prompt']!r} cannot name a file: it has a slash.")
         return f"{item['prompt']}-{repeat}.mp4"
 
     def scores(self, path: Path) -> Iterator[Score]:
@@ -120,7 +120,9 @@ def _json(path: Path, name: str, wanted: str, kind: type) -> Any:
     try:
         content = json.loads(read_text(path, name, wanted))
     except json.JSONDecodeError as error:
-        raise ValueError(f"{name} {str(path)!r} is not whole JSON: {error}.") from error
+        raise ValueError(
+            f"{name} {str(path)!r} is not whole JSON: {error}. Give {wanted}."
+        ) from error
     if not isinstance(content, kind):
         form = {list: "a list of prompts", dict: "an object of dimensions"}[kind]
         raise ValueError(f"{name} {str(path)!r} must hold {form}. Give {wanted}.")
