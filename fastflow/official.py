@@ -132,12 +132,13 @@ def _lacking(
 def _write(run: Benchmarked) -> dict[str, Any]:
     scored = {row["index"]: row for row in run.places.values()}
     rows = [scored.get(row["index"], row) for row in run.directory.rows()]
+    found = tally(run.name, run.benchmark, rows)
+    if found is None:
+        raise ValueError(f"none of these results counts in {run.name}: they are of other prompts.")
     path = run.path / "samples.jsonl"
-    with writing(path, again="make room, then say it again"):
+    with writing(path, again="make room, then say it again."):
         write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
     summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
-    found = tally(run.name, run.benchmark, rows)
-    assert found is not None  # something was scored just now
     run.directory.write_json("summary.json", summary | summarise(rows) | {"benchmark": found})
     write_report(run.path)
     return found

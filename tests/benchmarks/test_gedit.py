@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import sys
 
@@ -84,8 +85,8 @@ def test_the_dataset_is_read_as_it_is_published(tmp_path, name):
 
 def test_a_damaged_dataset_is_named(tmp_path):
     pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install '.[gedit]'")
-    for name in ("a.parquet", "a.arrow"):
-        (tmp_path / name).write_bytes(b"something else")
+    for name, content in itertools.product(("a.parquet", "a.arrow"), (b"", b"something else")):
+        (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=f"{name}' cannot be read"):
             GEdit().read(tmp_path / name)
 
@@ -170,9 +171,7 @@ def test_marks_that_are_none_are_refused_by_their_line(tmp_path):
     (tmp_path / "c.csv").write_text(",".join(COLUMNS) + "\na,b,c,9\n")
     with pytest.raises(ValueError, match="line 2, was cut off"):
         list(GEdit().scores(tmp_path / "c.csv"))
-    with pytest.raises(
-        ValueError, match=r"do not exist. Give a \.\.\._gpt_score.csv that GEdit's"
-    ):
+    with pytest.raises(ValueError, match=r"does not exist. Give a \.\.\._gpt_score.csv that"):
         list(GEdit().scores(tmp_path / "nowhere.csv"))
 
 

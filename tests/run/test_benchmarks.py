@@ -1,5 +1,6 @@
 """From a benchmark's prompts to a run, to its scorer's files, and the scores back into the run."""
 
+import errno
 import json
 import shutil
 from dataclasses import dataclass
@@ -129,6 +130,19 @@ def test_an_export_overwrites_nothing(run, out, say):
         "overwritten. Choose another `out`."
     )
     assert other.read_bytes() == b"something else"
+
+
+def test_a_full_disk_keeps_what_is_exported_and_says_how_to_go_on(run, say, tmp_path, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    stopped = say("export", run, f"out={tmp_path / 'out'}")
+    assert stopped.status == 1
+    assert stopped.err.strip().endswith(
+        "could not be written. All that was finished is kept; make room, then say it again: "
+        f"fastflow export {run} out={tmp_path / 'out'}"
+    )
 
 
 def test_the_scores_come_back_paired_and_as_the_benchmark_adds_them_up(run, out, say):

@@ -71,14 +71,14 @@ def _columns(file: Path, names: list[str]) -> Iterator[tuple[str, dict[str, Any]
     number = 0
     try:
         if file.suffix == ".parquet":
-            table = parquet.ParquetFile(file)
-            batches = table.iter_batches(32)
+            batches = parquet.ParquetFile(file).iter_batches(32)
         else:
             batches = ipc.open_stream(pa.memory_map(str(file)))
         for batch in batches:
             own = [name for name in names if name in batch.schema.names]
-            for row in batch.select(own).to_pylist():
+            for i in range(batch.num_rows):  # one at a time: pictures are large
+                (row,) = batch.select(own).slice(i, 1).to_pylist()
                 number += 1
                 yield f"`prompts` {str(file)!r}, row {number},", row
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
         raise ValueError(f"`prompts` {str(file)!r} cannot be read: {error}.") from error

@@ -6,15 +6,19 @@ import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from fastflow.benchmark import Benchmark, Item, Score, Total
+from fastflow.lines import read_text
 from fastflow.records import Prompt
 from fastflow_plugins.benchmarks.datasets import image, read_rows
 
 FIELDS = ("key", "task_type", "instruction", "instruction_language")
 MARKS = {"sementics_score": "semantics", "quality_score": "quality"}  # spelt as in the files
+TITLES = {"score": "overall", "semantics": "semantics", "quality": "quality"}
+COLUMNS = ("edited_image", "instruction", "instruction_language", *MARKS)
 LANGUAGES = ("en", "cn")
 
 
@@ -83,18 +87,18 @@ class GEdit(Benchmark):
             yield Score(row["edited_image"], values, row["instruction"])
 
     def promised(self, item: Item) -> Sequence[str]:
-        return (*MARKS.values(), "score")
+        return tuple(TITLES)
 
     def groups(self, item: Item, values: Mapping[str, float]) -> dict[str, float]:
         return {
-            f"{item['task_type']}, {_title(name)}": values[name]
-            for name in ("score", *MARKS.values())
+            f"{item['task_type']}, {title}": values[name]
+            for name, title in TITLES.items()
             if name in values
         }
 
     def totals(self, groups: Sequence[str]) -> list[Total]:
         found = []
-        for title in map(_title, ("score", *MARKS.values())):
+        for title in TITLES.values():
             own = [group for group in groups if group.endswith(f", {title}")]
             found += [Total(title, {group: 1 / len(own) for group in own})] if own else []
         return found
@@ -102,10 +106,6 @@ class GEdit(Benchmark):
 
 def _stem(item: Item) -> str:
     return f"fullset/{item['task_type']}/{item['instruction_language']}/{item['key']}"
-
-
-def _title(name: str) -> str:
-    return "overall" if name == "score" else name
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -116,18 +116,15 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         files = sorted(path.glob("*_combined_gpt_score.csv")) or sorted(
             path.glob("*_gpt_score.csv")
         )
-    if not files or not all(file.is_file() for file in files):
-        raise ValueError(f"results {str(path)!r} do not exist. Give {wanted}.")
     for file in files:
-        with file.open(newline="", encoding="utf-8") as lines:
-            rows = csv.DictReader(lines)
-            needed = ("edited_image", "instruction", "instruction_language", *MARKS)
-            if lacking := [name for name in needed if name not in (rows.fieldnames or ())]:
-                raise ValueError(
-                    f"results {str(file)!r} have no column {', '.join(lacking)}. Give {wanted}."
-                )
-            for row in rows:
-                where = f"results {str(file)!r}, line {rows.line_num},"
-                if None in row.values():
-                    raise ValueError(f"{where} was cut off.")
-                yield where, row
+        rows = csv.DictReader(StringIO(read_text(file, "results", wanted), newline=""))
+        lacking = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+        if lacking:
+            raise ValueError(
+                f"results {str(file)!r} have no column {', '.join(lacking)}. Give {wanted}."
+            )
+        for row in rows:
+            where = f"results {str(file)!r}, line {rows.line_num},"
+            if None in row.values():
+                raise ValueError(f"{where} was cut off.")
+            yield where, row

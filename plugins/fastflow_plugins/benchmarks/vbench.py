@@ -93,8 +93,7 @@ class VBench(Benchmark):
                 where = f"results {str(file)!r}, `{dimension}`,"
                 if dimension not in DIMENSIONS:
                     raise ValueError(f"{where} is no dimension of VBench.")
-                if not self.dimensions or dimension in self.dimensions:
-                    yield from _videos(dimension, result, where)
+                yield from _videos(dimension, result, where)
 
     def promised(self, item: Item) -> Sequence[str]:
         return [name for name in item["dimension"] if name not in UNSURE]
@@ -131,9 +130,10 @@ def _json(path: Path, name: str, wanted: str, kind: type) -> Any:
 
 def _checked(entry: Any, where: str) -> tuple[str, list[str]]:
     """Returns the prompt and the dimensions of an entry."""
-    known = isinstance(entry, dict)
-    prompt, own = (entry.get("prompt_en"), entry.get("dimension")) if known else (None, None)
-    if not isinstance(prompt, str) or not isinstance(own, list) or not own:
+    fields = entry if isinstance(entry, dict) else {}
+    prompt, own = fields.get("prompt_en"), fields.get("dimension")
+    named = isinstance(own, list) and own and all(isinstance(name, str) for name in own)
+    if not isinstance(prompt, str) or not named:
         raise ValueError(f"{where} an entry needs `prompt_en` and `dimension`, got {entry!r:.80}.")
     return prompt, own
 
