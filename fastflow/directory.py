@@ -106,6 +106,12 @@ class RunDirectory:
         """Returns the finished samples' rows, in the order of their indices."""
         return sorted(read_lines(self.path / "samples.jsonl"), key=lambda row: row["index"])
 
+    def official(self) -> dict[str, Any]:
+        """Returns the part of summary.json that a benchmark's scorer has filled, if one has."""
+        path = self.path / "summary.json"
+        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return {name: known[name] for name in ("benchmark",) if name in known}
+
     def lessons(self) -> dict[int, Lesson]:
         """Returns what each finished sample taught."""
         names = Observation.__dataclass_fields__

@@ -37,11 +37,16 @@ def take_scores(
         ValueError: if a file is damaged or foreign, or does not match the run; nothing is
             written then.
     """
-    for side, path in files.items():
-        found = _matched(run, side, path)
-        if not partial:
-            _check_whole(run, side, path, found)
-        _put(run, side, found, replace)
+    found = {side: _matched(run, side, path) for side, path in files.items()}
+    if not partial:
+        for side, path in files.items():
+            _check_whole(run, side, path, found[side])
+    names = {name for values in found.values() for own in values.values() for name in own}
+    _clear(run, names, list(found) if run.directory.official() else list(SIDES), replace)
+    for side, values in found.items():
+        for place, own in values.items():
+            row = run.places[place]
+            row[SIDES[side]] = (row[SIDES[side]] or {}) | own
     return _write(run)
 
 
@@ -109,18 +114,19 @@ def _check_whole(run: Benchmarked, side: str, path: Path, found: Values) -> None
         )
 
 
-def _put(run: Benchmarked, side: str, found: Values, replace: bool) -> None:
-    """Gives the run's lines these values, and takes earlier ones of the same names away."""
-    given = {name for values in found.values() for name in values}
-    for place, row in run.places.items():
-        there = row[SIDES[side]] or {}
-        if not replace and (twice := sorted(given & there.keys())):
-            raise ValueError(
-                f"the run has `{twice[0]}` of {side} outputs already. Say replace=true to take "
-                "the new ones."
-            )
-        others = {name: value for name, value in there.items() if name not in given}
-        row[SIDES[side]] = others | found.get(place, {})
+def _clear(run: Benchmarked, names: set[str], sides: Sequence[str], replace: bool) -> None:
+    """Takes earlier values of these names away, be they official or the run's own."""
+    for row in run.places.values():
+        for side in sides:
+            there = row[SIDES[side]] or {}
+            twice = sorted(names & there.keys())
+            if twice and not replace:
+                raise ValueError(
+                    f"the run has `{twice[0]}` of {side} outputs already. Say replace=true to "
+                    "take the new ones."
+                )
+            for name in twice:
+                del there[name]
 
 
 def _lacking(
@@ -130,15 +136,18 @@ def _lacking(
 
 
 def _write(run: Benchmarked) -> dict[str, Any]:
+    before = run.directory.rows()
     scored = {row["index"]: row for row in run.places.values()}
-    rows = [scored.get(row["index"], row) for row in run.directory.rows()]
+    rows = [scored.get(row["index"], row) for row in before]
     found = tally(run.name, run.benchmark, rows)
     if found is None:
         raise ValueError(f"none of these results counts in {run.name}: they are of other prompts.")
+    summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
+    outdated = summarise(before)
+    others = {name: value for name, value in summary.items() if name not in outdated}
     path = run.path / "samples.jsonl"
     with writing(path, again="make room, then say it again."):
         write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
-    summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
-    run.directory.write_json("summary.json", summary | summarise(rows) | {"benchmark": found})
+    run.directory.write_json("summary.json", others | summarise(rows) | {"benchmark": found})
     write_report(run.path)
     return found

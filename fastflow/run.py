@@ -27,7 +27,6 @@ from fastflow.rounds import Rounds
 from fastflow.sampler import Sampler
 from fastflow.settings import Settings
 from fastflow.summary import summarise
-from fastflow.tally import tally
 from fastflow.trainer import Interrupted, Place, Trainer
 
 MAIN = "FASTFLOW_RUN_DIR"  # tells the other processes of a run where it is
@@ -91,12 +90,9 @@ class Job:
     ) -> None:
         """Writes summary.json, versions.json and the report."""
         names = self.config["names"]
-        rows = self.directory.rows()
-        summary = summarise(rows)
+        summary = summarise(self.directory.rows()) | self.directory.official()
         summary |= {"steps": self.settings.steps, "left_out": left_out}
         summary |= {kind: names[kind] for kind in ("model", "policy", "extrapolator", "corrector")}
-        if self.benchmark and (found := tally(names["benchmark"], self.benchmark, rows)):
-            summary["benchmark"] = found
         summary["warnings"] = warnings(sampler, self.settings.steps, summary)
         self.directory.write_json("summary.json", summary)
         self.directory.write_json("versions.json", versions(place.device))

@@ -330,6 +330,23 @@ def test_images_that_are_gone_are_named(run, say, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_official_scores_are_never_paired_with_the_run_s_own(run, out, say):
+    rows = lines(run / "samples.jsonl")
+    own = {"metrics": {"score": 0.5}, "metrics_full": {"score": 0.5}}
+    write(run / "samples.jsonl", [row | own for row in rows])
+    summary = json.loads((run / "summary.json").read_text())
+    (run / "summary.json").write_text(json.dumps(summary | {"score_full": 0.5}))
+    file = scored(out, "skipped")
+    refused = say("import-scores", run, f"skipped={file}")
+    assert "the run has `score` of skipped outputs already. Say replace=true" in refused.err
+    done = say("import-scores", run, f"skipped={file}", "replace=true")
+    assert done.out.splitlines()[1].split() == ["overall", "6", "-", "1.0000", "-"]
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["score"] == 1.0
+    assert "score_full" not in summary
+    assert summary["policy"] == "every"
+
+
 def test_earlier_values_of_a_name_all_give_way_at_once(run, out, say):
     file = scored(out, "skipped")
     say("import-scores", run, f"skipped={file}")

@@ -132,10 +132,9 @@ def _checked(entry: Any, where: str) -> tuple[str, list[str]]:
     """Returns the prompt and the dimensions of an entry."""
     fields = entry if isinstance(entry, dict) else {}
     prompt, own = fields.get("prompt_en"), fields.get("dimension")
-    named = isinstance(own, list) and own and all(isinstance(name, str) for name in own)
-    if not isinstance(prompt, str) or not named:
+    if not isinstance(prompt, str) or not isinstance(own, list) or not own:
         raise ValueError(f"{where} an entry needs `prompt_en` and `dimension`, got {entry!r:.80}.")
-    return prompt, own
+    return prompt, list(map(str, own))
 
 
 def _videos(dimension: str, result: Any, where: str) -> list[Score]:
