@@ -31,6 +31,8 @@ def export(run: Benchmarked, out: Path) -> dict[str, int]:
             missing, or of a kind that the scorer does not read.
         DiskFull: if the disk is full.
     """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"`out` '{out}' is a file. Give a folder.")
     files = {out / side / place: c for side in run.sides for place, c in _files(run, side)}
     again = f"make room, then say it again: fastflow export {run.path} out={out}"
     for target, content in tqdm(files.items(), desc="export", unit="file"):

@@ -63,9 +63,8 @@ def _matched(run: Benchmarked, side: str, path: Path) -> Values:
                 f"`{side}` {str(path)!r} has two results of {place!r} for `{twice[0]}`. Give the "
                 "files of one evaluation."
             )
-        for name, value in score.values.items():
-            if not math.isfinite(value):
-                raise ValueError(f"`{side}` {str(path)!r} has `{name}` = {value} of {place!r}.")
+        if odd := [name for name, value in score.values.items() if not math.isfinite(value)]:
+            raise ValueError(f"`{side}` {str(path)!r}: `{odd[0]}` of {place!r} is no number.")
         known.update(score.values)
     if not found:
         raise ValueError(f"`{side}` {str(path)!r} has no result in it.")
@@ -76,9 +75,9 @@ def _place(run: Benchmarked, side: str, path: Path, score: Score) -> str:
     """Returns the place that a scored file has in the run."""
     parts = score.file.replace("\\", "/").split("/")
     depth = 1 + next(iter(run.places)).count("/")
-    place, folder = "/".join(parts[-depth:]), parts[-depth - 1 :][:1]
+    place, folder = "/".join(parts[-depth:]), parts[-depth - 1] if len(parts) > depth else ""
     other = next(name for name in SIDES if name != side)
-    if folder == [other] and len(parts) > depth:
+    if folder == other:
         raise ValueError(
             f"`{side}` {str(path)!r} is about {other} outputs: it names {score.file!r}. "
             f"Give it as {other}={path}"

@@ -74,15 +74,16 @@ def _lines(
     values = np.array([[groups.get(name, np.nan) for name in names] for groups, _ in scored])
     means = bootstrap_groups(values, [task for _, task in scored])
 
-    def line(name: str, total: bool, used: np.ndarray, drawn: np.ndarray) -> Row:
+    def line(name: str, total: bool, used: np.ndarray, numbers: np.ndarray) -> Row:
         samples = int((~np.isnan(values[:, used])).any(axis=1).sum())
-        low, high = np.nanquantile(drawn[1:], [0.025, 0.975])
-        interval = [float(drawn[0]), float(low), float(high)]
+        low, high = np.nanquantile(numbers[1:], [0.025, 0.975])
+        interval = [float(numbers[0]), float(low), float(high)]
         return {"name": name, "total": total, "samples": samples, side: interval}
 
     for total in benchmark.totals(names):
         weights = np.array([total.weights.get(name, 0.0) for name in names])
         constant = 0.0 if side == "difference" else total.constant
-        yield line(total.name, True, weights != 0, means @ weights + constant)
+        used = weights != 0
+        yield line(total.name, True, used, means[:, used] @ weights[used] + constant)
     for i, name in enumerate(names):
         yield line(name, False, np.arange(len(names)) == i, means[:, i])

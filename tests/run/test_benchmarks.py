@@ -279,6 +279,7 @@ def test_damaged_and_foreign_results_are_refused_by_their_line(run, say, text, m
         (["export", "RUN"], "say where to: fastflow export RUN_DIR out=FOLDER"),
         (["export", "out=a"], "usage: fastflow export RUN_DIR out=FOLDER"),
         (["export", "nowhere", "out=a"], "`run_dir` 'nowhere' is not there: give the directory"),
+        (["export", "RUN", f"out={PROMPTS}"], f"`out` '{PROMPTS}' is a file. Give a folder."),
         (["import-scores", "RUN"], "say what the scorer wrote: fastflow import-scores RUN_DIR"),
         (["import-scores", "RUN", "ful=a"], "there is no setting `ful`. Usage: fastflow import"),
         (["import-scores", "RUN", "full=a"], "results 'a' does not exist. Give the results.jsonl"),
