@@ -71,7 +71,7 @@ def test_the_instructions_of_one_language_are_drawn(plain):
 
 @pytest.mark.parametrize("name", ["data.parquet", "data-00000-of-00001.arrow"])
 def test_the_dataset_is_read_as_it_is_published(tmp_path, name):
-    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install '.[gedit]'")
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install pyarrow")
     from pyarrow import ipc, parquet
 
     table = pa.Table.from_pylist(list(map(row, *zip(*ROWS, strict=True))))
@@ -84,7 +84,7 @@ def test_the_dataset_is_read_as_it_is_published(tmp_path, name):
 
 
 def test_a_damaged_dataset_is_named(tmp_path):
-    pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install '.[gedit]'")
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install pyarrow")
     for name, content in itertools.product(("a.parquet", "a.arrow"), (b"", b"something else")):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=f"{name}' cannot be read"):
@@ -98,7 +98,7 @@ def test_without_pyarrow_the_message_says_what_to_install(tmp_path, monkeypatch)
     with pytest.raises(ValueError, match="pyarrow") as error:
         GEdit().read(file)
     assert str(error.value) == (
-        f"`prompts` {str(file)!r} needs pyarrow to be read: pip install 'fastflow[gedit]'."
+        f"`prompts` {str(file)!r} needs pyarrow to be read: pip install pyarrow."
     )
 
 

@@ -66,7 +66,7 @@ def _columns(file: Path, names: list[str]) -> Iterator[tuple[str, dict[str, Any]
         from pyarrow import ipc, parquet  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise ValueError(
-            f"`prompts` {str(file)!r} needs pyarrow to be read: pip install 'fastflow[gedit]'."
+            f"`prompts` {str(file)!r} needs pyarrow to be read: pip install pyarrow."
         ) from None
     number = 0
     try:
