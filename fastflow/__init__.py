@@ -1,6 +1,7 @@
 """fastflow: step skipping for flow-matching models, as a laboratory and as a tool."""
 
 from fastflow.bandit import Bandit, greedy
+from fastflow.benchmark import Benchmark
 from fastflow.catalog import PluginError, installed
 from fastflow.clip import Clip
 from fastflow.corrector import Corrector
@@ -28,6 +29,7 @@ __all__ = [
     "Adapter",
     "ArmStats",
     "Bandit",
+    "Benchmark",
     "Clip",
     "Corrector",
     "Episode",

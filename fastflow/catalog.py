@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 import pluggy
 
 from fastflow import hooks
+from fastflow.benchmark import Benchmark
 from fastflow.corrector import Corrector
 from fastflow.extrapolator import Extrapolator
 from fastflow.method import Method
@@ -31,6 +32,7 @@ KINDS: dict[str, tuple[str, type]] = {
     "probe": ("fastflow_probes", Probe),
     "method": ("fastflow_methods", Method),
     "metric": ("fastflow_metrics", Metric),
+    "benchmark": ("fastflow_benchmarks", Benchmark),
     "observer": ("fastflow_observers", Observer),
     "trainer": ("fastflow_trainers", Trainer),
 }

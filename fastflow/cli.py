@@ -16,6 +16,8 @@ USAGE = """fastflow: step skipping for flow-matching models
   fastflow plugins [KIND]            the installed components and their parameters
   fastflow report RUN_DIR            write the report.html of a run or comparison again
   fastflow memory RUN_DIR|FILE       print what was learned
+  fastflow export RUN_DIR out=FOLDER    a benchmark's outputs, as its scorer reads them
+  fastflow import-scores RUN_DIR skipped=FILE full=FILE   what the scorer said
   fastflow train-mini NAME [key=value ...]   train a shipped mini model anew
 
 Try: fastflow sample model=flux_mini policy=ucb samples=16
@@ -34,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "plugins": _plugins,
         "report": _report,
         "memory": _memory,
+        "export": _export,
+        "import-scores": _import_scores,
         "train-mini": _train_mini,
     }
     if not words or words[0] in ("-h", "--help", "help"):
@@ -141,10 +145,55 @@ def _memory(words: list[str]) -> None:
     print(read_summary(path / "memory.json" if path.is_dir() else path))
 
 
+def _export(words: list[str]) -> None:
+    from fastflow.benchmarked import Benchmarked
+    from fastflow.export import export
+
+    usage = "export RUN_DIR out=FOLDER"
+    path, options = _path_and_options(words, usage, ("out",))
+    if "out" not in options:
+        raise ValueError(f"say where to: fastflow {usage}")
+    run, out = Benchmarked.open(path), Path(options["out"])
+    for side, count in export(run, out).items():
+        print(f"{count:>5} samples   {out / side}")
+
+
+def _import_scores(words: list[str]) -> None:
+    from fastflow.benchmarked import Benchmarked
+    from fastflow.official import take_scores
+    from fastflow.tally import SIDES, as_text
+
+    usage = "import-scores RUN_DIR skipped=FILE full=FILE [replace=true] [partial=true]"
+    path, options = _path_and_options(words, usage, (*SIDES, "replace", "partial"))
+    files = {side: Path(options[side]) for side in SIDES if side in options}
+    if not files:
+        raise ValueError(f"say what the scorer wrote: fastflow {usage}")
+    flags = {name: _flag(name, options) for name in ("replace", "partial")}
+    print(as_text(take_scores(Benchmarked.open(path), files, **flags)))
+    print(f"report    {path / 'report.html'}\n{path}")
+
+
 def _train_mini(words: list[str]) -> None:
     from fastflow_minis.command import train_mini
 
     train_mini(words)
+
+
+def _path_and_options(
+    words: list[str], usage: str, names: Sequence[str]
+) -> tuple[Path, dict[str, str]]:
+    """Splits a run directory from the ``key=value`` words around it."""
+    options = dict(word.split("=", 1) for word in words if "=" in word)
+    if unknown := [name for name in options if name not in names]:
+        raise ValueError(f"there is no setting `{unknown[0]}`. Usage: fastflow {usage}")
+    return _one_path([word for word in words if "=" not in word], usage), options
+
+
+def _flag(name: str, options: dict[str, str]) -> bool:
+    value = options.get(name, "false")
+    if value not in ("true", "false"):
+        raise ValueError(f"`{name}` must be true or false, got {value!r}.")
+    return value == "true"
 
 
 def _one_path(words: list[str], usage: str) -> Path:

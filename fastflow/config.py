@@ -84,6 +84,12 @@ def build(node: Config) -> Any:
         raise ConfigError(f"{name}: {cause}") from cause
 
 
+def build_if_chosen(config: Config, kind: str) -> Any:
+    """Makes the component of a kind that may be left out; None if it is."""
+    node = config.get(kind)
+    return None if node is None else build(node)
+
+
 def preset(kind: str, name: str) -> Any:
     """Makes a component from a preset, such as the policy ucb_paper, or by its name.
 
@@ -228,6 +234,8 @@ def _listed(first: DictConfig, key: str, catalog: Catalog) -> list[str]:
 def _explain(error: Exception, overrides: Sequence[str], root: str) -> str:
     """Turns Hydra's and OmegaConf's errors into one that says what to do."""
     text = "\n".join(str(e).strip() for e in (error, error.__cause__) if e)
+    if foreign := re.search(r"Could not override '(\w+)'", text):
+        return f"`{foreign[1]}` plays no part in `fastflow {root}`. Leave it out."
     unknown = re.search(r"Key '([^']+)' is not in struct|Key '([^']+)' not in '", text)
     if not unknown:
         return re.sub(r"\n\s*(object_type=|reference_type=|set env).*", "", text, flags=re.I)

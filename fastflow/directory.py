@@ -30,8 +30,14 @@ class DiskFull(RuntimeError):
 
 
 @contextmanager
-def writing(path: Path, command: str = "sample") -> Iterator[None]:
-    """Turns a full disk into an error that says what is kept and how to go on."""
+def writing(path: Path, command: str = "sample", again: str = "") -> Iterator[None]:
+    """Turns a full disk into an error that says what is kept and how to go on.
+
+    Args:
+        path: what is written.
+        command: the command that resumes what the folder of ``path`` holds.
+        again: what to do instead of resuming.
+    """
     try:
         yield
     except OSError as error:
@@ -39,7 +45,7 @@ def writing(path: Path, command: str = "sample") -> Iterator[None]:
             raise
         raise DiskFull(
             f"the disk is full: {path} could not be written. All that was finished is kept; "
-            f"make room, then go on with: fastflow {command} resume={path.parent}"
+            + (again or f"make room, then go on with: fastflow {command} resume={path.parent}")
         ) from error
 
 
@@ -99,6 +105,12 @@ class RunDirectory:
     def rows(self) -> list[dict[str, Any]]:
         """Returns the finished samples' rows, in the order of their indices."""
         return sorted(read_lines(self.path / "samples.jsonl"), key=lambda row: row["index"])
+
+    def official(self) -> dict[str, Any]:
+        """Returns the part of summary.json that a benchmark's scorer has filled, if one has."""
+        path = self.path / "summary.json"
+        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return {name: known[name] for name in ("benchmark",) if name in known}
 
     def lessons(self) -> dict[int, Lesson]:
         """Returns what each finished sample taught."""

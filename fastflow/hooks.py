@@ -52,6 +52,11 @@ def fastflow_metrics() -> dict[str, type]:  # type: ignore[empty-body]
 
 
 @hookspec
+def fastflow_benchmarks() -> dict[str, type]:  # type: ignore[empty-body]
+    """Benchmarks lead to official scorers and back: subclasses of `fastflow.Benchmark`."""
+
+
+@hookspec
 def fastflow_observers() -> dict[str, type]:  # type: ignore[empty-body]
     """Observers watch runs: subclasses of `fastflow.Observer`."""
 

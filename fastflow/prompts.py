@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from fastflow.lines import read_text
 from fastflow.records import Prompt
 
 FIELDS = ("prompt", "image", "task")
+HINT = "A benchmark's own file wants benchmark=NAME."
 
 
 def read_prompts(path: Path) -> list[Prompt]:
@@ -21,12 +24,9 @@ def read_prompts(path: Path) -> list[Prompt]:
     Raises:
         ValueError: if the file, a line of it or a picture cannot be read, or there is no prompt.
     """
-    if not path.is_file():
-        raise ValueError(f"`prompts` {str(path)!r} does not exist. Give a text file.")
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"`prompts` {str(path)!r} is no UTF-8 text: {error}.") from error
+    lines = read_text(path, "`prompts`", "a text file").splitlines()
+    if path.suffix == ".json":
+        raise ValueError(f"`prompts` {str(path)!r} must be .txt or .jsonl, not .json. {HINT}")
     numbered = [(n, line.strip()) for n, line in enumerate(lines, start=1) if line.strip()]
     if not numbered:
         raise ValueError(f"`prompts` {str(path)!r} is empty: it needs one prompt per line.")
@@ -44,11 +44,20 @@ def read_image(path: Path) -> Image.Image:
     """
     if not path.is_file():
         raise ValueError(f"`image` {str(path)!r} does not exist. Give a PNG, JPEG or WebP file.")
+    return decode(path, f"`image` {str(path)!r}")
+
+
+def decode(source: Path | BytesIO, name: str) -> Image.Image:
+    """Reads a picture from a file or from bytes as RGB, upright.
+
+    Raises:
+        ValueError: if it cannot be read; the message begins with ``name``.
+    """
     try:
-        with Image.open(path) as picture:
+        with Image.open(source) as picture:
             return ImageOps.exif_transpose(picture).convert("RGB")
     except OSError as error:
-        raise ValueError(f"`image` {str(path)!r} cannot be read: {error}.") from error
+        raise ValueError(f"{name} cannot be read: {error}.") from error
 
 
 def _prompt(line: str, folder: Path, where: str) -> Prompt:
@@ -57,10 +66,12 @@ def _prompt(line: str, folder: Path, where: str) -> Prompt:
     except json.JSONDecodeError as error:
         raise ValueError(f"{where} is not JSON: {error}.") from error
     if not isinstance(row, dict) or not all(isinstance(value, str) for value in row.values()):
-        raise ValueError(f'{where} must be like {{"prompt": "...", "image": "..."}}, got {line}.')
+        raise ValueError(
+            f'{where} must be like {{"prompt": "...", "image": "..."}}, got {line}. {HINT}'
+        )
     unknown = ", ".join(row.keys() - FIELDS)
     if unknown:
-        raise ValueError(f"{where} may have the fields {', '.join(FIELDS)}, got {unknown}.")
+        raise ValueError(f"{where} may have the fields {', '.join(FIELDS)}, got {unknown}. {HINT}")
     if not row.get("prompt", "").strip():
         raise ValueError(f"{where} has no `prompt`. Say what to generate.")
     image = read_image(folder / row["image"]) if "image" in row else None

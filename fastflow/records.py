@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,11 +21,13 @@ class Prompt:
         text: the words.
         task: the kind of prompt, for scores per task.
         image: a reference image to edit, if the model takes one.
+        item: what a benchmark has to know of it again, as JSON knows it.
     """
 
     text: str
     task: str = ""
     image: Image.Image | None = None
+    item: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Request:
         negative_prompt: what to steer away from; only used with true classifier-free guidance.
         task: the kind of prompt, for scores per task.
         image: a reference image to edit, if the model takes one.
+        item: what a benchmark has to know of its prompt.
+        repeat: how many samples of the same prompt come before it.
     """
 
     index: int
@@ -48,6 +53,8 @@ class Request:
     negative_prompt: str | None = None
     task: str = ""
     image: Image.Image | None = None
+    item: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    repeat: int = 0
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,8 @@ class Results:
             "failure": sample.failure,
             "velocity_change": _changes(full),
         }
+        if request.item:
+            row |= {"item": dict(request.item), "repeat": request.repeat}
         if sample.lesson.gram is not None:
             row["gram"] = to_lists(sample.lesson.gram)
         rewards = self.sampler.policy.rewards(memory, sample.lesson.observations)

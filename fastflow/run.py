@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from fastflow.advice import few_steps
-from fastflow.config import Config, build, load, plain, save, settings
+from fastflow.benchmark import Benchmark
+from fastflow.config import Config, build, build_if_chosen, load, plain, save, settings
 from fastflow.corrector import Corrector
 from fastflow.directory import Jsonl, RunDirectory, versions, writing
 from fastflow.extrapolator import Extrapolator
@@ -44,6 +45,7 @@ class Job:
     metrics: list[Metric]
     observers: list[Observer]
     directory: RunDirectory
+    benchmark: Benchmark | None = None
 
     def work(self, place: Place) -> Iterator[int]:
         """Does everything, in one of the run's processes; yields finished samples' numbers."""
@@ -59,7 +61,7 @@ class Job:
         reasons = [metric.unavailable() for metric in self.metrics]
         left_out = [reason for reason in reasons if reason]
         metrics = [m for m, reason in zip(self.metrics, reasons, strict=True) if not reason]
-        requests = make_requests(self.settings, self.adapter)
+        requests = make_requests(self.settings, self.adapter, self.benchmark)
         rounds = Rounds(sampler, self.settings, self.directory, requests)
         with ExitStack() as stack:
             watches = [
@@ -88,7 +90,7 @@ class Job:
     ) -> None:
         """Writes summary.json, versions.json and the report."""
         names = self.config["names"]
-        summary = summarise(self.directory.rows())
+        summary = summarise(self.directory.rows()) | self.directory.official()
         summary |= {"steps": self.settings.steps, "left_out": left_out}
         summary |= {kind: names[kind] for kind in ("model", "policy", "extrapolator", "corrector")}
         summary["warnings"] = warnings(sampler, self.settings.steps, summary)
@@ -138,10 +140,17 @@ def run(config: Config) -> Path:
     others = [name for name in plan.observers if name != "jsonl"]
     observers = [Jsonl(), *(build(config.observer[name]) for name in others)]
     trainer: Trainer = build(config.trainer)
-    requests = make_requests(plan, parts["adapter"])
+    benchmark = build_if_chosen(config, "benchmark")
+    requests = make_requests(plan, parts["adapter"], benchmark)
     directory = directory or _new_directory(plan, config)
     job = Job(
-        plain(config), plan, **parts, metrics=metrics, observers=observers, directory=directory
+        plain(config),
+        plan,
+        **parts,
+        metrics=metrics,
+        observers=observers,
+        directory=directory,
+        benchmark=benchmark,
     )
     try:
         trainer.run(job.work, len(requests))

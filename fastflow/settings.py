@@ -12,11 +12,13 @@ class Settings:
     Args:
         steps: the number T of time steps.
         samples: how many samples; of a prompt file or a single prompt, prompts are repeated with
-            new seeds if there are fewer. None: one per prompt, or 64 of the model's own world.
+            new seeds if there are fewer. None: one per prompt (of a benchmark's as many as its
+            convention says), or 64 of the model's own world.
         seed: seeds noise (sample i has ``seed + i``) and decisions.
         prompt: a single prompt.
         prompts: a text file with one prompt per line, or a ``.jsonl`` file with one object per
-            line: ``prompt``, and if wanted ``image`` (a file, beside this one) and ``task``.
+            line: ``prompt``, and if wanted ``image`` (a file, beside this one) and ``task``;
+            with a benchmark, its own file.
         image: a picture to edit; for all prompts that bring none of their own.
         reference: whether every sample is also run in full, to compare with.
         max_batch: how many samples are under way at once; bounds memory.

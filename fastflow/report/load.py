@@ -93,7 +93,7 @@ def load_run(path: Path) -> Run:
     Raises:
         ValueError: If it is no run directory, or a file holds something else than it should.
     """
-    _check(path)
+    check_run_dir(path)
     notes: list[str] = []
     rows = [Entry.of(row, where) for where, row in _lines(path / "samples.jsonl", notes)]
     entries = tuple(sorted(rows, key=lambda entry: entry.index))
@@ -113,7 +113,7 @@ def load_run(path: Path) -> Run:
     )
 
 
-def _check(path: Path) -> None:
+def check_run_dir(path: Path) -> None:
     """Raises a ValueError unless the path looks like a run directory."""
     if not path.is_dir():
         kind = "a file" if path.exists() else "not there"

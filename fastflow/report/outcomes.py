@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from fastflow.report.figures import HALF, Chart
+from fastflow.report.headline import between, number
 from fastflow.report.load import Run
 from fastflow.report.style import COLOURS, LEVELS, draw
 
@@ -55,6 +60,32 @@ def task_scores(run: Run, task: str) -> tuple[float | None, float, int]:
     use = paired or own
     full = float(np.mean([entry.score_full or 0.0 for entry in paired])) if paired else None
     return full, float(np.mean([entry.score or 0.0 for entry in use])), len(use)
+
+
+@dataclass(frozen=True)
+class Official:
+    """A line of a benchmark's table, as texts ready to print."""
+
+    name: str
+    total: bool
+    samples: int
+    full: str
+    skipped: str
+    difference: str
+    interval: str
+
+
+def official(run: Run) -> list[Official]:
+    """Returns the official numbers of a benchmark; none where its scorer has said nothing."""
+    return [_official(row) for row in (run.summary.get("benchmark") or {}).get("rows", ())]
+
+
+def _official(row: Mapping[str, Any]) -> Official:
+    full, skipped = (number(row[s][0], "{:.4f}") if row[s] else "" for s in ("full", "skipped"))
+    change = row["difference"]
+    difference = number(change[0], "{:+.4f}") if change else ""
+    interval = between(change[1:], "{:+.4f}") if change and row["samples"] > 1 else ""
+    return Official(row["name"], row["total"], row["samples"], full, skipped, difference, interval)
 
 
 def times(run: Run) -> Chart | None:

@@ -15,7 +15,7 @@ from fastflow.report.arms import arms, read_arms
 from fastflow.report.gallery import gallery, psnr_text, scores_as_text, worst
 from fastflow.report.headline import measures, tiles, title
 from fastflow.report.load import Run
-from fastflow.report.outcomes import mean_times, task_scores, tasks, times
+from fastflow.report.outcomes import mean_times, official, task_scores, tasks, times
 from fastflow.report.sentences import sentences
 from fastflow.summary import LAST
 
@@ -49,6 +49,7 @@ def render(run: Run) -> str:
         drawn=_drawn(run),
         outcomes=_present(tasks(run), times(run)),
         tasks=_tasks(run),
+        official=official(run),
         times=mean_times(run),
         worst=worst(run, 8),
         lost=[entry for entry in run.good if entry.lost],

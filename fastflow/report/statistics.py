@@ -87,6 +87,38 @@ def bootstrap_ratio(
     return _interval(ratio, len(a), resamples, seed)
 
 
+def bootstrap_groups(
+    values: np.ndarray, strata: Sequence[str], resamples: int = 2000, seed: int = 0
+) -> np.ndarray:
+    """Estimates the means of groups that share samples, and draws them again and again.
+
+    Samples are drawn with replacement within their strata, so that no group loses its samples; a
+    drawn sample counts in all of its groups, so that what they share stays shared. Whatever is
+    computed from a row of the result has the column's quantiles over the rows as its interval.
+
+    Args:
+        values: one column a group, ``(N, G)``; NaN where a sample is not in the group.
+        strata: which samples are of one kind, ``(N,)``, such as their tasks.
+        resamples: how many times to draw.
+        seed: seeds the drawing; the same values and seed give the same result.
+
+    Returns:
+        ``(1 + resamples, G)``: the means, and below them those of every drawing; NaN where a
+        drawing has no sample of a group.
+    """
+    rng = np.random.default_rng(seed)
+    names = np.asarray(strata)
+    sums, sizes = np.zeros((2, 1 + resamples, values.shape[1]))
+    for name in dict.fromkeys(strata):
+        own = values[names == name]
+        n = len(own)
+        drawn = rng.multinomial(n, np.full(n, 1 / n), size=resamples)
+        counts = np.vstack([np.ones((1, n)), drawn])
+        sums += counts @ np.nan_to_num(own)
+        sizes += counts @ ~np.isnan(own)
+    return np.divide(sums, sizes, out=np.full_like(sums, np.nan), where=sizes > 0)
+
+
 def _numbers(values: Sequence[float], name: str) -> np.ndarray:
     """Checks and returns `values` as an array ``(N,)``."""
     v = np.asarray(values, dtype=np.float64)

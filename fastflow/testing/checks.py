@@ -30,6 +30,7 @@ MODULES: dict[str, tuple[ModuleType, ...]] = {
     "probe": (components,),
     "method": (components,),
     "metric": (components, metrics),
+    "benchmark": (components,),
     "observer": (components, observers),
     "trainer": (components,),
     "flow_model": (flow_models,),

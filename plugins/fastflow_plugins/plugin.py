@@ -5,6 +5,9 @@ from fastflow.directory import Jsonl
 from fastflow.extrapolator import Reuse
 from fastflow.hooks import hookimpl
 from fastflow.reward import Fixed, Normalised, Paper
+from fastflow_plugins.benchmarks.gedit import GEdit
+from fastflow_plugins.benchmarks.geneval import GenEval
+from fastflow_plugins.benchmarks.vbench import VBench
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic
 from fastflow_plugins.methods.broken import Broken
@@ -119,6 +122,11 @@ def fastflow_metrics():
         "clip_score": ClipScore,
         "brisque": Brisque,
     }
+
+
+@hookimpl
+def fastflow_benchmarks():
+    return {"geneval": GenEval, "gedit": GEdit, "vbench": VBench}
 
 
 @hookimpl

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fastflow.report.statistics import bootstrap_mean, bootstrap_ratio
+from fastflow.report.statistics import bootstrap_groups, bootstrap_mean, bootstrap_ratio
 
 
 def test_the_interval_of_a_normal_mean_is_the_textbook_one():
@@ -45,6 +45,29 @@ def test_pairing_makes_the_interval_of_a_ratio_narrow():
     seconds = np.random.default_rng(2).uniform(1, 10, 50)
     _, lo, hi = bootstrap_ratio((2 * seconds).tolist(), seconds.tolist())
     assert (lo, hi) == (pytest.approx(2.0), pytest.approx(2.0))
+
+
+def test_groups_are_drawn_as_one_group_alone_would_be():
+    values = np.random.default_rng(3).normal(5.0, 2.0, 300)
+    means = bootstrap_groups(values[:, None], ["a"] * 300)[:, 0]
+    mean, lo, hi = bootstrap_mean(values.tolist())
+    assert means[0] == pytest.approx(mean)
+    assert np.quantile(means[1:], [0.025, 0.975]) == pytest.approx([lo, hi], abs=0.03)
+
+
+def test_groups_that_share_their_samples_move_together():
+    values = np.random.default_rng(4).normal(size=(40, 1)) + np.array([0.0, 1.0])
+    means = bootstrap_groups(values, ["a"] * 40)
+    assert means[:, 1] - means[:, 0] == pytest.approx(np.ones(2001))
+
+
+def test_no_group_loses_its_samples_in_a_drawing():
+    values = np.full((4, 2), np.nan)
+    values[:3, 0], values[3, 1] = (0.0, 1.0, 2.0), 7.0
+    means = bootstrap_groups(values, ["many"] * 3 + ["one"])
+    assert (means[0] == [1.0, 7.0]).all()
+    assert (means[:, 1] == 7.0).all()
+    assert np.isfinite(means).all()
 
 
 def test_many_samples_need_no_more_memory_than_a_block():

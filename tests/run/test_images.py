@@ -12,6 +12,7 @@ from fastflow.requests import make_requests
 from fastflow.settings import Settings
 from fastflow_plugins.models.kontext import FluxKontext
 
+HINT = " A benchmark's own file wants benchmark=NAME."
 SIZE = {"height": 16, "width": 16, "max_area": 256, "auto_resize": "false"}
 
 
@@ -117,9 +118,12 @@ def test_a_model_without_a_world_asks_for_prompts(sample, kontext):
     ("line", "message"),
     [
         ("make it green", " is not JSON: Expecting value: line 1 column 1 (char 0)."),
-        ('"a"', ' must be like {"prompt": "...", "image": "..."}, got "a".'),
-        ('{"prompt": 3}', ' must be like {"prompt": "...", "image": "..."}, got {"prompt": 3}.'),
-        ('{"text": "a"}', " may have the fields prompt, image, task, got text."),
+        ('"a"', ' must be like {"prompt": "...", "image": "..."}, got "a".' + HINT),
+        (
+            '{"prompt": 3}',
+            ' must be like {"prompt": "...", "image": "..."}, got {"prompt": 3}.' + HINT,
+        ),
+        ('{"text": "a"}', " may have the fields prompt, image, task, got text." + HINT),
         ('{"image": "a.png"}', " has no `prompt`. Say what to generate."),
         ('{"prompt": " "}', " has no `prompt`. Say what to generate."),
     ],

@@ -1,0 +1,93 @@
+"""The outputs of a run in the files that an official scorer reads."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from fastflow.benchmarked import IMAGES, Benchmarked
+from fastflow.directory import writing
+from fastflow.files import write_whole
+
+Content = Path | str  # a file to copy, or a text
+
+
+def export(run: Benchmarked, out: Path) -> dict[str, int]:
+    """Writes the outputs below ``out/skipped`` and, where they were kept, ``out/full``.
+
+    A file that is there already and is the same is left alone, so that a stopped export is
+    finished by saying it again.
+
+    Returns:
+        How many samples there are of each.
+
+    Raises:
+        ValueError: if a file is there already with another content, or the run's outputs are
+            missing, or of a kind that the scorer does not read.
+        DiskFull: if the disk is full.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"`out` '{out}' is a file. Give a folder.")
+    files = {out / side / place: c for side in run.sides for place, c in _files(run, side)}
+    again = f"make room, then say it again: fastflow export {run.path} out={out}"
+    for target, content in tqdm(files.items(), desc="export", unit="file"):
+        if target.exists():
+            _check_same(target, content)
+            continue
+        with writing(target, again=again):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _write(target, content)
+    return {
+        side: sum(row[IMAGES[side]] is not None for row in run.places.values())
+        for side in run.sides
+    }
+
+
+def _files(run: Benchmarked, side: str) -> Iterator[tuple[str, Content]]:
+    """Yields every place below a side's folder and what belongs there."""
+    for place, row in run.places.items():
+        name, item = row[IMAGES[side]], row["item"]
+        if name is None:
+            continue
+        if not name.endswith(run.benchmark.suffix):
+            raise ValueError(
+                f"the scorer of {run.name} reads {run.benchmark.suffix} files, and this run has "
+                f"{name}. Use a model that makes them."
+            )
+        yield place, _kept(run.path / name)
+        yield from run.benchmark.beside(item).items()
+        if source := run.benchmark.source(item):
+            yield source, _kept(run.path / row["image_source"])
+
+
+def _kept(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError(f"{path} is missing: the run directory is not whole.")
+    return path
+
+
+def _write(target: Path, content: Content) -> None:
+    if isinstance(content, str):
+        write_whole(target, content)
+        return
+    part = target.with_name(target.name + ".part")
+    shutil.copyfile(content, part)
+    os.replace(part, target)
+
+
+def _check_same(target: Path, content: Content) -> None:
+    """Raises a ValueError unless a file is what it would be made."""
+    if isinstance(content, str):
+        same = target.read_bytes() == content.encode()
+    else:
+        same = filecmp.cmp(target, content, shallow=False)
+    if not same:
+        raise ValueError(
+            f"{target} is there already, with another content, and nothing is overwritten. "
+            "Choose another `out`."
+        )

@@ -1,0 +1,152 @@
+"""Official scores, taken from a scorer's files into the run that they are of."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fastflow.benchmark import Score
+from fastflow.benchmarked import IMAGES, Benchmarked
+from fastflow.directory import writing
+from fastflow.files import write_whole
+from fastflow.report import write_report
+from fastflow.summary import summarise
+from fastflow.tally import SIDES, tally
+
+Values = dict[str, dict[str, float]]  # by place
+
+
+def take_scores(
+    run: Benchmarked, files: Mapping[str, Path], replace: bool = False, partial: bool = False
+) -> dict[str, Any]:
+    """Writes scores into samples.jsonl, and summary.json and the report anew.
+
+    Args:
+        run: the run.
+        files: what the scorer wrote about ``skipped``, ``full`` or both.
+        replace: whether values that the run has already give way, all those of a name at once.
+        partial: whether samples may be left without a score.
+
+    Returns:
+        The table of official numbers.
+
+    Raises:
+        ValueError: if a file is damaged or foreign, or does not match the run; nothing is
+            written then.
+    """
+    found = {side: _matched(run, side, path) for side, path in files.items()}
+    if not partial:
+        for side, path in files.items():
+            _check_whole(run, side, path, found[side])
+    names = {name for values in found.values() for own in values.values() for name in own}
+    _clear(run, names, list(found) if run.directory.official() else list(SIDES), replace)
+    for side, values in found.items():
+        for place, own in values.items():
+            row = run.places[place]
+            row[SIDES[side]] = (row[SIDES[side]] or {}) | own
+    return _write(run)
+
+
+def _matched(run: Benchmarked, side: str, path: Path) -> Values:
+    """Returns the values by the places of the run that they are of."""
+    if side not in run.sides:
+        raise ValueError(f"the run has no {side} outputs, so `{side}` cannot be theirs.")
+    found: Values = {}
+    for score in run.benchmark.scores(path):
+        place = _place(run, side, path, score)
+        known = found.setdefault(place, {})
+        if twice := sorted(known.keys() & score.values.keys()):
+            raise ValueError(
+                f"`{side}` {str(path)!r} has two results of {place!r} for `{twice[0]}`. Give the "
+                "files of one evaluation."
+            )
+        if odd := [name for name, value in score.values.items() if not math.isfinite(value)]:
+            raise ValueError(f"`{side}` {str(path)!r}: `{odd[0]}` of {place!r} is no number.")
+        known.update(score.values)
+    if not found:
+        raise ValueError(f"`{side}` {str(path)!r} has no result in it.")
+    return found
+
+
+def _place(run: Benchmarked, side: str, path: Path, score: Score) -> str:
+    """Returns the place that a scored file has in the run."""
+    parts = score.file.replace("\\", "/").split("/")
+    depth = 1 + next(iter(run.places)).count("/")
+    place, folder = "/".join(parts[-depth:]), parts[-depth - 1] if len(parts) > depth else ""
+    other = next(name for name in SIDES if name != side)
+    if folder == other:
+        raise ValueError(
+            f"`{side}` {str(path)!r} is about {other} outputs: it names {score.file!r}. "
+            f"Give it as {other}={path}"
+        )
+    if place not in run.places:
+        raise ValueError(
+            f"`{side}` {str(path)!r} does not match the run: it names {score.file!r}, and the run "
+            f"has no {place!r}. Give the results of this run's export."
+        )
+    prompt = run.places[place]["prompt"]
+    if score.prompt and score.prompt.strip() != prompt.strip():
+        raise ValueError(
+            f"`{side}` {str(path)!r} does not match the run: {place!r} was scored against "
+            f"{score.prompt!r}, and the run drew {prompt!r}."
+        )
+    return place
+
+
+def _check_whole(run: Benchmarked, side: str, path: Path, found: Values) -> None:
+    """Raises a ValueError if the scorer left samples out that it should have scored."""
+    given = {name for values in found.values() for name in values}
+    missing = [
+        f"{place} ({', '.join(lacking)})"
+        for place, row in run.places.items()
+        if row[IMAGES[side]]
+        and (lacking := _lacking(run.benchmark.promised(row["item"]), given, found.get(place)))
+    ]
+    if missing:
+        few = "; ".join(missing[:3]) + ("; ..." if len(missing) > 3 else "")
+        raise ValueError(
+            f"`{side}` {str(path)!r} lacks results of {len(missing)} of {len(run.places)} "
+            f"samples: {few}. Score them too, or say partial=true to go without."
+        )
+
+
+def _clear(run: Benchmarked, names: set[str], sides: Sequence[str], replace: bool) -> None:
+    """Takes earlier values of these names away, be they official or the run's own."""
+    for row in run.places.values():
+        for side in sides:
+            there = row[SIDES[side]] or {}
+            twice = sorted(names & there.keys())
+            if twice and not replace:
+                raise ValueError(
+                    f"the run has `{twice[0]}` of {side} outputs already. Say replace=true to "
+                    "take the new ones."
+                )
+            for name in twice:
+                del there[name]
+
+
+def _lacking(
+    promised: Sequence[str], given: set[str], values: Mapping[str, float] | None
+) -> list[str]:
+    return [name for name in promised if name in given and name not in (values or {})]
+
+
+def _write(run: Benchmarked) -> dict[str, Any]:
+    before = run.directory.rows()
+    scored = {row["index"]: row for row in run.places.values()}
+    rows = [scored.get(row["index"], row) for row in before]
+    found = tally(run.name, run.benchmark, rows)
+    if found is None:
+        raise ValueError(f"none of these results counts in {run.name}: they are of other prompts.")
+    summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
+    outdated = summarise(before)
+    others = {name: value for name, value in summary.items() if name not in outdated}
+    path = run.path / "samples.jsonl"
+    with writing(path, again="make room, then say it again."):
+        write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
+    run.directory.write_json("summary.json", others | summarise(rows) | {"benchmark": found})
+    write_report(run.path)
+    return found
