@@ -140,7 +140,8 @@ def autoencoder(recipe: BagelRecipe) -> AutoencoderKL:
 def stretch(vae: AutoencoderKL, spread: float) -> None:
     """Scales latents of a standard deviation so that it is 1 after BAGEL's fixed scale."""
     factor = 1 / (SCALE * spread)
-    out, channels = vae.encoder.conv_out, vae.config.latent_channels
+    out: Any = vae.encoder.conv_out
+    channels = vae.config.latent_channels
     out.weight[:channels] *= factor
     out.bias[:channels] *= factor
     out.bias[channels:] += 2 * math.log(factor)

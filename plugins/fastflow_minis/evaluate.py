@@ -83,9 +83,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--images", type=Path, help="where to save the outputs (.npy)")
     parser.add_argument("--json", type=Path, help="where to save the scores")
     chosen = parser.parse_args(arguments)
-    exam = EXAMS[chosen.mini]
+    name: str = chosen.mini
+    exam = EXAMS[name]
     questions = exam.questions(chosen.prompts)
-    model = exam.load(chosen.folder or folder(_MINI.get(chosen.mini, chosen.mini)), chosen.device)
+    model = exam.load(chosen.folder or folder(_MINI.get(name, name)), chosen.device)
     options = (chosen.steps, chosen.true_cfg_scale, chosen.batch, chosen.seed)
     answers = generate(exam, model, questions, *options)
     scores = score(exam, list(answers), questions)
