@@ -157,6 +157,8 @@ class BagelRecipe(AutoencoderParts):
         relational: How many times more often captions of two kinds of object are drawn than
             others; they take longer to learn.
         no_source: Share of edits that are learned without their source.
+        vae_channels: FLUX's layout normalises in 32 groups: with 32 channels each would lose its
+            mean, and with it the colour of the background.
         width: Width of the transformer.
         layers: Its layers, each with the weights of two experts.
         heads: Its attention heads.
@@ -170,12 +172,12 @@ class BagelRecipe(AutoencoderParts):
 
     steps: int = 5_000
     batch: int = 64
-    vae_channels: tuple[int, ...] = (32, 64, 64, 64)
+    vae_channels: tuple[int, ...] = (64, 64, 64, 64)
     latent_channels: int = 16
     vae_steps: int = 1_600
     vae_crop: int = 32
     vae_whole: int = 200
-    bank: int = 20_000
+    bank: int = 8_000
     relational: float = 3.0
     no_source: float = 0.1
     width: int = 128
