@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastflow.cli import main as fastflow
@@ -40,14 +41,16 @@ def main() -> None:
     parser.add_argument("presets", nargs="*", default=list(TASKS), help="all if none is named")
     parser.add_argument("--out", type=Path, default=Path("runs/families"))
     parser.add_argument("--samples", type=int, default=64)
+    parser.add_argument("--targets", type=int, nargs="+", default=[25, 19, 14, 10])
     chosen = parser.parse_args()
     for preset in chosen.presets:
-        status = fastflow(["compare", *words(preset, chosen.out / preset, chosen.samples)])
+        asked = words(preset, chosen.out / preset, chosen.samples, chosen.targets)
+        status = fastflow(["compare", *asked])
         if status:
             sys.exit(status)
 
 
-def words(preset: str, out: Path, samples: int) -> list[str]:
+def words(preset: str, out: Path, samples: int, targets: Sequence[int]) -> list[str]:
     """Returns the command's words: a new comparison, or one that goes on.
 
     TeaCache's rule looks at a block's modulation, which BAGEL has not.
@@ -60,7 +63,7 @@ def words(preset: str, out: Path, samples: int) -> list[str]:
         f"methods=[{','.join(seen)}]",
         f"samples={samples}",
         "max_batch=32",
-        "targets=[25,19,14,10]",
+        f"targets=[{','.join(map(str, targets))}]",
         "reference_steps=0",
         "pairs=2",
         f"out={out}",

@@ -22,7 +22,7 @@ def experiment(monkeypatch):
 def test_every_preset_and_method_can_be_built(experiment, tmp_path):
     families, analysis = experiment
     for preset in families.TASKS:
-        config = read(families.words(preset, tmp_path / preset, 4), root="compare")
+        config = read(families.words(preset, tmp_path / preset, 4, [19]), root="compare")
         names = settings(config, Plan).names()
         assert build(config.model)
         assert all(build(config.method[name]) for name in names)
@@ -33,7 +33,7 @@ def test_every_preset_and_method_can_be_built(experiment, tmp_path):
 def test_a_comparison_that_was_stopped_goes_on(experiment, tmp_path):
     families, _ = experiment
     (tmp_path / "rows").mkdir()
-    assert families.words("flux_mini", tmp_path, 4) == [f"resume={tmp_path}"]
+    assert families.words("flux_mini", tmp_path, 4, [19]) == [f"resume={tmp_path}"]
 
 
 def test_tables_figures_and_pictures_are_made_of_what_was_found(

@@ -11,6 +11,8 @@ from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokeniz
 from fastflow_minis import MINIS, folder, folders
 from fastflow_minis.captions import Captions
 from fastflow_minis.components import scheduler
+from fastflow_minis.edits.exam import Edits
+from fastflow_minis.edits.world import held_out as edits
 from fastflow_minis.evaluate import generate
 from fastflow_minis.exam import score
 from fastflow_minis.scenes import held_out
@@ -83,3 +85,9 @@ def test_missing_weights_name_the_folder_and_the_way_out(tmp_path, monkeypatch):
         f"The weights of 'flux_mini' are not in {tmp_path / 'flux_mini'}: install the project "
         "from its repository or train them with `fastflow train-mini flux_mini`."
     )
+
+
+def test_the_shipped_editor_does_much_of_what_it_is_told():
+    editor, asked = Edits().load(folder("kontext_mini"), "cpu"), edits(12)
+    images = generate(Edits(), editor, asked, steps=10, batch=12)
+    assert score(Edits(), list(images), asked)["overall"].rate >= 0.5
