@@ -43,7 +43,7 @@ demo: $(VENV)/.installed  ## generate, skip, learn and write a report: the main 
 	$(BIN)/fastflow sample model=$(MODEL) policy=$(POLICY) samples=$(SAMPLES) \
 		out=runs/demo-$$(date +%Y%m%d-%H%M%S)
 
-compare: $(VENV)/.installed-caches  ## every method at equal calls, on 64 samples: up to an hour
+compare: $(VENV)/.installed-caches  ## every method at equal calls, on 64 samples: over an hour
 	$(BIN)/fastflow compare model=$(MODEL) max_batch=64 live=2 pairs=2 out=runs/compare-$$(date +%Y%m%d-%H%M%S)
 
 compare-quick: $(VENV)/.installed-caches  ## one method of each kind, few samples, one number of calls

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 HERE = Path(__file__).parent
-PSNR = "psnr_db"
+PSNR, APART = "psnr_db", 1.2
 COLOURS = {
     "solvers": "#8b929a",
     "static": "#c98b2b",
@@ -99,11 +99,15 @@ def draw(found: dict[str, Any]) -> None:
         group = lines[0]["group"]
         dashed = (0, (3, 2)) if group == "hindsight" else "-"
         ax.plot(*points.T, color=COLOURS[group], linewidth=1, linestyle=dashed, marker=".")
-        best.setdefault(group, []).append((points[-1, 1], name, points[-1]))
-    for group, ends in best.items():
-        _, name, at = max(ends)
-        look = {"color": COLOURS[group], "fontsize": 8}
-        ax.annotate(name, at, xytext=(5, 0), textcoords="offset points", **look)
+        best.setdefault(group, []).append((points[-1, 1], name, points[-1].tolist()))
+    lowest = np.inf
+    for group, (height, name, at) in sorted(
+        ((group, max(ends)) for group, ends in best.items()), key=lambda one: -one[1][0]
+    ):
+        lowest = min(height, lowest - APART)  # names must not lie on each other
+        look = {"color": COLOURS[group], "fontsize": 8, "va": "center"}
+        ax.annotate(name, (at[0] + 0.25, lowest), **look)
+    for group in best:
         ax.plot([], [], color=COLOURS[group], label=group)
     ax.set(xlabel="network calls, in computed steps", ylabel="PSNR to the full run, dB")
     ax.legend(frameon=False, fontsize=8)
