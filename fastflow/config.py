@@ -234,7 +234,8 @@ def _listed(first: DictConfig, key: str, catalog: Catalog) -> list[str]:
 def _explain(error: Exception, overrides: Sequence[str], root: str) -> str:
     """Turns Hydra's and OmegaConf's errors into one that says what to do."""
     text = "\n".join(str(e).strip() for e in (error, error.__cause__) if e)
-    if foreign := re.search(r"Could not override '(\w+)'", text):
+    foreign = re.search(r"Could not override '(\w+)'", text)
+    if foreign and foreign[1] in KINDS:
         return f"`{foreign[1]}` plays no part in `fastflow {root}`. Leave it out."
     unknown = re.search(r"Key '([^']+)' is not in struct|Key '([^']+)' not in '", text)
     if not unknown:
