@@ -17,11 +17,10 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import Qwen2Tokenizer
 
-from fastflow_minis import autoencoder, bagel_layout, bagel_parts, language
+from fastflow_minis import autoencoder, bagel_layout, bagel_parts
 from fastflow_minis.bank import Bank, images
-from fastflow_minis.edits import language as instructions
 from fastflow_minis.flux import scene, weight
-from fastflow_minis.kontext import edit
+from fastflow_minis.kontext import edit, words
 from fastflow_minis.matching import noised
 from fastflow_minis.mini import Mini
 from fastflow_minis.progress import Progress
@@ -40,11 +39,6 @@ def build(recipe: BagelRecipe, run: Path, device: str) -> BagelMini:
     vae = _autoencoder(recipe, run, device)
     tokenizer = bagel_parts.tokenizer(words())
     return BagelMini(bagel_parts.network(recipe, tokenizer).to(device), vae, tokenizer, recipe)
-
-
-def words() -> tuple[str, ...]:
-    """Returns every word that it is ever told, sorted."""
-    return tuple(sorted({*language.words(), *instructions.words()}))
 
 
 def _autoencoder(recipe: BagelRecipe, run: Path, device: str) -> AutoencoderKL:

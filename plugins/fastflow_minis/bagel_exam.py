@@ -12,6 +12,7 @@ from PIL import Image
 
 from fastflow.full import in_full
 from fastflow.records import Request
+from fastflow_minis.bagel_parts import VIEW
 from fastflow_minis.captions import Captions
 from fastflow_minis.drawing import SIDE, render
 from fastflow_minis.edits.exam import Edits
@@ -26,7 +27,7 @@ _SETTINGS: dict[str, Any] = {
     "height": SIDE,
     "width": SIDE,
     "image_sides": (SIDE, SIDE),
-    "view_sides": (56, 56),
+    "view_sides": (VIEW, VIEW),
     "interval": (0.0, 1.0),
 }
 _IMAGE_SCALE = 1.5

@@ -27,10 +27,14 @@ def build(recipe: KontextRecipe, run: Path, device: str) -> FluxMini:
     if not (run / "vae").exists():  # the bank is encoded with it: it must stay the same
         AutoencoderKL.from_pretrained(folder / "vae").save_pretrained(run / "vae")
     vae = AutoencoderKL.from_pretrained(run / "vae")
-    words = sorted({*language.words(), *instructions.words()})
-    pipe = components.pipeline(FluxKontextPipeline, recipe, vae, words)
+    pipe = components.pipeline(FluxKontextPipeline, recipe, vae, words())
     adopt(pipe, FluxPipeline.from_pretrained(folder, vae=None))
     return FluxMini(pipe.to(device), recipe, edit)
+
+
+def words() -> tuple[str, ...]:
+    """Returns every word of scenes and of edits, sorted."""
+    return tuple(sorted({*language.words(), *instructions.words()}))
 
 
 def edit(rng: np.random.Generator) -> Example:

@@ -14,6 +14,7 @@ from fastflow_minis.bagel_exam import BagelCaptions, BagelEdits
 from fastflow_minis.drawing import render
 from fastflow_minis.edits.world import held_out as edits
 from fastflow_minis.evaluate import generate
+from fastflow_minis.kontext import words
 from fastflow_minis.matching import Matching
 from fastflow_minis.scenes import held_out as scenes
 from fastflow_plugins.models.bagel.adapter import Bagel
@@ -126,13 +127,13 @@ def test_latents_have_unit_variance_at_bagels_fixed_scale():
 
 def test_every_word_is_one_token(mini):
     tokenizer = mini.tokenizer
-    for word in bagel.words():
+    for word in words():
         assert len(tokenizer.encode(word)) == len(tokenizer.encode(f"a {word}")) - 1 == 1
     assert tokenizer.decode(tokenizer.encode("a zebra")) == "a zebra"
 
 
 def test_the_first_heads_look_at_the_words_before():
-    network = bagel_parts.network(MINIS["bagel_mini"], bagel_parts.tokenizer(bagel.words()))
+    network = bagel_parts.network(MINIS["bagel_mini"], bagel_parts.tokenizer(words()))
     attention = network.transformer.layers[0].self_attn
     positions = torch.arange(9)
     x = torch.randn(9, 128)
