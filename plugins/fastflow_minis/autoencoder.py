@@ -3,7 +3,7 @@
 # diffusers and transformers annotate these calls wrongly:
 # pyright: reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -39,13 +39,7 @@ def pixels(images: torch.Tensor) -> torch.Tensor:
     return images.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def train(
-    vae: AutoencoderKL,
-    images: torch.Tensor,
-    recipe: AutoencoderParts,
-    progress,
-    sides: Sequence[int] = (),
-) -> None:
+def train(vae: AutoencoderKL, images: torch.Tensor, recipe: AutoencoderParts, progress) -> None:
     """Trains an autoencoder of images in place.
 
     Args:
@@ -53,16 +47,12 @@ def train(
         images: 8-bit images (N, 64, 64, 3).
         recipe: Steps, batch and rates.
         progress: Called with a dictionary of numbers after every step.
-        sides: Sides in pixels of the cuts that the first steps see; the others see whole images.
     """
-    device, whole, left = next(vae.parameters()).device, images.shape[1], iter(sides)
+    device = next(vae.parameters()).device
 
     def draw(generator: torch.Generator) -> torch.Tensor:
         chosen = torch.randint(len(images), (recipe.vae_batch,), generator=generator)
-        side = next(left, whole)
-        top, edge = torch.randint(whole - side + 1, (2,), generator=generator).tolist()
-        part = images[chosen, top : top + side, edge : edge + side]
-        return pixels(part.to(device)).contiguous(memory_format=torch.channels_last)
+        return pixels(images[chosen].to(device)).contiguous(memory_format=torch.channels_last)
 
     vae.to(memory_format=torch.channels_last)
     fit(vae, draw, recipe, progress)

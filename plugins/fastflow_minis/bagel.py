@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import Qwen2Tokenizer
 
-from fastflow_minis import autoencoder, bagel_layout, bagel_parts
+from fastflow_minis import autoencoder, bagel_layout, bagel_parts, deeper
 from fastflow_minis.bank import Bank, images
 from fastflow_minis.flux import scene, weight
+from fastflow_minis.folders import find_folder
 from fastflow_minis.kontext import edit, words
 from fastflow_minis.matching import noised
 from fastflow_minis.mini import Mini
@@ -31,7 +32,7 @@ from fastflow_plugins.models.bagel.network import Network
 from fastflow_plugins.models.bagel.parts import on_grid
 
 _CELL = 2  # latents on a token's side
-_MEASURED = 4_096
+_DRAWN = 4_000  # images for the autoencoder; features are large
 
 
 def build(recipe: BagelRecipe, run: Path, device: str) -> BagelMini:
@@ -47,11 +48,15 @@ def _autoencoder(recipe: BagelRecipe, run: Path, device: str) -> AutoencoderKL:
     if not folder.exists():
         torch.manual_seed(recipe.seed)
         vae = bagel_parts.autoencoder(recipe).to(device)
-        drawn = images(scene, recipe.bank, recipe.seed)
-        cuts = [recipe.vae_crop] * (recipe.vae_steps - recipe.vae_whole)
+        start = AutoencoderKL.from_pretrained(find_folder(recipe.start, "start") / "vae")
+        deeper.adopt(vae, start)
+        drawn = images(scene, min(_DRAWN, recipe.bank), recipe.seed)
+        features = deeper.Features.of(start, drawn)
+        with Progress("autoencoder, inside", recipe.inner_steps, run) as progress:
+            deeper.train_inside(vae, features, recipe, progress)
         with Progress("autoencoder", recipe.vae_steps, run) as progress:
-            autoencoder.train(vae, drawn, recipe, progress, cuts)
-        raw = autoencoder.encode(vae, drawn[:_MEASURED])
+            autoencoder.train(vae, drawn, recipe, progress)
+        raw = autoencoder.encode(vae, drawn)
         bagel_parts.stretch(vae, raw.std().item())
         vae.save_pretrained(folder)
     return AutoencoderKL.from_pretrained(folder).to(device)

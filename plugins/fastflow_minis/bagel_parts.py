@@ -15,7 +15,7 @@ from transformers import Qwen2Config, Qwen2Tokenizer, SiglipVisionConfig
 
 from fastflow_minis.recipes import BagelRecipe
 from fastflow_minis.words import qwen_tables
-from fastflow_plugins.models.bagel.autoencoder import GROUPS, SCALE, SHIFT
+from fastflow_plugins.models.bagel.autoencoder import SCALE, SHIFT, groups
 from fastflow_plugins.models.bagel.network import Markers, Network
 from fastflow_plugins.models.bagel.tokenizer import IMAGE, TEXT
 
@@ -128,7 +128,7 @@ def autoencoder(recipe: BagelRecipe) -> AutoencoderKL:
         down_block_types=("DownEncoderBlock2D",) * levels,
         up_block_types=("UpDecoderBlock2D",) * levels,
         latent_channels=recipe.latent_channels,
-        norm_num_groups=GROUPS,
+        norm_num_groups=groups(recipe.vae_channels),
         use_quant_conv=False,
         use_post_quant_conv=False,
         scaling_factor=SCALE,

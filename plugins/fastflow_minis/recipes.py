@@ -148,17 +148,19 @@ class HunyuanVideoRecipe(AutoencoderParts):
 
 @dataclass(frozen=True)
 class BagelRecipe(AutoencoderParts):
-    """A BAGEL that draws scenes and edits them, trained from nothing.
+    """A BAGEL that draws scenes and edits them, trained from nothing but its autoencoder's levels.
 
     Attributes:
-        vae_crop: Side in pixels of the cuts of images that the autoencoder learns from.
-        vae_whole: Its last steps, which see whole images.
+        start: The mini, or the folder of a FluxPipeline, whose autoencoder's levels its own keeps.
+        inner_steps: Optimiser steps of what lies inside of these, on their features; `vae_steps`
+            on whole images follow.
+        inner_batch: Images in one of them.
+        inner_rate: Their highest learning rate.
+        inner_kl_weight: Their weight of the mean KL divergence.
         bank: Number of scenes, and again of edits, that are drawn and encoded once.
         relational: How many times more often captions of two kinds of object are drawn than
             others; they take longer to learn.
         no_source: Share of edits that are learned without their source.
-        vae_channels: FLUX's layout normalises in 32 groups: with 32 channels each would lose its
-            mean, and with it the colour of the background.
         width: Width of the transformer.
         layers: Its layers, each with the weights of two experts.
         heads: Its attention heads.
@@ -172,12 +174,17 @@ class BagelRecipe(AutoencoderParts):
 
     steps: int = 5_000
     batch: int = 64
-    vae_channels: tuple[int, ...] = (64, 64, 64, 64)
+    start: str = "flux_mini"
+    vae_channels: tuple[int, ...] = (16, 32, 32, 32)
     latent_channels: int = 16
-    vae_steps: int = 1_600
-    vae_crop: int = 32
-    vae_whole: int = 200
-    bank: int = 8_000
+    inner_steps: int = 2_000
+    inner_batch: int = 16
+    inner_rate: float = 2e-3
+    inner_kl_weight: float = 3e-4
+    vae_steps: int = 300
+    vae_batch: int = 8
+    vae_rate: float = 5e-4
+    bank: int = 12_000
     relational: float = 3.0
     no_source: float = 0.1
     width: int = 128

@@ -25,10 +25,9 @@ from fastflow_plugins.models.bagel.images import patches, pixels
 from fastflow_plugins.models.bagel.loading import Parts, load_parts
 
 QUICK = {
-    "vae_channels": (32, 32, 32, 32),
-    "vae_steps": 3,
+    "inner_steps": 3,
+    "vae_steps": 2,
     "vae_batch": 2,
-    "vae_whole": 1,
     "bank": 24,
     "steps": 3,
     "batch": 4,

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 SCALE, SHIFT = 0.3611, 0.1159
-GROUPS = 32
 
 
 def load_autoencoder(file: Path, weights: dict[str, Tensor]) -> Any:
@@ -40,11 +39,12 @@ def load_autoencoder(file: Path, weights: dict[str, Tensor]) -> Any:
 def _shape(weights: dict[str, Tensor]) -> dict[str, Any]:
     """Reads the autoencoder's shape off its weights."""
     levels = _along(weights, "encoder.down.{}.block.0.conv1.weight")
+    channels = tuple(len(weight) for weight in levels)
     return {
-        "block_out_channels": tuple(len(weight) for weight in levels),
+        "block_out_channels": channels,
         "layers_per_block": len(_along(weights, "encoder.down.0.block.{}.conv1.weight")),
         "latent_channels": weights["decoder.conv_in.weight"].shape[1],
-        "norm_num_groups": GROUPS,
+        "norm_num_groups": groups(channels),
         "down_block_types": ("DownEncoderBlock2D",) * len(levels),
         "up_block_types": ("UpDecoderBlock2D",) * len(levels),
         "use_quant_conv": False,
@@ -52,6 +52,11 @@ def _shape(weights: dict[str, Tensor]) -> dict[str, Any]:
         "scaling_factor": SCALE,
         "shift_factor": SHIFT,
     }
+
+
+def groups(channels: tuple[int, ...]) -> int:
+    """Returns in how many groups channels are normalised: FLUX's 32, or pairs if they are few."""
+    return min(32, channels[0] // 2)
 
 
 def encode(model: Any, values: Tensor, generator: torch.Generator) -> Tensor:
