@@ -29,6 +29,7 @@ _SETTINGS: dict[str, Any] = {
     "image_sides": (SIDE, SIDE),
     "view_sides": (VIEW, VIEW),
     "interval": (0.0, 1.0),
+    "together": True,
 }
 _IMAGE_SCALE = 1.5
 

@@ -30,22 +30,23 @@ def folder(name: str) -> Path:
     return path
 
 
-def find_folder(source: str, argument: str) -> Path:
-    """Returns the folder of a shipped mini by its name, or of a pipeline by its path.
+def find_folder(source: str, argument: str, file: str = "model_index.json") -> Path:
+    """Returns the folder of a shipped mini by its name, or of any model by its path.
 
     Args:
         source: The name or the path.
         argument: What the user calls it.
+        file: What such a folder has in it; by default it is a pipeline's.
 
     Raises:
         ValueError: There is neither.
     """
     path = Path(source)
-    if not (path / "model_index.json").is_file() and source in recipes.MINIS:
+    if not (path / file).is_file() and source in recipes.MINIS:
         path = _SHIPPED / source
-    if not (path / "model_index.json").is_file():
+    if not (path / file).is_file():
         raise ValueError(
-            f"`{argument}` must be the folder of a pipeline, or a mini whose weights are here, "
+            f"`{argument}` must be a folder with {file} in it, or a mini whose weights are here, "
             f"got {source!r}."
         )
     return path

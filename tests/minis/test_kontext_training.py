@@ -151,7 +151,7 @@ def test_a_start_that_is_none_is_refused_and_leaves_nothing_behind(tmp_path):
     with pytest.raises(ValueError, match="`start`") as error:
         train("kontext_mini", out, start="nowhere")
     assert str(error.value) == (
-        "`start` must be the folder of a pipeline, or a mini whose weights are here, got "
-        "'nowhere'."
+        "`start` must be a folder with model_index.json in it, or a mini whose weights are here, "
+        "got 'nowhere'."
     )
     assert not out.exists()

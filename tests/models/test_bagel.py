@@ -149,6 +149,23 @@ def calls_made(model, function):
     return len(made)
 
 
+@pytest.mark.parametrize("options", [{"image_scale": 1.0}, {"text_scale": 1.0}, {}])
+@pytest.mark.parametrize("with_image", [False, True])
+def test_together_samples_of_any_lengths_are_what_they_are_alone(options, with_image):
+    image = bagel.reference() if with_image else None
+    todo = requests(6, image=image)
+    alone = samples(bagel.model(**options), todo, max_batch=6)
+    model, sizes = bagel.model(**options, together=True), []
+    called = model.parts.network.velocity
+    model.parts.network.velocity = lambda *a: sizes.append(len(a[1])) or called(*a)
+    together = samples(model, todo, max_batch=6)
+    for one, other in zip(alone, together, strict=True):
+        assert (one.calls, one.computed) == (other.calls, other.computed)
+        torch.testing.assert_close(one.x, other.x, rtol=1e-4, atol=1e-4)
+    # six samples of three lengths: three calls of the network where six are counted
+    assert 2 * len(sizes) == sum(sample.calls for sample in together)
+
+
 @pytest.mark.parametrize(
     ("options", "with_image", "most"),
     [

@@ -39,6 +39,8 @@ class Bagel(Adapter):
         shift: of the time grid, ``s t / (1 + (s - 1) t)``; above 1 it stays longer in the noise.
         image_sides: the shortest and the longest side of an image that is edited, in pixels.
         view_sides: the same of what SigLIP sees of it.
+        together: whether samples of a batch whose texts and images are equally long are computed
+            at once: faster for small images, and not bit for bit the samples alone.
         revision: a branch, tag or commit of the hub repository.
     """
 
@@ -56,6 +58,7 @@ class Bagel(Adapter):
     shift: float = 3.0
     image_sides: tuple[int, ...] = (512, 1024)
     view_sides: tuple[int, ...] = (224, 980)
+    together: bool = False
     revision: str | None = None
 
     def __post_init__(self):

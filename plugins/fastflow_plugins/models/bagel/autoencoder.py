@@ -55,8 +55,8 @@ def _shape(weights: dict[str, Tensor]) -> dict[str, Any]:
 
 
 def groups(channels: tuple[int, ...]) -> int:
-    """Returns in how many groups channels are normalised: FLUX's 32, or pairs if they are few."""
-    return min(32, channels[0] // 2)
+    """Returns in how many groups channels are normalised: FLUX's 32, or pairs of fewer."""
+    return 32 if channels[0] >= 32 else channels[0] // 2
 
 
 def encode(model: Any, values: Tensor, generator: torch.Generator) -> Tensor:

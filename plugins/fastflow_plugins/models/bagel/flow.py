@@ -1,10 +1,10 @@
-"""BAGEL as a velocity field, guidance included, one sample after the other."""
+"""BAGEL as a velocity field, guidance included."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
@@ -28,6 +28,7 @@ from fastflow_plugins.models.bagel.images import (
 from fastflow_plugins.models.bagel.loading import Parts
 from fastflow_plugins.models.bagel.network import LATENT
 from fastflow_plugins.models.bagel.parts import on_grid
+from fastflow_plugins.models.bagel.together import shape, velocities
 
 if TYPE_CHECKING:
     from fastflow_plugins.models.bagel.adapter import Bagel
@@ -53,12 +54,19 @@ class Condition:
     places: Tensor
     size: tuple[int, int]
 
+    def shape(self) -> tuple:
+        """Returns what samples must have in common to be computed at once."""
+        branches = self.full, self.no_text, self.no_image
+        return self.size, *(branch and shape(branch) for branch in branches)
+
 
 class BagelFlow(FlowModel):
     """BAGEL as a velocity field on latent tokens ``(B, N, 64)``, N = H/16 x W/16.
 
     Rows are computed one after the other, so a batch is bit for bit its samples alone: contexts
-    differ in length, and one sample of 1024 x 1024 keeps a GPU busy. Latents stay in float32.
+    differ in length, and one sample of 1024 x 1024 keeps a GPU busy. With the recipe's `together`
+    those of equal lengths are computed at once, which is faster for small images and rounds
+    otherwise. Latents stay in float32.
 
     Args:
         parts: a loaded BAGEL.
@@ -161,27 +169,43 @@ class BagelFlow(FlowModel):
     @torch.no_grad()
     def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[Condition]) -> Tensor:
         acts, t = self.guidance.acts_at(t), t.to(x.device)
+        found: dict[int, Tensor] = {}
         with self._precision():
-            rows = [
-                self._velocity(x[i], t[i : i + 1], condition, acts[i])
-                for i, condition in enumerate(conditioning)
-            ]
-        return torch.stack(rows)
+            for rows in self._groups(conditioning, acts):
+                conditions = [conditioning[row] for row in rows]
+                v = self._velocities(x[rows], t[rows], conditions, acts[rows[0]])
+                found.update(zip(rows, v, strict=True))
+        return torch.stack([found[row] for row in range(len(x))])
 
-    def _velocity(self, x: Tensor, t: Tensor, condition: Condition, guided: bool) -> Tensor:
-        """Returns the velocity of one sample, ``(N, 64)``."""
+    def _groups(self, conditioning: Sequence[Condition], acts: Sequence[bool]) -> list[list[int]]:
+        """Returns the rows that are computed at once."""
+        if not self.recipe.together:
+            return [[row] for row in range(len(conditioning))]
+        groups: dict[Any, list[int]] = {}
+        for row, (condition, guided) in enumerate(zip(conditioning, acts, strict=True)):
+            groups.setdefault((condition.shape(), guided), []).append(row)
+        return list(groups.values())
 
-        def branch(context: Context) -> Tensor:
-            return self.parts.network.velocity(context, x, t, condition.places)
-
-        v = branch(condition.full)
+    def _velocities(
+        self, x: Tensor, t: Tensor, conditions: list[Condition], guided: bool
+    ) -> Tensor:
+        """Returns the velocities ``(B, N, 64)`` of samples that have one shape."""
+        full = self._branch([c.full for c in conditions], x, t, conditions[0].places)
         if not guided:
-            return v
-        u = branch(condition.no_text)
-        if not self.guidance.takes_images:
-            return self.guidance.combine(v, u, None)
-        i = v if condition.no_image is None else branch(condition.no_image)
-        return self.guidance.combine(v, u, i)
+            return full
+        no_text = self._branch([c.no_text for c in conditions], x, t, conditions[0].places)
+        no_image: Iterable[Tensor | None] = [None] * len(full)
+        if self.guidance.takes_images:
+            contexts = [c.no_image for c in conditions if c.no_image is not None]
+            no_image = self._branch(contexts, x, t, conditions[0].places) if contexts else full
+        parts = zip(full, no_text, no_image, strict=True)
+        return torch.stack([self.guidance.combine(*one) for one in parts])
+
+    def _branch(self, contexts: list[Context], x: Tensor, t: Tensor, places: Tensor) -> Tensor:
+        network = self.parts.network
+        if len(contexts) == 1:
+            return network.velocity(contexts[0], x[0], t, places)[None]
+        return velocities(network, contexts, x, t, places)
 
     def advance(self, x: Tensor, v: Tensor, dsigma: Tensor) -> Tensor:
         return x + v * dsigma

@@ -1,0 +1,69 @@
+"""The autoencoder with one level more: what it keeps, and what it learns on features."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL
+from torch import nn
+
+from fastflow_minis import MINIS, autoencoder, bagel_parts, deeper, folder
+from fastflow_minis.bank import images
+from fastflow_minis.flux import scene
+
+RECIPE = dataclasses.replace(MINIS["bagel_mini"], inner_steps=40, inner_batch=8)
+
+
+@pytest.fixture(scope="module")
+def start():
+    return AutoencoderKL.from_pretrained(folder("flux_mini") / "vae").eval()
+
+
+@pytest.fixture
+def vae(start):
+    torch.manual_seed(0)
+    made = bagel_parts.autoencoder(RECIPE).eval()
+    deeper.adopt(made, start)
+    return made
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return images(scene, 24, 0)
+
+
+@torch.no_grad()
+def test_the_outer_levels_read_and_draw_as_the_trained_ones(start, vae, drawn):
+    features = deeper.Features.of(start, drawn)
+    x = autoencoder.pixels(drawn)
+    encoder, decoder = vae.encoder, vae.decoder
+    levels = nn.Sequential(encoder.conv_in, *encoder.down_blocks[:2])
+    read = encoder.down_blocks[2].resnets[0](levels(x), None)
+    torch.testing.assert_close(read, features.read)
+    outer = nn.Sequential(
+        *decoder.up_blocks[1:], decoder.conv_norm_out, decoder.conv_act, decoder.conv_out
+    )
+    torch.testing.assert_close(outer(features.drawn), start(x).sample, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_inside_learns_and_nothing_else_changes(start, vae, drawn):
+    features, steps = deeper.Features.of(start, drawn), []
+    inside = {id(parameter) for parameter in deeper.Inside(vae).parameters()}
+    outer = {n: p.clone() for n, p in vae.named_parameters() if id(p) not in inside}
+    deeper.train_inside(vae, features, RECIPE, steps.append)
+    losses = [step["loss"] for step in steps]
+    assert len(losses) == 40
+    assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
+    now = dict(vae.named_parameters())
+    assert outer
+    for name, value in outer.items():
+        assert torch.equal(value, now[name]), name
+
+
+@torch.no_grad()
+def test_the_whole_is_its_inside_between_its_outer_levels(start, vae, drawn):
+    features = deeper.Features.of(start, drawn)
+    found = deeper.Inside(vae).encoder(features.read)
+    expected = vae.encode(autoencoder.pixels(drawn)).latent_dist.parameters
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
