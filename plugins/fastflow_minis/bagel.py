@@ -160,7 +160,7 @@ def _tokens(latents: Tensor) -> Tensor:
 
 
 class Both:
-    """The loss on scenes and on edits: the mean squared velocity error of a batch of either.
+    """The loss on scenes and on edits: the mean squared velocity error of a batch of both.
 
     Args:
         network: The network.
@@ -173,9 +173,13 @@ class Both:
         self.network, self.recipe, self.scenes, self.edits = network, recipe, scenes, edits
 
     def __call__(self, generator: torch.Generator) -> Tensor:
-        half = max(1, self.recipe.batch // 2)
-        parts = [bank.draw(half, generator) for bank in (self.scenes, self.edits)]
-        return torch.stack([self._loss(part, generator) for part in parts]).mean()
+        edits = round(self.recipe.edits * self.recipe.batch)
+        counts = {self.scenes: self.recipe.batch - edits, self.edits: edits}
+        losses = [
+            count * self._loss(bank.draw(count, generator), generator)
+            for bank, count in counts.items()
+        ]
+        return torch.stack(losses).sum() / self.recipe.batch
 
     def _loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
         device, recipe = self.network.device, self.recipe

@@ -12,17 +12,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoPipeline
+from safetensors.torch import load_file
 from torch import nn
 
 from fastflow_minis import video_autoencoder, video_components
 from fastflow_minis.bank import Bank, Example, images
 from fastflow_minis.clips.language import words
 from fastflow_minis.clips.world import render_film, training_film
+from fastflow_minis.folders import find_folder
 from fastflow_minis.matching import draw, noised
 from fastflow_minis.mini import Mini
 from fastflow_minis.progress import Progress
 from fastflow_minis.recipes import HunyuanVideoRecipe
+from fastflow_plugins.models.bagel.autoencoder import load_autoencoder
 
+_STILL = "ae.safetensors"  # an autoencoder of images
 _FILMS = 4_000  # for the autoencoder; raw frames are large
 
 
@@ -43,7 +47,10 @@ def _autoencoder(recipe: HunyuanVideoRecipe, run: Path, device: str) -> Autoenco
     folder = run / "vae"
     if not folder.exists():
         torch.manual_seed(recipe.seed)
-        vae = video_autoencoder.autoencoder(recipe).to(device)
+        vae = video_autoencoder.autoencoder(recipe)
+        file = find_folder(recipe.start, "start", _STILL) / _STILL
+        video_autoencoder.inflate(vae, load_autoencoder(file, load_file(file)))
+        vae.to(device)
         drawn = images(film, min(_FILMS, recipe.bank), recipe.seed)
         with Progress("autoencoder", recipe.vae_steps, run) as progress:
             video_autoencoder.train(vae, drawn, recipe, progress)

@@ -100,12 +100,10 @@ class KontextRecipe(FluxParts):
 
 @dataclass(frozen=True)
 class HunyuanVideoRecipe(AutoencoderParts):
-    """A HunyuanVideoPipeline that films moving shapes, trained from nothing.
+    """A HunyuanVideoPipeline that films moving shapes, trained from nothing but its autoencoder.
 
     Attributes:
-        vae_stills: First steps of the autoencoder, which see single frames.
-        vae_crop: Side in pixels of the cuts from videos that it learns from then.
-        vae_whole: Its last steps, which see whole videos.
+        start: The mini, or the folder of a BAGEL, from whose autoencoder its own starts.
         bank: Number of examples that are drawn once, encoded and kept in memory.
         heads: Attention heads of the transformer, 32 wide each.
         double_blocks: Transformer blocks with separate text and video weights.
@@ -122,14 +120,13 @@ class HunyuanVideoRecipe(AutoencoderParts):
 
     steps: int = 6_000
     batch: int = 32
-    vae_channels: tuple[int, ...] = (8, 16, 32, 32)
+    start: str = "bagel_mini"
+    vae_channels: tuple[int, ...] = (16, 32, 32, 32)
     latent_channels: int = 16
-    vae_steps: int = 1_800
-    vae_batch: int = 8
-    vae_stills: int = 700
-    vae_crop: int = 32
-    vae_whole: int = 200
-    bank: int = 12_000
+    vae_steps: int = 400
+    vae_batch: int = 3
+    vae_rate: float = 2e-4
+    bank: int = 5_000
     heads: int = 5
     double_blocks: int = 2
     single_blocks: int = 3
@@ -148,7 +145,7 @@ class HunyuanVideoRecipe(AutoencoderParts):
 
 @dataclass(frozen=True)
 class BagelRecipe(AutoencoderParts):
-    """A BAGEL that draws scenes and edits them, trained from nothing but its autoencoder's levels.
+    """A BAGEL that draws scenes and edits them, trained from nothing but its autoencoder.
 
     Attributes:
         start: The mini, or the folder of a FluxPipeline, whose autoencoder's levels its own keeps.
@@ -160,6 +157,7 @@ class BagelRecipe(AutoencoderParts):
         bank: Number of scenes, and again of edits, that are drawn and encoded once.
         relational: How many times more often captions of two kinds of object are drawn than
             others; they take longer to learn.
+        edits: Share of a batch that is edits; the others are scenes.
         no_source: Share of edits that are learned without their source.
         width: Width of the transformer.
         layers: Its layers, each with the weights of two experts.
@@ -186,6 +184,7 @@ class BagelRecipe(AutoencoderParts):
     vae_rate: float = 5e-4
     bank: int = 12_000
     relational: float = 3.0
+    edits: float = 0.5
     no_source: float = 0.1
     width: int = 128
     layers: int = 6
@@ -194,6 +193,13 @@ class BagelRecipe(AutoencoderParts):
     inner: int = 384
     vision_width: int = 96
     vision_layers: int = 2
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 < round(self.edits * self.batch) < self.batch:
+            raise ValueError(
+                f"`edits` must leave scenes and edits in a batch of {self.batch}, got {self.edits}."
+            )
 
     def build(self, run: Path, device: str = "cpu") -> Mini:
         from fastflow_minis.bagel import build

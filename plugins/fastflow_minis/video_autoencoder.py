@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import torch
-from diffusers import AutoencoderKLHunyuanVideo
+from diffusers import AutoencoderKL, AutoencoderKLHunyuanVideo
 
 from fastflow_minis.autoencoder import fit
 from fastflow_minis.recipes import HunyuanVideoRecipe
+from fastflow_plugins.models.bagel.autoencoder import groups
 
 _MEASURED = 512
-_GROUPS = 4
 
 
 def autoencoder(recipe: HunyuanVideoRecipe) -> AutoencoderKLHunyuanVideo:
@@ -22,9 +24,8 @@ def autoencoder(recipe: HunyuanVideoRecipe) -> AutoencoderKLHunyuanVideo:
         latent_channels=recipe.latent_channels,
         block_out_channels=recipe.vae_channels,  # pyright: ignore[reportArgumentType]
         layers_per_block=1,
-        norm_num_groups=_GROUPS,
+        norm_num_groups=groups(recipe.vae_channels),
         scaling_factor=1.0,
-        mid_block_add_attention=False,
     )
 
 
@@ -33,13 +34,37 @@ def pixels(videos: torch.Tensor) -> torch.Tensor:
     return videos.permute(0, 4, 1, 2, 3).float() / 127.5 - 1
 
 
+@torch.no_grad()
+def inflate(vae: AutoencoderKLHunyuanVideo, still: AutoencoderKL) -> None:
+    """Gives an autoencoder of videos the weights of one of images, for each frame alone.
+
+    A kernel over three frames gets the image's weights for the last of them, the present, and 0
+    for the two before (https://arxiv.org/abs/1705.07750 spreads them instead). Before it halves,
+    the image's encoder pads at the right and the bottom and the video's at the left and the top:
+    either is the other turned by half a turn. So every kernel is turned, and a single frame's
+    latents are those of the turned image but for the borders, which the video's repeats.
+
+    Args:
+        vae: What to change, in place.
+        still: An autoencoder of images of the same channels.
+    """
+    known = still.state_dict()
+    for name, weight in vae.state_dict().items():
+        if "quant_conv" in name:  # FLUX's has none
+            weight.copy_(torch.eye(len(weight)).view(weight.shape) if weight.ndim > 1 else 0)
+            continue
+        same = known[re.sub(r"\.conv\.(weight|bias)$", r".\1", name)]
+        if weight.ndim == same.ndim:
+            weight.copy_(same)
+        else:
+            weight.zero_()
+            weight[:, :, -1] = same.flip(-1, -2)
+
+
 def train(
     vae: AutoencoderKLHunyuanVideo, videos: torch.Tensor, recipe: HunyuanVideoRecipe, progress
 ) -> None:
-    """Trains an autoencoder of videos in place: on stills, on cuts of videos, on whole ones.
-
-    A still costs a ninth of a video and teaches shapes and colours, a cut of half the side costs a
-    quarter and teaches motion; the last steps get used to whole frames.
+    """Trains an autoencoder of videos in place.
 
     Args:
         vae: What to train.
@@ -48,19 +73,10 @@ def train(
         progress: Called with a dictionary of numbers after every step.
     """
     device = next(vae.parameters()).device
-    frames, whole = videos.shape[1], videos.shape[2]
-    cuts = recipe.vae_steps - recipe.vae_stills - recipe.vae_whole
-    sizes = iter([(1, whole)] * recipe.vae_stills + [(frames, recipe.vae_crop)] * cuts)
 
     def draw(generator: torch.Generator) -> torch.Tensor:
         chosen = torch.randint(len(videos), (recipe.vae_batch,), generator=generator)
-        length, side = next(sizes, (frames, whole))
-        first, top, left = (
-            int(torch.randint(room + 1, (), generator=generator))
-            for room in (frames - length, whole - side, whole - side)
-        )
-        part = videos[chosen, first : first + length, top : top + side, left : left + side]
-        return pixels(part.to(device)).contiguous()
+        return pixels(videos[chosen].to(device)).contiguous()
 
     fit(vae, draw, recipe, progress)
 

@@ -157,3 +157,9 @@ def test_training_lowers_the_loss(tmp_path):
 def test_a_run_can_be_prolonged(run):
     train("bagel_mini", run, resume=True, steps=4)
     assert torch.load(run / "checkpoint.pt")["step"] == 4
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_batch_without_scenes_or_without_edits_is_refused(share):
+    with pytest.raises(ValueError, match=f"`edits` must leave .* a batch of 64, got {share}"):
+        dataclasses.replace(MINIS["bagel_mini"], edits=share)
