@@ -198,7 +198,8 @@ class BagelRecipe(AutoencoderParts):
         super().__post_init__()
         if not 0 < round(self.edits * self.batch) < self.batch:
             raise ValueError(
-                f"`edits` must leave scenes and edits in a batch of {self.batch}, got {self.edits}."
+                f"`edits` must leave scenes and edits in a batch of {self.batch}, "
+                f"got {self.edits}."
             )
 
     def build(self, run: Path, device: str = "cpu") -> Mini:
