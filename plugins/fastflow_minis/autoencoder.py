@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from torch import nn
 from torch.nn import functional as F
 
 from fastflow_minis.recipes import AutoencoderParts, FluxRecipe
@@ -70,26 +71,56 @@ def fit(
         recipe: Steps and rates.
         progress: Called with a dictionary of numbers after every step.
     """
-    vae.train()
-    optimiser = torch.optim.AdamW(vae.parameters(), recipe.vae_rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.vae_rate, recipe.vae_steps, pct_start=0.1, cycle_momentum=False
-    )
-    generator = torch.Generator().manual_seed(recipe.seed)
-    for _ in range(recipe.vae_steps):
+
+    def loss(generator: torch.Generator) -> Loss:
         x = draw(generator)
         latent = vae.encode(x).latent_dist
         y = vae.decode(latent.sample()).sample
         kl = latent.kl().mean() / latent.mean[0].numel()
         mse = F.mse_loss(y, x)
-        loss = F.l1_loss(y, x) + mse + recipe.kl_weight * kl
+        total = F.l1_loss(y, x) + mse + recipe.kl_weight * kl
+        return total, {"kl": kl.item(), "psnr": psnr(mse.item())}
+
+    descend(vae, loss, recipe.vae_steps, recipe.vae_rate, recipe.seed, progress)
+
+
+Loss = tuple[torch.Tensor, dict[str, float]]
+"""What is to become small, and numbers to show."""
+
+
+def descend(
+    module: nn.Module,
+    loss: Callable[[torch.Generator], Loss],
+    steps: int,
+    rate: float,
+    seed: int,
+    progress,
+) -> None:
+    """Makes a loss small by AdamW, the rate in one cycle; the module is in training inside.
+
+    Args:
+        module: What to change, in place.
+        loss: Draws a batch and returns its loss.
+        steps: Optimiser steps.
+        rate: The highest learning rate.
+        seed: Of the batches.
+        progress: Called with a dictionary of numbers after every step.
+    """
+    module.train()
+    optimiser = torch.optim.AdamW(module.parameters(), rate, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, rate, steps, pct_start=0.1, cycle_momentum=False
+    )
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(steps):
+        total, numbers = loss(generator)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        total.backward()
+        nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimiser.step()
         schedule.step()
-        progress({"loss": loss.item(), "kl": kl.item(), "psnr": psnr(mse.item())})
-    vae.eval()
+        progress({"loss": total.item(), **numbers})
+    module.eval()
 
 
 def psnr(mse: float) -> float:

@@ -174,11 +174,8 @@ class Both:
 
     def __call__(self, generator: torch.Generator) -> Tensor:
         edits = round(self.recipe.edits * self.recipe.batch)
-        counts = {self.scenes: self.recipe.batch - edits, self.edits: edits}
-        losses = [
-            count * self._loss(bank.draw(count, generator), generator)
-            for bank, count in counts.items()
-        ]
+        parts = (self.scenes, self.recipe.batch - edits), (self.edits, edits)
+        losses = [n * self._loss(bank.draw(n, generator), generator) for bank, n in parts]
         return torch.stack(losses).sum() / self.recipe.batch
 
     def _loss(self, batch: Batch, generator: torch.Generator) -> Tensor:

@@ -2,7 +2,7 @@
 
 Learned from pixels alone, an autoencoder with three halvings spends its first thousand steps on
 backgrounds. Features of a trained one tell shapes and colours apart from the start, and they are
-small: only what lies inside of them is learned on them, a hundred times cheaper than whole images.
+small: only what lies inside of them is learned on them, ten times cheaper than on whole images.
 """
 
 # diffusers annotates these parts wrongly:
@@ -17,7 +17,7 @@ from diffusers import AutoencoderKL
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor, nn
 
-from fastflow_minis.autoencoder import pixels
+from fastflow_minis.autoencoder import Loss, descend, pixels
 from fastflow_minis.recipes import BagelRecipe
 
 _BATCH = 64
@@ -29,7 +29,16 @@ def adopt(vae: AutoencoderKL, start: AutoencoderKL) -> None:
     Args:
         vae: What to change, in place: one level deeper, otherwise of the same channels.
         start: The trained one.
+
+    Raises:
+        ValueError: Their channels differ.
     """
+    channels, trained = vae.config["block_out_channels"], start.config["block_out_channels"]
+    if tuple(channels[:-1]) != tuple(trained):
+        raise ValueError(
+            f"`vae_channels` must be those of `start`, {', '.join(map(str, trained))}, and one "
+            f"more, got {', '.join(map(str, channels))}."
+        )
     own, old = vae.encoder, start.encoder
     own.conv_in.load_state_dict(old.conv_in.state_dict())
     for new, trained in zip(own.down_blocks, old.down_blocks, strict=False):
@@ -104,22 +113,14 @@ def train_inside(vae: AutoencoderKL, features: Features, recipe: BagelRecipe, pr
         recipe: Steps, batch and rates.
         progress: Called with a dictionary of numbers after every step.
     """
-    device, inside = next(vae.parameters()).device, Inside(vae).train()
+    device, inside = next(vae.parameters()).device, Inside(vae)
     spread = features.drawn.std(dim=(0, 2, 3), keepdim=True).to(device)
-    optimiser = torch.optim.AdamW(inside.parameters(), recipe.inner_rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.inner_rate, recipe.inner_steps, pct_start=0.1, cycle_momentum=False
-    )
-    generator = torch.Generator().manual_seed(recipe.seed)
-    for _ in range(recipe.inner_steps):
+
+    def loss(generator: torch.Generator) -> Loss:
         chosen = torch.randint(len(features.read), (recipe.inner_batch,), generator=generator)
         found, kl = inside(features.read[chosen].to(device))
         wrong = (found - features.drawn[chosen].to(device)) / spread
-        loss = wrong.abs().mean() + wrong.square().mean() + recipe.inner_kl_weight * kl
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(inside.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        progress({"loss": loss.item(), "kl": kl.item()})
-    vae.eval()
+        total = wrong.abs().mean() + wrong.square().mean() + recipe.inner_kl_weight * kl
+        return total, {"kl": kl.item()}
+
+    descend(inside, loss, recipe.inner_steps, recipe.inner_rate, recipe.seed, progress)

@@ -47,18 +47,27 @@ def inflate(vae: AutoencoderKLHunyuanVideo, still: AutoencoderKL) -> None:
     Args:
         vae: What to change, in place.
         still: An autoencoder of images of the same channels.
+
+    Raises:
+        ValueError: Their channels differ.
     """
+    channels, same = vae.config["block_out_channels"], still.config["block_out_channels"]
+    if tuple(channels) != tuple(same):
+        raise ValueError(
+            f"`vae_channels` must be those of `start`, {', '.join(map(str, same))}, got "
+            f"{', '.join(map(str, channels))}."
+        )
     known = still.state_dict()
     for name, weight in vae.state_dict().items():
         if "quant_conv" in name:  # FLUX's has none
             weight.copy_(torch.eye(len(weight)).view(weight.shape) if weight.ndim > 1 else 0)
             continue
-        same = known[re.sub(r"\.conv\.(weight|bias)$", r".\1", name)]
-        if weight.ndim == same.ndim:
-            weight.copy_(same)
+        own = known[re.sub(r"\.conv\.(weight|bias)$", r".\1", name)]
+        if weight.ndim == own.ndim:
+            weight.copy_(own)
         else:
             weight.zero_()
-            weight[:, :, -1] = same.flip(-1, -2)
+            weight[:, :, -1] = own.flip(-1, -2)
 
 
 def train(

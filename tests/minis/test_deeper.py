@@ -67,3 +67,9 @@ def test_the_whole_is_its_inside_between_its_outer_levels(start, vae, drawn):
     found = deeper.Inside(vae).encoder(features.read)
     expected = vae.encode(autoencoder.pixels(drawn)).latent_dist.parameters
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_other_channels_than_those_it_starts_from_are_refused(start):
+    wide = bagel_parts.autoencoder(dataclasses.replace(RECIPE, vae_channels=(32, 32, 32, 32)))
+    with pytest.raises(ValueError, match=r"`start`, 16, 32, 32, and one more, got 32, 32, 32, 32"):
+        deeper.adopt(wide, start)

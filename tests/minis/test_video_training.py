@@ -187,6 +187,12 @@ def test_an_inflated_autoencoder_sees_a_frame_as_the_images_one_sees_it_turned()
     assert autoencoder.psnr((drawn[:, :, 0] - expected).square().mean().item()) > 25
 
 
+def test_other_channels_than_those_it_starts_from_are_refused(tmp_path):
+    recipe = dataclasses.replace(MINIS["hunyuan_video_mini"], vae_channels=(8, 16, 32, 32))
+    with pytest.raises(ValueError, match=r"`start`, 16, 32, 32, 32, got 8, 16, 32, 32"):
+        recipe.build(tmp_path)
+
+
 def test_true_renders_score_one():
     questions = held_out(8)
     rng = np.random.default_rng(0)

@@ -173,7 +173,10 @@ class BagelFlow(FlowModel):
         with self._precision():
             for rows in self._groups(conditioning, acts):
                 conditions = [conditioning[row] for row in rows]
-                v = self._velocities(x[rows], t[rows], conditions, acts[rows[0]])
+                # a list as an index would be copied to the device, and waited for
+                own_x = torch.stack([x[row] for row in rows])
+                own_t = torch.stack([t[row] for row in rows])
+                v = self._velocities(own_x, own_t, conditions, acts[rows[0]])
                 found.update(zip(rows, v, strict=True))
         return torch.stack([found[row] for row in range(len(x))])
 

@@ -43,8 +43,6 @@ def velocities(
         return network.velocity(Context(read, position), x, t, places)
 
     with sdpa_kernel(SDPBackend.MATH):  # the others are not vectorised
-        if not segments:
-            return torch.vmap(lambda x, t: one(x, t, []))(x, t[:, None])
         return torch.vmap(one)(x, t[:, None], segments)
 
 
