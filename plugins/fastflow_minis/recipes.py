@@ -118,15 +118,16 @@ class HunyuanVideoRecipe(AutoencoderParts):
 
     name = "hunyuan_video_mini"
 
-    steps: int = 6_000
-    batch: int = 32
+    steps: int = 18_000
+    batch: int = 160
+    ema: float = 0.999
     start: str = "bagel_mini"
     vae_channels: tuple[int, ...] = (16, 32, 32, 32)
     latent_channels: int = 16
-    vae_steps: int = 400
-    vae_batch: int = 3
-    vae_rate: float = 2e-4
-    bank: int = 5_000
+    vae_steps: int = 1_200
+    vae_batch: int = 12
+    vae_rate: float = 3e-4
+    bank: int = 30_000
     heads: int = 5
     double_blocks: int = 2
     single_blocks: int = 3
@@ -170,8 +171,9 @@ class BagelRecipe(AutoencoderParts):
 
     name = "bagel_mini"
 
-    steps: int = 5_000
-    batch: int = 64
+    steps: int = 9_000
+    batch: int = 256
+    ema: float = 0.999
     start: str = "flux_mini"
     vae_channels: tuple[int, ...] = (16, 32, 32, 32)
     latent_channels: int = 16
@@ -182,9 +184,9 @@ class BagelRecipe(AutoencoderParts):
     vae_steps: int = 300
     vae_batch: int = 8
     vae_rate: float = 5e-4
-    bank: int = 12_000
-    relational: float = 3.0
-    edits: float = 0.5
+    bank: int = 80_000
+    relational: float = 2.0
+    edits: float = 0.6
     no_source: float = 0.1
     width: int = 128
     layers: int = 6

@@ -161,5 +161,5 @@ def test_a_run_can_be_prolonged(run):
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_a_batch_without_scenes_or_without_edits_is_refused(share):
-    with pytest.raises(ValueError, match=f"`edits` must leave .* a batch of 64, got {share}"):
+    with pytest.raises(ValueError, match=f"`edits` must leave .* a batch of 256, got {share}"):
         dataclasses.replace(MINIS["bagel_mini"], edits=share)

@@ -11,6 +11,7 @@ from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokeniz
 from fastflow_minis import MINIS, folder, folders
 from fastflow_minis.bagel_exam import BagelCaptions, BagelEdits
 from fastflow_minis.captions import Captions
+from fastflow_minis.clips.exam import Films
 from fastflow_minis.components import scheduler
 from fastflow_minis.edits.exam import Edits
 from fastflow_minis.edits.world import held_out as edits
@@ -101,4 +102,12 @@ def test_the_editor_that_draws_too_draws_much_of_what_it_is_asked_for():
     exam, prompts = BagelCaptions(), held_out(12)
     model = exam.load(folder("bagel_mini"), "cpu")
     images = generate(exam, model, prompts, steps=15, true_cfg_scale=2.0, batch=12)
-    assert score(exam, list(images), prompts)["overall"].rate >= 0.4
+    assert score(exam, list(images), prompts)["overall"].rate >= 0.7
+
+
+def test_the_shipped_model_films_much_of_what_it_is_asked_for():
+    exam = Films()
+    asked = exam.questions(8)
+    films = generate(exam, exam.load(folder("hunyuan_video_mini"), "cpu"), asked, 15, 2.0, batch=8)
+    assert films.shape == (8, 9, 64, 64, 3)
+    assert score(exam, list(films), asked)["overall"].rate >= 0.6
