@@ -6,6 +6,7 @@ import csv
 import io
 import time
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
@@ -63,6 +64,11 @@ def compare(config: Config) -> Path:
     except KeyboardInterrupt as error:
         raise Interrupted(
             f"Finished rows are kept; go on with: fastflow compare resume={directory.path}"
+        ) from error
+    except BrokenProcessPool as error:
+        raise Interrupted(
+            "One of the processes was ended from outside, as happens for want of memory. Finished "
+            f"rows are kept; go on with: fastflow compare resume={directory.path}"
         ) from error
     return directory.path
 

@@ -19,6 +19,7 @@ from fastflow.comparison.directory import SOURCE, ComparisonDirectory
 from fastflow.comparison.row import Measure, Row
 from fastflow.comparison.search import Search
 from fastflow.comparison.settings import Plan
+from fastflow.comparison.workers import side_by_side
 from fastflow.full import in_full
 from fastflow.method import Bench, Learned, Method
 from fastflow.metric import Metric
@@ -59,11 +60,29 @@ class Job:
         self._keep_baselines(measure)
         rows = [(name, target) for target in self.plan.targets for name in self.methods]
         with tqdm(total=len(rows), unit="row", desc="methods") as bar:
+            if self.plan.workers > 1:
+                self._share(measure, bar)
+                return
             for name, target in rows:
                 bar.set_postfix_str(f"{name} at {target}")
-                if not self.directory.has_row(name, target):
-                    self.directory.keep(self._row(measure, name, target))
+                self._keep_row(measure, name, target)
                 bar.update()
+
+    def _share(self, measure: Measure, bar: tqdm) -> None:
+        """Measures in several processes; a method's rows stay together, as its search does."""
+
+        def rows_of(name: str) -> str:
+            for target in self.plan.targets:
+                self._keep_row(measure, name, target)
+            return name
+
+        for name in side_by_side(rows_of, list(self.methods), self.plan.workers):
+            bar.set_postfix_str(name)
+            bar.update(len(self.plan.targets))
+
+    def _keep_row(self, measure: Measure, name: str, target: int) -> None:
+        if not self.directory.has_row(name, target):
+            self.directory.keep(self._row(measure, name, target))
 
     def _record(self, model: FlowModel) -> Recording:
         size, parts = self.plan.max_batch, []
@@ -143,7 +162,13 @@ class Job:
                 "calls": learned.calls,
                 "facts": learned.facts,
             }
-            with tqdm(total=len(self.measured), unit="sample", leave=False, desc=name) as bar:
+            with tqdm(
+                total=len(self.measured),
+                unit="sample",
+                leave=False,
+                desc=name,
+                disable=self.plan.workers > 1,  # bars of several processes would overwrite
+            ) as bar:
 
                 def show(sample) -> None:
                     bar.update()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
 from dataclasses import dataclass, field
 
 
@@ -26,6 +28,7 @@ class Plan:
         pairs: how often each method is timed, each time beside a full run; 0 times nothing.
         examples: how many samples' images are kept of each method.
         max_batch: how many samples are under way at once.
+        workers: how many processes share the rows, method by method; only on a CPU.
         device: a torch device.
         dtype: a torch floating dtype for the model.
         out: the directory to make; named after time and model under runs/ if None.
@@ -49,6 +52,7 @@ class Plan:
     pairs: int = 3
     examples: int = 4
     max_batch: int = 8
+    workers: int = 1
     device: str = "cpu"
     dtype: str = "float32"
     out: str | None = None
@@ -57,7 +61,7 @@ class Plan:
     observers: list[str] = field(default_factory=list)
 
     def __post_init__(self):
-        for name in ("samples", "tuning", "live", "max_batch"):
+        for name in ("samples", "tuning", "live", "max_batch", "workers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")
         for name in ("reference_steps", "pairs", "examples"):
@@ -65,6 +69,13 @@ class Plan:
                 raise ValueError(f"`{name}` must be 0 or more, got {getattr(self, name)}.")
         if self.steps < 2:
             raise ValueError(f"`steps` must be 2 or more, got {self.steps}.")
+        if self.workers > 1 and self.device != "cpu":
+            raise ValueError(
+                f"`workers` must be 1 on {self.device!r}, got {self.workers}: only on a CPU can "
+                "processes share a model."
+            )
+        if self.workers > 1 and "fork" not in multiprocessing.get_all_start_methods():
+            raise ValueError(f"`workers` must be 1 on {sys.platform}: it cannot fork processes.")
         if not self.targets:
             raise ValueError("`targets` is empty. Say to which numbers of calls methods go.")
         for target in self.targets:

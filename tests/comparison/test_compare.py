@@ -1,6 +1,8 @@
 """`fastflow compare`: equal calls, one noise, what has to hold, and a page."""
 
 import json
+import os
+import signal
 from dataclasses import dataclass
 
 import pytest
@@ -122,6 +124,40 @@ def test_an_interrupted_comparison_keeps_its_rows_and_goes_on(done, compare, mon
         assert resumed.line(method, 6)["closeness"] == done.line(method, 6)["closeness"]
 
 
+def test_several_processes_find_the_same(done, compare):
+    shared = compare("workers=2")
+    assert shared.status == 0
+    for alone, other in zip(done.found["lines"], shared.found["lines"], strict=True):
+        for exact in ("method", "target", "calls", "knob", "learned"):
+            assert other[exact] == alone[exact]
+        assert other["closeness"]["psnr_db"] == pytest.approx(alone["closeness"]["psnr_db"])
+        assert (other["seconds"] is None) == (alone["seconds"] is None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended(Solver):
+    """Ends its process, as the system does for want of memory."""
+
+    def generate(self, bench, requests, learned):
+        os.kill(os.getpid(), signal.SIGKILL)
+        yield
+
+
+def test_a_process_that_is_ended_loses_no_finished_row(compare, monkeypatch):
+    from fastflow_plugins.methods import solver
+
+    monkeypatch.setattr(solver.Solver, "generate", Ended.generate)
+    quick = ("methods=[euler,uniform]", "targets=[6]", "pairs=0", "reference_steps=0")
+    tried = compare(*quick, "workers=2")
+    assert tried.status != 0
+    assert "was ended from outside" in tried.err
+    assert f"fastflow compare resume={tried.path}" in " ".join(tried.err.split())
+    monkeypatch.undo()
+    again = compare(f"resume={tried.path}")
+    assert again.status == 0
+    assert [line["method"] for line in again.found["lines"]] == ["euler", "uniform"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Failing(Solver):
     """Fails."""
@@ -160,6 +196,8 @@ def test_a_model_without_blocks_has_rows_that_say_so(compare):
         (["methods=[]"], "`methods` is empty."),
         (["samples=0"], "`samples` must be 1 or more, got 0."),
         (["pairs=-1"], "`pairs` must be 0 or more, got -1."),
+        (["workers=0"], "`workers` must be 1 or more, got 0."),
+        (["workers=2", "device=cuda"], "`workers` must be 1 on 'cuda', got 2: only on a CPU"),
         (["method.ucb.policy.gama=1"], "there is no setting `method.ucb.policy.gama`."),
         (["stepz=3"], "there is no setting `stepz`. Did you mean `steps`?"),
         (["prompts=nowhere.txt"], "`prompts` 'nowhere.txt' does not exist."),
