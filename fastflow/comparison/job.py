@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, TypeVar
 
 from tqdm import tqdm, trange
@@ -58,18 +59,21 @@ class Job:
         measure = Measure(bench, self.measured, self.metrics, self._baselines(model))
         bench.full = measure.baselines.full
         self._keep_baselines(measure)
-        rows = [(name, target) for target in self.plan.targets for name in self.methods]
-        with tqdm(total=len(rows), unit="row", desc="methods") as bar:
+        rows = len(self.methods) * len(self.plan.targets)
+        with tqdm(total=rows, unit="row", desc="methods") as bar:
             if self.plan.workers > 1:
-                self._share(measure, bar)
-                return
-            for name, target in rows:
-                bar.set_postfix_str(f"{name} at {target}")
-                self._keep_row(measure, name, target)
-                bar.update()
+                self._work_side_by_side(measure, bar)
+            else:
+                self._work_in_turn(measure, bar)
 
-    def _share(self, measure: Measure, bar: tqdm) -> None:
-        """Measures in several processes; a method's rows stay together, as its search does."""
+    def _work_in_turn(self, measure: Measure, bar: tqdm) -> None:
+        for target, name in product(self.plan.targets, self.methods):
+            bar.set_postfix_str(f"{name} at {target}")
+            self._keep_row(measure, name, target)
+            bar.update()
+
+    def _work_side_by_side(self, measure: Measure, bar: tqdm) -> None:
+        """Gives each process a method with all its rows, which share a search."""
 
         def rows_of(name: str) -> str:
             for target in self.plan.targets:
