@@ -43,7 +43,7 @@ demo: $(VENV)/.installed  ## generate, skip, learn and write a report: the main 
 	$(BIN)/fastflow sample model=$(MODEL) policy=$(POLICY) samples=$(SAMPLES) \
 		out=runs/demo-$$(date +%Y%m%d-%H%M%S)
 
-compare: $(VENV)/.installed-caches  ## every method at equal calls, on 64 samples: about an hour
+compare: $(VENV)/.installed-caches  ## every method at equal calls, on 64 samples: under an hour
 	$(BIN)/fastflow compare model=$(MODEL) max_batch=64 live=1 pairs=1 workers=2 \
 		out=runs/compare-$$(date +%Y%m%d-%H%M%S)
 
