@@ -61,14 +61,11 @@ def compare(config: Config) -> Path:
             found = finish(directory)
             for watch in watches:
                 watch.summary(found.to_dict(), directory.path)
-    except KeyboardInterrupt as error:
+    except (KeyboardInterrupt, BrokenProcessPool) as error:
+        ended = "One of the processes was ended from outside, as happens for want of memory. "
         raise Interrupted(
+            f"{ended if isinstance(error, BrokenProcessPool) else ''}"
             f"Finished rows are kept; go on with: fastflow compare resume={directory.path}"
-        ) from error
-    except BrokenProcessPool as error:
-        raise Interrupted(
-            "One of the processes was ended from outside, as happens for want of memory. Finished "
-            f"rows are kept; go on with: fastflow compare resume={directory.path}"
         ) from error
     return directory.path
 
