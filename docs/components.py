@@ -10,8 +10,8 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
-from fastflow import hooks
-from fastflow.catalog import KINDS, Entry, installed
+from fastflow.registry.catalog import CatalogEntry, installed
+from fastflow.registry.hooks import KINDS
 
 PAGE = Path(__file__).with_name("components.md")
 OURS = ("fastflow", "fastflow_plugins", "fastflow_minis")
@@ -32,9 +32,8 @@ def page() -> str:
 
 
 def _section(kind: str) -> Iterator[str]:
-    hook = KINDS[kind][0]
     yield f"\n## {kind}\n"
-    yield f"{_line(getattr(hooks, hook).__doc__)}\n"
+    yield f"{KINDS[kind].purpose}\n"
     yield "| name | what it does | parameters | plugin |"
     yield "| --- | --- | --- | --- |"
     for entry in installed().entries:
@@ -43,7 +42,7 @@ def _section(kind: str) -> Iterator[str]:
             yield f"| {' | '.join(cells)} |"
 
 
-def _parameters(entry: Entry) -> str:
+def _parameters(entry: CatalogEntry) -> str:
     return ", ".join(f"`{f.name}={_default(f)}`" for f in fields(entry.component))
 
 

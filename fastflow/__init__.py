@@ -2,12 +2,10 @@
 
 from fastflow.bandit import Bandit, greedy
 from fastflow.benchmark import Benchmark
-from fastflow.catalog import PluginError, installed
 from fastflow.clip import Clip
 from fastflow.corrector import Corrector
 from fastflow.extrapolator import Extrapolator
 from fastflow.grid import Grid
-from fastflow.hooks import hookimpl
 from fastflow.inferencer import WrappedBagel, wrap_bagel
 from fastflow.memory import Memory
 from fastflow.method import Method
@@ -18,6 +16,8 @@ from fastflow.pipeline import Accelerated, enable
 from fastflow.policy import Episode, Now, Policy, SkipLength
 from fastflow.probe import Probe
 from fastflow.records import Lesson, Observation, Problem, Prompt, Request, Sample
+from fastflow.registry.catalog import PluginError, installed
+from fastflow.registry.hooks import hookimpl
 from fastflow.reward import Reward
 from fastflow.sampler import Sampler
 from fastflow.table import ArmStats

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from fastflow.benchmark import Benchmark, places
-from fastflow.config import build_if_chosen, load
 from fastflow.directory import RunDirectory
+from fastflow.registry.compose import build_chosen, load
 from fastflow.report.load import check_run_dir
 
 IMAGES = {"skipped": "image", "full": "image_full"}  # where a sample's line names its files
@@ -52,7 +52,7 @@ class Benchmarked:
         """
         check_run_dir(path)
         config, directory = load(path / "config.yaml"), RunDirectory(path)
-        benchmark = build_if_chosen(config, "benchmark")
+        benchmark = build_chosen(config, "benchmark")
         if benchmark is None:
             raise ValueError(
                 f"`run_dir` '{path}' is of no benchmark: make one with "
@@ -65,5 +65,5 @@ class Benchmarked:
         rows = [row for row in directory.rows() if not row["failure"]]
         found = places(benchmark, ((row["item"], row["repeat"]) for row in rows))
         return cls(
-            directory, config.names.benchmark, benchmark, dict(zip(found, rows, strict=True))
+            directory, config["names"]["benchmark"], benchmark, dict(zip(found, rows, strict=True))
         )

@@ -9,15 +9,15 @@ from typing import Any
 
 import yaml
 
-from fastflow import config as configs
-from fastflow.catalog import installed
-from fastflow.config import Config, build, settings
 from fastflow.directory import writing
 from fastflow.files import write_whole
 from fastflow.model import Adapter, FlowModel
 from fastflow.policy import Policy
 from fastflow.recording import NoProbe, Recording
 from fastflow.records import Request
+from fastflow.registry import compose
+from fastflow.registry.catalog import installed
+from fastflow.registry.compose import Config, build, settings_of
 from fastflow.requests import make_requests
 from fastflow.settings import Settings
 from fastflow.trainer import Place, Trainer
@@ -25,21 +25,21 @@ from fastflow.trainer import Place, Trainer
 FOREIGN = ("reference", "memory", "frozen", "resume", "metrics", "observers")  # of a run
 
 
-def read(words: Sequence[str]) -> Config:
-    """Composes the configuration of a command line such as ``["teacache", "model=flux_mini"]``.
+def overrides(words: Sequence[str]) -> list[str]:
+    """Returns the overrides in a command line such as ``["teacache", "model=flux_mini"]``.
 
     Raises:
-        ValueError: for an unknown component or setting, or one that plays no part here.
+        ValueError: for more than one policy, or a setting that plays no part here.
     """
-    names = [word for word in words if "=" not in word]
+    names = [word for word in words if "=" not in word and not word.startswith("--")]
     if len(names) > 1:
         raise ValueError(f"give one policy to calibrate, got {', '.join(names)}.")
-    settings = [word for word in words if "=" in word]
+    settings = [word for word in words if word not in names]
     for word in settings:
         key = word.partition("=")[0].lstrip("+~")
         if key in FOREIGN:
             raise ValueError(f"`{key}` plays no part in a calibration. Leave it out.")
-    return configs.read([*(f"policy={name}" for name in names), *settings], root="calibrate")
+    return [*(f"policy={name}" for name in names), *settings]
 
 
 def calibrate(config: Config) -> str:
@@ -49,21 +49,21 @@ def calibrate(config: Config) -> str:
         ValueError: for anything wrong with the configuration, if the policy has nothing to fit,
             or if the model lacks what it needs.
     """
-    plan, name = settings(config, Settings), config.names.policy
-    policy: Policy = build(config.policy)
+    plan, name = settings_of(config, Settings), config["names"]["policy"]
+    policy: Policy = build("policy", config["policy"])
     if type(policy).calibrated is Policy.calibrated:
         raise ValueError(
             f"the policy {name!r} has nothing to calibrate: it takes its parameters as given. "
             f"These can be calibrated: {', '.join(calibratable())}."
         )
     path = _new_file(plan.out)
-    adapter: Adapter = build(config.model)
+    adapter: Adapter = build("model", config["model"])
     recorded = Recorded(policy, plan, adapter, make_requests(plan, adapter))
-    trainer: Trainer = build(config.trainer)
+    trainer: Trainer = build("trainer", config["trainer"])
     trainer.run(recorded.work, len(recorded.requests))
     recording = Recording.joined(recorded.parts)
     fitted = policy.calibrated(recording)
-    text = preset(name, fitted, config.names.model, recording, plan.steps)
+    text = preset(name, fitted, config["names"]["model"], recording, plan.steps)
     if path is not None:
         with writing(path):
             write_whole(path, text)
@@ -126,7 +126,7 @@ def preset(name: str, fitted: Policy, model: str, recording: Recording, steps: i
         recording: what it was fitted to.
         steps: of the recorded runs.
     """
-    usual = configs.preset("policy", name)
+    usual = compose.preset("policy", name)
     values = {f.name: (getattr(fitted, f.name), getattr(usual, f.name)) for f in fields(fitted)}
     changed = {key: _plain(value) for key, (value, before) in values.items() if value != before}
     quality = "".join(f", {key} {value:.6g}" for key, value in fitted.quality(recording).items())

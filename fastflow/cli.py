@@ -7,6 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+SHOW = "--cfg"  # print the configuration instead of running it
 
 USAGE = """fastflow: step skipping for flow-matching models
 
@@ -46,8 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] not in commands:
         print(f"fastflow: there is no command {words[0]!r}.\n\n{USAGE}", file=sys.stderr)
         return 2
-    from fastflow.catalog import PluginError
     from fastflow.directory import DiskFull
+    from fastflow.registry.catalog import PluginError
     from fastflow.trainer import Interrupted
 
     try:
@@ -62,16 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _sample(words: list[str]) -> None:
-    from omegaconf import OmegaConf
-
-    from fastflow.config import read
     from fastflow.run import run
+    from fastflow.settings import Settings
     from fastflow.summary import headline
 
-    show = "--cfg" in words
-    config = read([word for word in words if word != "--cfg"])
-    if show:
-        print(OmegaConf.to_yaml(config))
+    config = _configuration(words, "sample", Settings)
+    if config is None:
         return
     path = run(config)
     if os.environ.get("LOCAL_RANK", "0") == "0":  # Lightning starts the other processes with it
@@ -80,16 +79,12 @@ def _sample(words: list[str]) -> None:
 
 
 def _compare(words: list[str]) -> None:
-    from omegaconf import OmegaConf
-
     from fastflow.comparison.compare import compare
+    from fastflow.comparison.settings import Plan
     from fastflow.comparison.summary import headline
-    from fastflow.config import read
 
-    show = "--cfg" in words
-    config = read([word for word in words if word != "--cfg"], root="compare")
-    if show:
-        print(OmegaConf.to_yaml(config))
+    config = _configuration(words, "compare", Plan)
+    if config is None:
         return
     path = compare(config)
     print(headline(json.loads((path / "comparison.json").read_text())))
@@ -97,19 +92,30 @@ def _compare(words: list[str]) -> None:
 
 
 def _calibrate(words: list[str]) -> None:
-    from omegaconf import OmegaConf
+    from fastflow.calibration import calibrate, overrides
+    from fastflow.settings import Settings
 
-    from fastflow.calibration import calibrate, read
+    config = _configuration(overrides(words), "calibrate", Settings)
+    if config is not None:
+        print(calibrate(config), end="")
 
-    show = "--cfg" in words
-    config = read([word for word in words if word != "--cfg"])
-    print(OmegaConf.to_yaml(config) if show else calibrate(config), end="")
+
+def _configuration(words: Sequence[str], root: str, settings: type) -> dict[str, Any] | None:
+    """Composes a command's configuration; prints it and returns None if that is asked for."""
+    from fastflow.registry.compose import read, to_yaml
+
+    config = read([word for word in words if word != SHOW], root, settings)
+    if SHOW not in words:
+        return config
+    print(to_yaml(config), end="")
+    return None
 
 
 def _plugins(words: list[str]) -> None:
     from dataclasses import MISSING, fields
 
-    from fastflow.catalog import KINDS, installed
+    from fastflow.registry.catalog import installed
+    from fastflow.registry.hooks import KINDS
 
     for word in words:
         if word not in KINDS:

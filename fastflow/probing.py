@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastflow.catalog import installed
+from fastflow.registry.catalog import installed
 
 
 @torch.no_grad()

@@ -9,12 +9,13 @@ from typing import Any
 import torch
 
 from fastflow.advice import FEW_STEPS, few_steps
-from fastflow.catalog import KINDS, installed
 from fastflow.corrector import Corrector, NoCorrection
 from fastflow.extrapolator import Extrapolator
 from fastflow.grid import Grid
 from fastflow.memories import Memories
 from fastflow.policy import Episode, Policy, Scheme, Unskipped
+from fastflow.registry.compose import preset
+from fastflow.registry.hooks import KINDS
 from fastflow.ride import Ride
 from fastflow.stats import Run, Stats
 
@@ -121,15 +122,11 @@ def make(kind: str, thing: Any) -> Any:
     Raises:
         ValueError: if it is something else, or there is none of that name.
     """
-    base = KINDS[kind][1]
+    base = KINDS[kind].base
     if isinstance(thing, base):
         return thing
     if not isinstance(thing, str):
         raise ValueError(
             f"`{kind}` must be a name or an instance of {base.__name__}, got {thing!r}."
         )
-    if thing in installed().names(kind):
-        return installed().get(kind, thing)()
-    from fastflow.config import preset
-
     return preset(kind, thing)

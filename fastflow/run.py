@@ -12,7 +12,6 @@ from typing import Any
 
 from fastflow.advice import few_steps
 from fastflow.benchmark import Benchmark
-from fastflow.config import Config, build, build_if_chosen, load, plain, save, settings
 from fastflow.corrector import Corrector
 from fastflow.directory import Jsonl, RunDirectory, versions, writing
 from fastflow.extrapolator import Extrapolator
@@ -20,6 +19,15 @@ from fastflow.metric import Metric
 from fastflow.model import Adapter
 from fastflow.observer import Observer, Watch
 from fastflow.policy import Policy
+from fastflow.registry.compose import (
+    Config,
+    build,
+    build_chosen,
+    build_listed,
+    load,
+    save,
+    settings_of,
+)
 from fastflow.report import write_report
 from fastflow.requests import make_requests
 from fastflow.results import Results, warm_up
@@ -127,24 +135,23 @@ def run(config: Config) -> Path:
         DiskFull: if the disk fills; everything finished before is kept.
         Interrupted: on Ctrl-C, likewise.
     """
-    plan = settings(config, Settings)
+    plan = settings_of(config, Settings)
     if plan.resume is not None:
         directory = RunDirectory.existing(Path(plan.resume))
         config = load(directory.path / "config.yaml")
-        plan = settings(config, Settings)
+        plan = settings_of(config, Settings)
     else:
         directory = None
     kinds = {"adapter": "model"} | {k: k for k in ("policy", "extrapolator", "corrector")}
-    parts = {name: build(config[kind]) for name, kind in kinds.items()}
-    metrics = [build(config.metric[name]) for name in plan.metrics]
-    others = [name for name in plan.observers if name != "jsonl"]
-    observers = [Jsonl(), *(build(config.observer[name]) for name in others)]
-    trainer: Trainer = build(config.trainer)
-    benchmark = build_if_chosen(config, "benchmark")
+    parts = {name: build(kind, config[kind]) for name, kind in kinds.items()}
+    metrics = list(build_listed(config, "metrics").values())
+    observers = [Jsonl(), *build_listed(config, "observers").values()]
+    trainer: Trainer = build("trainer", config["trainer"])
+    benchmark = build_chosen(config, "benchmark")
     requests = make_requests(plan, parts["adapter"], benchmark)
     directory = directory or _new_directory(plan, config)
     job = Job(
-        plain(config),
+        config,
         plan,
         **parts,
         metrics=metrics,
@@ -170,8 +177,9 @@ def _new_directory(plan: Settings, config: Config) -> RunDirectory:
     """Makes the run directory, or finds the one that the main process has made."""
     if made := os.environ.get(MAIN):
         return RunDirectory(Path(made))
+    names = config["names"]
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    name = f"{stamp}-{config.names.model}-{config.names.policy}"
+    name = f"{stamp}-{names['model']}-{names['policy']}"
     directory = RunDirectory.create(Path(plan.out or Path("runs") / name))
     with writing(directory.path / "config.yaml"):
         save(config, directory.path / "config.yaml")

@@ -27,7 +27,7 @@ class Settings:
         out: the run directory to make; named after time, model and policy under runs/ if None.
         resume: a run directory to finish; its own configuration is used.
         metrics: names of metrics.
-        observers: names of observers; jsonl always takes part.
+        observers: names of observers that follow the run, such as wandb.
     """
 
     steps: int = 50

@@ -18,9 +18,9 @@ import numpy as np
 from tqdm import tqdm
 
 import fastflow
-from fastflow.config import build, read
 from fastflow.corrector import NoCorrection
 from fastflow.extrapolator import Reuse
+from fastflow.registry.compose import preset
 from fastflow.report.statistics import bootstrap_mean
 from fastflow.reward import Paper
 from fastflow_plugins.correctors.interpolate import Interpolate
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    adapter = build(read(["model=flux_mini"]).model)
+    adapter = preset("model", "flux_mini")
     model = adapter.load()
     prompts = adapter.prompts(options.samples)
     requests = [

@@ -17,11 +17,18 @@ from fastflow.comparison.job import Job
 from fastflow.comparison.page import render
 from fastflow.comparison.results import Results, results
 from fastflow.comparison.settings import Plan
-from fastflow.config import Config, build, load, plain, save, settings
 from fastflow.directory import versions, writing
 from fastflow.metric import Metric
 from fastflow.model import Adapter
 from fastflow.records import Request
+from fastflow.registry.compose import (
+    Config,
+    build,
+    build_listed,
+    load,
+    save,
+    settings_of,
+)
 from fastflow.requests import find_prompts, request
 from fastflow.settings import Settings
 from fastflow.trainer import Interrupted
@@ -35,16 +42,16 @@ def compare(config: Config) -> Path:
         DiskFull: if the disk fills; every finished row is kept.
         Interrupted: on Ctrl-C, likewise.
     """
-    plan = settings(config, Plan)
+    plan = settings_of(config, Plan)
     directory = None
     if plan.resume is not None:
         directory = ComparisonDirectory.existing(Path(plan.resume))
         config = load(directory.path / "config.yaml")
-        plan = settings(config, Plan)
-    adapter: Adapter = build(config.model)
-    methods = {name: build(config.method[name]) for name in plan.names()}
-    metrics: list[Metric] = [build(config.metric[name]) for name in plan.metrics]
-    observers = [build(config.observer[name]) for name in plan.observers]
+        plan = settings_of(config, Plan)
+    adapter: Adapter = build("model", config["model"])
+    methods = build_listed(config | {"methods": plan.names()}, "methods")
+    metrics: list[Metric] = list(build_listed(config, "metrics").values())
+    observers = list(build_listed(config, "observers").values())
     measured, tuning = two_sets(plan, adapter)
     reasons = [metric.unavailable() for metric in metrics]
     directory = directory or _new_directory(plan, config)
@@ -52,9 +59,7 @@ def compare(config: Config) -> Path:
     job = Job(plan, adapter, methods, usable, measured, tuning, directory)
     try:
         with ExitStack() as stack:
-            watches = [
-                stack.enter_context(o.open(directory.path, plain(config))) for o in observers
-            ]
+            watches = [stack.enter_context(o.open(directory.path, config)) for o in observers]
             directory.write_json("versions.json", versions(plan.device))
             directory.write_json("left_out.json", [reason for reason in reasons if reason])
             job.work()
@@ -73,10 +78,10 @@ def compare(config: Config) -> Path:
 def finish(directory: ComparisonDirectory) -> Results:
     """Writes comparison.json, comparison.csv and report.html from the rows that are there."""
     config = load(directory.path / "config.yaml")
-    plan = settings(config, Plan)
+    plan = settings_of(config, Plan)
     asked = [(name, target) for target in plan.targets for name in plan.names()]
     rows = [row for name, target in asked if (row := directory.row(name, target))]
-    found = results(plan, config.names.model, directory.read_json("baselines.json"), rows)
+    found = results(plan, config["names"]["model"], directory.read_json("baselines.json"), rows)
     found.left_out += directory.read_json("left_out.json")
     if len(rows) < len(asked):
         found.left_out.append(
@@ -147,7 +152,7 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _new_directory(plan: Plan, config: Config) -> ComparisonDirectory:
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-compare-{config.names.model}"
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-compare-{config['names']['model']}"
     directory = ComparisonDirectory.create(Path(plan.out or Path("runs") / name))
     with writing(directory.path / "rows", "compare"):
         save(config, directory.path / "config.yaml")

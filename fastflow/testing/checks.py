@@ -6,8 +6,8 @@ import inspect
 from types import ModuleType
 from typing import Any
 
-from fastflow.catalog import KINDS
 from fastflow.model import FlowModel
+from fastflow.registry.hooks import KINDS
 from fastflow.testing import (
     adapters,
     components,
@@ -44,9 +44,9 @@ def kind_of(component: Any) -> str:
         ValueError: if it is none.
     """
     cls = component if isinstance(component, type) else type(component)
-    for kind, (_, base) in KINDS.items():
-        if issubclass(cls, base):
-            return kind
+    for name, kind in KINDS.items():
+        if issubclass(cls, kind.base):
+            return name
     if issubclass(cls, FlowModel):
         return "flow_model"
     raise ValueError(f"`component` is of no kind that fastflow knows, got {component!r}.")

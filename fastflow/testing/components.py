@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from fastflow.catalog import KINDS
+from fastflow.registry.hooks import KINDS
 from fastflow.testing.rule import demand, rule
 
 PLAIN = (int, float, str, bool)
@@ -100,7 +100,9 @@ def _known(hint: Any) -> bool:
     origin, inner = get_origin(hint), get_args(hint)
     if hint in PLAIN:
         return True
-    if isinstance(hint, type) and any(issubclass(hint, base) for _, base in KINDS.values()):
+    if isinstance(hint, type) and any(
+        issubclass(hint, base) for base in (kind.base for kind in KINDS.values())
+    ):
         return True
     if origin in (Union, UnionType):
         return all(_known(a) for a in inner if a is not type(None))

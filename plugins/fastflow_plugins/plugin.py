@@ -1,9 +1,8 @@
 """The components that come with fastflow: its own plugin, through the same door as any other."""
 
 from fastflow.corrector import NoCorrection
-from fastflow.directory import Jsonl
 from fastflow.extrapolator import Reuse
-from fastflow.hooks import hookimpl
+from fastflow.registry.hooks import hookimpl
 from fastflow.reward import Fixed, Normalised, Paper
 from fastflow_plugins.benchmarks.gedit import GEdit
 from fastflow_plugins.benchmarks.geneval import GenEval
@@ -131,7 +130,7 @@ def fastflow_benchmarks():
 
 @hookimpl
 def fastflow_observers():
-    return {"jsonl": Jsonl, "wandb": WandB}
+    return {"wandb": WandB}
 
 
 @hookimpl

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fastflow.comparison.settings import Plan
-from fastflow.config import build, read, settings
+from fastflow.registry.compose import build, build_listed, read, settings_of
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "families"
 
@@ -22,10 +22,10 @@ def experiment(monkeypatch):
 def test_every_preset_and_method_can_be_built(experiment, tmp_path):
     families, analysis = experiment
     for preset in families.TASKS:
-        config = read(families.words(preset, tmp_path / preset, 4, [19]), root="compare")
-        names = settings(config, Plan).names()
-        assert build(config.model)
-        assert all(build(config.method[name]) for name in names)
+        config = read(families.words(preset, tmp_path / preset, 4, [19]), "compare", Plan)
+        names = settings_of(config, Plan).names()
+        assert build("model", config["model"])
+        assert build_listed(config | {"methods": names}, "methods").keys() == set(names)
         assert any("teacache" in name for name in names) == ("bagel" not in preset)
     assert analysis.PLAIN.keys() | analysis.LOOKS.keys() == {*families.METHODS} - {"broken"}
 

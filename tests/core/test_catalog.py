@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from fastflow import PluginError, Policy, catalog, hookimpl, installed
+from fastflow import PluginError, Policy, hookimpl, installed
+from fastflow.registry import catalog
 from fastflow_plugins.policies.never import Never
 
 
@@ -64,9 +65,9 @@ def test_two_plugins_with_one_name_are_refused_by_both_names():
 def test_what_is_no_component_is_refused():
     assert refusal(mine=plugin({"odd": int})) == (
         "plugin mine: `fastflow_policies` gives 'odd' as <class 'int'>, "
-        "which is no subclass of `Policy`."
+        "which is not a subclass of `Policy`."
     )
-    assert "gives 'made' as Never(), which is no subclass" in refusal(
+    assert "gives 'made' as Never(), which is not a subclass" in refusal(
         mine=plugin({"made": Never()})
     )
 
@@ -91,5 +92,5 @@ def test_a_plugin_that_cannot_be_imported_fails_loudly(monkeypatch):
         installed.__wrapped__()
     assert str(error.value) == (
         "plugin 'broken' (broken.plugin) cannot be loaded: "
-        "ModuleNotFoundError: No module named 'missing'. Mend it or uninstall it."
+        "ModuleNotFoundError: No module named 'missing'. Fix it or uninstall it."
     )

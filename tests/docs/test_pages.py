@@ -17,11 +17,11 @@ from tiny_pipelines import flux
 from tiny_pipelines.cases import NAMED
 
 import fastflow
-from fastflow import hooks
-from fastflow.catalog import KINDS
 from fastflow.cli import main
 from fastflow.comparison.settings import Plan
-from fastflow.config import read
+from fastflow.registry import hooks
+from fastflow.registry.compose import read
+from fastflow.registry.hooks import KINDS
 from fastflow.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -108,16 +108,20 @@ def refusals() -> set[str]:
     return said
 
 
-@pytest.mark.parametrize("hook", [hook for hook, _ in KINDS.values()])
+HOOKS = ["fastflow_commands", *(kind.hook for kind in KINDS.values())]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_has_a_heading_with_its_signature(hook):
-    signature = inspect.signature(getattr(hooks, hook), eval_str=True)
+    specification = getattr(hooks.SPECIFICATIONS, hook)
+    signature = inspect.signature(specification, eval_str=True)
     lines = (DOCS / "hooks.md").read_text(encoding="utf-8").splitlines()
     assert f"## `{hook}{signature}`" in lines
 
 
 def test_every_hook_is_of_a_kind_that_the_catalog_collects():
-    specs = {name for name in vars(hooks) if name.startswith("fastflow_")}
-    assert specs == {hook for hook, _ in KINDS.values()}
+    specs = {name for name in vars(hooks.SPECIFICATIONS) if name.startswith("fastflow_")}
+    assert specs == set(HOOKS)
 
 
 def test_the_table_of_components_is_current():
@@ -143,7 +147,7 @@ def test_every_setting_is_explained(page, settings):
 
 def test_every_method_of_a_comparison_is_explained():
     page = (DOCS / "comparing.md").read_text(encoding="utf-8")
-    groups = read([], root="compare").groups
+    groups = read([], "compare", Plan)["groups"]
     names = [name for group in groups.values() for name in group if not name.startswith("best_")]
     assert not [name for name in names if f"`{name}`" not in page]
 

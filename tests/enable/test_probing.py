@@ -79,6 +79,6 @@ def test_a_network_without_a_probe_shows_nothing():
 def test_the_kinds_of_networks_with_a_probe():
     named = {type(flux.transformer()).__name__}
     named |= {type(hunyuan_video.transformer(guidance_embeds=True, patch_size=2)).__name__}
-    from fastflow.catalog import installed
+    from fastflow.registry.catalog import installed
 
     assert named <= set(installed().names("probe"))

@@ -10,9 +10,9 @@ from safetensors.torch import load_file
 from transformers import LlamaTokenizer
 
 from fastflow import Clip, Request, Sampler
-from fastflow.config import build, read
 from fastflow.corrector import NoCorrection
 from fastflow.extrapolator import Reuse
+from fastflow.registry.compose import preset
 from fastflow_minis import (
     MINIS,
     autoencoder,
@@ -85,7 +85,7 @@ def test_a_finished_run_can_be_prolonged_and_exported_again(run):
 def test_the_preset_samples_from_the_trained_folder(run, monkeypatch):
     monkeypatch.setattr(folders, "_SHIPPED", run)
     (run / "hunyuan_video_mini").symlink_to(run / "pipeline")
-    recipe = build(read(["model=hunyuan_video_mini"]).model)
+    recipe = preset("model", "hunyuan_video_mini")
     assert isinstance(recipe, HunyuanVideo)
     assert recipe.max_sequence_length == LENGTH
     assert {"template": recipe.prompt_template, "crop_start": recipe.crop_start} == TEMPLATE

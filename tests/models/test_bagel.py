@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from tiny_pipelines import bagel
 
 from fastflow import Request, Sampler
-from fastflow.config import build, read
 from fastflow.full import in_full
+from fastflow.registry.compose import preset
 from fastflow.testing import check
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
@@ -317,4 +317,4 @@ def test_the_key_names_what_changes_the_velocity():
     ],
 )
 def test_presets_are_the_models_own_settings(name, expected):
-    assert build(read([f"model={name}"]).model) == expected
+    assert preset("model", name) == expected

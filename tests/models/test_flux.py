@@ -10,7 +10,7 @@ from transformers.utils import logging as of_transformers
 
 import fastflow_minis
 from fastflow import Request, Sampler
-from fastflow.config import build, read
+from fastflow.registry.compose import preset
 from fastflow.testing import check
 from fastflow_minis import MINIS
 from fastflow_plugins.correctors.interpolate import Interpolate
@@ -77,7 +77,7 @@ def test_without_skips_latents_and_images_are_the_pipelines(
 @BOTH
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_shipped_mini_is_its_own_pipeline_bit_for_bit(dtype, true_cfg_scale):
-    recipe = build(read(["model=flux_mini", f"model.true_cfg_scale={true_cfg_scale}"]).model)
+    recipe = replace(preset("model", "flux_mini"), true_cfg_scale=true_cfg_scale)
     model = recipe.load(dtype=dtype)
     request = Request(0, "a photo of a red circle", 3, 10)
     _assert_identical(model.pipe, recipe, [request], model)
@@ -331,4 +331,4 @@ def test_the_minis_name_stands_for_its_folder(tmp_path, monkeypatch):
     ],
 )
 def test_presets_are_the_models_own_settings(name, expected):
-    assert build(read([f"model={name}"]).model) == expected
+    assert preset("model", name) == expected

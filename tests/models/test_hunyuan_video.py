@@ -7,7 +7,7 @@ from diffusers import HunyuanVideoPipeline
 from tiny_pipelines import hunyuan_video
 
 from fastflow import Clip, Request, Sampler
-from fastflow.config import build, read
+from fastflow.registry.compose import preset
 from fastflow.testing import check
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
@@ -306,4 +306,4 @@ def test_only_the_mini_has_prompts_of_its_own():
     ],
 )
 def test_presets_are_the_models_own_settings(name, expected):
-    assert build(read([f"model={name}"]).model) == expected
+    assert preset("model", name) == expected

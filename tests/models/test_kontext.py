@@ -11,7 +11,7 @@ from tiny_pipelines import flux, flux_images
 
 import fastflow_minis
 from fastflow import Request, Sampler
-from fastflow.config import build, read
+from fastflow.registry.compose import preset
 from fastflow.testing import check
 from fastflow_minis import MINIS
 from fastflow_plugins.correctors.interpolate import Interpolate
@@ -310,4 +310,4 @@ def test_the_key_names_what_changes_the_velocity():
     ],
 )
 def test_presets_are_the_models_own_settings(name, expected):
-    assert build(read([f"model={name}"]).model) == expected
+    assert preset("model", name) == expected

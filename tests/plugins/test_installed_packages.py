@@ -70,7 +70,7 @@ def test_an_installed_policy_is_chosen_on_the_command_line(site):
     shown = python(
         site, "-m", "fastflow.cli", "sample", "--cfg", "policy=sawtooth", "policy.peak=5"
     )
-    assert "_target_: fastflow_sawtooth.Sawtooth\n  peak: 5" in shown
+    assert "component: sawtooth\n  peak: 5" in shown
 
 
 def test_the_installed_package_changes_nothing_where_it_is_not_named(site):

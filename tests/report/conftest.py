@@ -182,6 +182,6 @@ names:
   policy: ucb
   model: flux_mini
 policy:
-  _target_: fastflow_plugins.policies.ucb.UCB
+  component: ucb
   gamma: 0.1
 """

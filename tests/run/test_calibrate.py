@@ -4,11 +4,11 @@ import shlex
 
 import pytest
 import yaml
-from omegaconf import OmegaConf
 
-from fastflow import config as configs
 from fastflow.cli import main
-from fastflow.config import build, preset, read
+from fastflow.registry import compose
+from fastflow.registry.compose import build, preset, read
+from fastflow.settings import Settings
 from fastflow_plugins.models.mixture import MixtureFlow
 from fastflow_plugins.policies.teacache import TeaCache
 
@@ -50,18 +50,18 @@ def test_the_preset_and_the_words_to_use_it_with_are_the_fitted_policy(
     content = yaml.safe_load(out)
     assert content.keys() == {"defaults", "coefficients"}
     assert len(content["coefficients"]) == 5
-    policy = build(read(words_of(out)).policy)
+    policy = build("policy", read(words_of(out), "sample", Settings)["policy"])
     assert policy == TeaCache(coefficients=tuple(content["coefficients"]))
 
     folder = tmp_path / "conf"
     (folder / "policy").mkdir(parents=True)
-    for path in configs.presets().glob("*.yaml"):
+    for path in compose.presets().glob("*.yaml"):
         (folder / path.name).write_text(path.read_text())
-    for path in (configs.presets() / "model").glob("*.yaml"):
+    for path in (compose.presets() / "model").glob("*.yaml"):
         (folder / "model").mkdir(exist_ok=True)
         (folder / "model" / path.name).write_text(path.read_text())
     (folder / "policy" / "mine.yaml").write_text(out)
-    monkeypatch.setattr(configs, "presets", lambda: folder)
+    monkeypatch.setattr(compose, "presets", lambda: folder)
     assert preset("policy", "mine") == policy
 
 
@@ -87,7 +87,7 @@ def test_what_was_chosen_beside_is_kept_in_the_preset(calibrate, probed):
     content = yaml.safe_load(out)
     assert content["defaults"] == ["teacache_flux", "_self_"]
     assert content["threshold"] == 0.25
-    policy = build(read(words_of(out)).policy)
+    policy = build("policy", read(words_of(out), "sample", Settings)["policy"])
     assert (policy.threshold, policy.coefficients) == (0.25, tuple(content["coefficients"]))
 
 
@@ -178,6 +178,6 @@ def test_a_file_is_not_overwritten(calibrate, probed, tmp_path):
 def test_all_settings_can_be_shown(calibrate):
     status, out, _ = calibrate("teacache", "--cfg")
     assert status == 0
-    config = OmegaConf.create(out)
-    assert (config.samples, config.steps, config.seed) == (24, 50, 1000)
-    assert config.names == {"policy": "teacache", "model": "mixture", "trainer": "inline"}
+    config = yaml.safe_load(out)
+    assert (config["samples"], config["steps"], config["seed"]) == (24, 50, 1000)
+    assert config["names"] == {"policy": "teacache", "model": "mixture", "trainer": "inline"}

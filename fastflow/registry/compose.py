@@ -1,0 +1,228 @@
+"""Configurations: composed by Hydra, kept as plain YAML, and components built by kind and name."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from fastflow.files import write_whole
+from fastflow.registry import messages
+from fastflow.registry.catalog import Catalog, installed
+from fastflow.registry.hooks import KINDS
+from fastflow.registry.messages import ConfigError
+from fastflow.registry.nodes import NAME, kind_of_field, store_nodes, store_settings
+
+Config = dict[str, Any]
+S = TypeVar("S")
+
+# settings that list names, each of which has a node of its own
+LISTS = {"metrics": "metric", "observers": "observer", "methods": "method"}
+NESTED = tuple(f"{kind}." for kind in LISTS.values())
+CLASS_PATH = "_target_"  # how version 0.1 named a component
+
+
+def presets() -> Path:
+    """Returns the folder of presets: in the package, or next to it in a checkout."""
+    package = Path(__file__).parents[1]
+    return next(p for p in (package / "conf", package.parent / "conf") if p.is_dir())
+
+
+def read(overrides: Sequence[str], root: str, settings: type) -> Config:
+    """Composes the configuration of a command line such as ``["policy=ucb", "steps=50"]``.
+
+    Args:
+        overrides: the words of the command line.
+        root: the command, which is the name of its file in the folder of presets.
+        settings: the dataclass of the command's own settings.
+
+    Returns:
+        The settings, a node for each component, and the chosen ``names`` by kind.
+
+    Raises:
+        ConfigError: for an unknown component, a misspelt key or a value of the wrong type.
+    """
+    catalog = installed()
+    store_nodes(catalog)
+    store_settings(settings)
+    overrides = [_expand(o) for o in overrides]
+    _check_names(overrides, catalog)
+    try:
+        # composed once to learn what is named in lists, whose parameters are then nodes too
+        plain = [o for o in overrides if not o.lstrip("+~").startswith(NESTED)]
+        first = _compose(root, plain)
+        listed = [
+            f"+{kind}@{kind}.{name}={name}"
+            for key, kind in LISTS.items()
+            for name in _listed(first, key, catalog)
+        ]
+        config = _compose(root, [*listed, *overrides], return_hydra_config=True)
+        content: Any = OmegaConf.to_container(_own(config), resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(_explain(error, overrides, root)) from error
+    choices: Any = OmegaConf.to_container(config.hydra.runtime.choices)
+    return content | {"names": {kind: choices[kind] for kind in KINDS if kind in choices}}
+
+
+def preset(kind: str, name: str) -> Any:
+    """Makes a component from a preset, such as the policy ucb_paper, or by its name.
+
+    Raises:
+        ConfigError: if there is none of that name; names those that come near.
+    """
+    catalog = installed()
+    if name in catalog.names(kind):
+        return catalog.get(kind, name)()
+    store_nodes(catalog)
+    _check_name(kind, name, catalog)
+    return build(kind, OmegaConf.to_container(_compose(None, [f"+{kind}={name}"])[kind]))
+
+
+def build(kind: str, node: Any) -> Any:
+    """Makes a component of a kind from its node.
+
+    Raises:
+        ConfigError: if there is no component of that name, a parameter is unknown or missing, or
+            a value is out of range.
+    """
+    if not isinstance(node, Mapping) or not isinstance(node.get(NAME), str):
+        raise ConfigError(f"`{kind}` must name a `{NAME}` and its parameters, got {node!r}.")
+    component = installed().get(kind, node[NAME])
+    hints = get_type_hints(component)
+    known = {f.name for f in dataclasses.fields(component)}
+    values = {key: value for key, value in node.items() if key != NAME}
+    if unknown := sorted(str(key) for key in values.keys() - known):
+        raise ConfigError(f"{kind} {node[NAME]!r} has no parameter `{unknown[0]}`.")
+    for key, value in values.items():
+        if inner := kind_of_field(hints[key]):
+            values[key] = build(inner, value)
+    try:
+        return component(**values)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{component.__name__}: {error}") from error
+
+
+def build_chosen(config: Config, kind: str) -> Any:
+    """Makes the component of a kind that a configuration chooses; None if it leaves it out."""
+    node = config.get(kind)
+    return None if node is None else build(kind, node)
+
+
+def build_listed(config: Config, key: str) -> dict[str, Any]:
+    """Makes the components named in a list, such as ``metrics``; by name, each once."""
+    nodes = config.get(LISTS[key]) or {}
+    return {name: build(LISTS[key], nodes.get(name)) for name in dict.fromkeys(config[key] or ())}
+
+
+def settings_of(config: Config, kind: type[S]) -> S:
+    """Returns the plain settings of a job, checked."""
+    names = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    return kind(**{k: v for k, v in config.items() if k in names})
+
+
+def to_yaml(config: Config) -> str:
+    """Returns a configuration as YAML."""
+    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=10_000)
+
+
+def save(config: Config, path: Path) -> None:
+    """Writes a configuration as YAML, whole or not at all."""
+    write_whole(path, to_yaml(config))
+
+
+def load(path: Path) -> Config:
+    """Reads a configuration that `save` wrote. Nothing in it is run, imported or interpolated.
+
+    Raises:
+        ConfigError: if the file is not a YAML mapping, or was written by version 0.1.
+    """
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    if not isinstance(config, dict) or not isinstance(config.get("names"), dict):
+        raise ConfigError(f"{path} is not the configuration of a run.")
+    if _names_classes(config):
+        raise ConfigError(
+            f"{path} was written by fastflow 0.1, which named classes to be run in it; such runs "
+            "are not opened any more. Run it again."
+        )
+    return config
+
+
+def _names_classes(content: Any) -> bool:
+    if isinstance(content, Mapping):
+        return CLASS_PATH in content or any(map(_names_classes, content.values()))
+    return isinstance(content, list) and any(map(_names_classes, content))
+
+
+def _compose(root: str | None, overrides: Sequence[str], **options: Any) -> DictConfig:
+    with initialize_config_dir(str(presets().resolve()), version_base="1.3"):
+        return compose(root, overrides=list(overrides), **options)
+
+
+def _own(config: DictConfig) -> DictConfig:
+    """Returns a configuration without Hydra's own part."""
+    return OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+
+
+def _expand(override: str) -> str:
+    """Lets ``policy.reward=paper`` choose a nested component: ``reward@policy.reward=paper``."""
+    match = re.fullmatch(r"(\w+)\.(\w+)=([a-z]\w*)", override)
+    if match and match[2] in KINDS and match[1] in KINDS:
+        return f"{match[2]}@{match[1]}.{match[2]}={match[3]}"
+    return override
+
+
+def _check_names(overrides: Sequence[str], catalog: Catalog) -> None:
+    """Refuses ``policy=ucbb`` with the names that come near."""
+    for override in overrides:
+        group, _, name = override.partition("=")
+        kind = group.split("@")[0].lstrip("+")
+        if kind in KINDS and "," not in name:
+            _check_name(kind, name, catalog)
+
+
+def _check_name(kind: str, name: str, catalog: Catalog) -> None:
+    files = [p.stem for p in (presets() / kind).glob("*.yaml")]
+    if name not in catalog.names(kind) + files:
+        raise ConfigError(catalog.unknown(kind, name, files))
+
+
+def _listed(first: DictConfig, key: str, catalog: Catalog) -> list[str]:
+    """Returns the names in a list, each checked; all that are in groups if the list is None."""
+    names = first.get(key, ())
+    if names is None:
+        names = [name for group in first.groups.values() for name in group]
+    for name in names:
+        _check_name(LISTS[key], name, catalog)
+    return list(dict.fromkeys(names))
+
+
+def _explain(error: Exception, overrides: Sequence[str], root: str) -> str:
+    """Turns Hydra's and OmegaConf's errors into one that says what to do."""
+    if foreign := messages.foreign_kind(error, root):
+        return foreign
+    key = messages.unknown_key(error)
+    if key is None:
+        return messages.without_internals(error)
+    choices = [o for o in overrides if o.partition("=")[0].split("@")[0] in KINDS]
+    return messages.unknown_setting(key, _keys(_compose(root, choices)), root)
+
+
+def _keys(node: DictConfig, prefix: str = "") -> list[str]:
+    """Returns the dotted names of all settings below a node."""
+    found = []
+    for key in node:
+        name = f"{prefix}{key}"
+        child = node._get_node(key)
+        found += _keys(child, f"{name}.") if isinstance(child, DictConfig) else [name]
+    return found

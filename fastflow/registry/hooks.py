@@ -1,0 +1,110 @@
+"""The kinds of component and the hooks through which plugins bring them.
+
+One entry in `KINDS` makes a kind: its hook, its place in the catalog, in configurations, in the
+documentation's table and, if `fastflow.testing.rules` has a module of its name, in the test kit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pluggy
+
+from fastflow.benchmark import Benchmark
+from fastflow.corrector import Corrector
+from fastflow.extrapolator import Extrapolator
+from fastflow.method import Method
+from fastflow.metric import Metric
+from fastflow.model import Adapter
+from fastflow.observer import Observer
+from fastflow.policy import Policy
+from fastflow.probe import Probe
+from fastflow.reward import Reward
+from fastflow.trainer import Trainer
+
+PROJECT = "fastflow"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of component.
+
+    Args:
+        base: the class that every component of the kind derives from.
+        plural: names the hook, ``fastflow_<plural>``.
+        purpose: what such components do, as a sentence.
+    """
+
+    base: type
+    plural: str
+    purpose: str
+
+    @property
+    def hook(self) -> str:
+        """The name of the hook."""
+        return f"fastflow_{self.plural}"
+
+
+KINDS: dict[str, Kind] = {
+    "policy": Kind(Policy, "policies", "Policies decide which steps are computed."),
+    "extrapolator": Kind(
+        Extrapolator, "extrapolators", "Extrapolators predict the velocities of skipped steps."
+    ),
+    "corrector": Kind(
+        Corrector, "correctors", "Correctors improve the latents once the model is called again."
+    ),
+    "reward": Kind(Reward, "rewards", "Rewards weigh skipped steps against their errors."),
+    "model": Kind(Adapter, "adapters", "Models load flow-matching models for sampling."),
+    "probe": Kind(
+        Probe, "probes", "Probes compute a cheap signal of a transformer's input, by class name."
+    ),
+    "method": Kind(
+        Method, "methods", "Methods generate with fewer network calls, to be compared."
+    ),
+    "metric": Kind(Metric, "metrics", "Metrics measure outputs."),
+    "benchmark": Kind(
+        Benchmark, "benchmarks", "Benchmarks connect runs with official scorers, both ways."
+    ),
+    "observer": Kind(Observer, "observers", "Observers follow runs and change nothing."),
+    "trainer": Kind(Trainer, "trainers", "Trainers distribute work over devices and processes."),
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of ``fastflow`` on the command line, brought by a plugin.
+
+    Args:
+        run: does the work, given the words after the command's name; raises ValueError for words
+            that make no sense, with a message that says what to do.
+        usage: the words it takes, such as ``NAME [key=value ...]``.
+        purpose: what it does, in a few words.
+    """
+
+    run: Callable[[list[str]], None]
+    usage: str
+    purpose: str
+
+
+def _specification(kind: Kind) -> Callable[[], dict[str, type]]:
+    def components() -> dict[str, type]: ...  # type: ignore[empty-body]
+
+    components.__name__ = components.__qualname__ = kind.hook
+    components.__doc__ = f"{kind.purpose} Subclasses of `fastflow.{kind.base.__name__}`, by name."
+    return hookspec(components)
+
+
+@hookspec
+def fastflow_commands() -> dict[str, Command]:  # type: ignore[empty-body]
+    """Commands extend the command line: `fastflow.registry.Command`, by name."""
+
+
+SPECIFICATIONS = type(
+    "Specifications",
+    (),
+    {kind.hook: _specification(kind) for kind in KINDS.values()}
+    | {"fastflow_commands": fastflow_commands},
+)

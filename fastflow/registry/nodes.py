@@ -1,0 +1,83 @@
+"""Configuration nodes, derived from the components' own fields: the signature is the schema.
+
+A node names its component (`NAME`) and holds its parameters; a parameter that is itself a
+component is a node inside. No node names a class.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, get_args, get_origin, get_type_hints
+
+from hydra.core.config_store import ConfigStore
+
+from fastflow.registry.catalog import Catalog
+from fastflow.registry.hooks import KINDS
+
+NAME = "component"  # the entry of a node that says which component of its kind it is
+PLAIN = (int, float, str, bool)
+
+
+def store_nodes(catalog: Catalog) -> None:
+    """Offers a node for every component to Hydra, in the group of its kind."""
+    store = ConfigStore.instance()
+    for entry in catalog.entries:
+        node = _node(entry.name, entry.component, catalog)
+        store.store(group=entry.kind, name=entry.name, node=node)
+
+
+def store_settings(settings: type) -> None:
+    """Offers a job's settings, with room for a component of each kind, by their class's name."""
+    parts = [(name, Any, None) for name in ("names", *KINDS)]
+    node = dataclasses.make_dataclass(settings.__name__, parts, bases=(settings,))
+    ConfigStore.instance().store(name=settings.__name__, node=node)
+
+
+def kind_of_field(hint: Any) -> str | None:
+    """Returns the kind of component a field holds, if it holds one."""
+    if isinstance(hint, type):
+        return next((kind for kind, k in KINDS.items() if issubclass(hint, k.base)), None)
+    return None
+
+
+def _node(name: str, component: type, catalog: Catalog) -> type:
+    """Derives a structured config from a component: its name, its fields, types and defaults."""
+    hints = get_type_hints(component)
+    fields: list[Any] = [(NAME, str, name)]
+    nested: list[Any] = []
+    for f in dataclasses.fields(component):
+        if kind := kind_of_field(hints[f.name]):
+            nested.append({f"/{kind}@{f.name}": catalog.name_of(kind, f.default) or "???"})
+        else:
+            fields.append((f.name, _plain(hints[f.name]), _default(f)))
+    if nested:
+        order = [*nested, "_self_"]
+        defaults = dataclasses.field(default_factory=lambda: list(order))
+        fields.append(("defaults", list[Any], defaults))
+    return dataclasses.make_dataclass(component.__name__, fields)
+
+
+def _default(field: dataclasses.Field) -> Any:
+    """Returns a field's default as a structured config takes it; ``???`` if it has none."""
+    default = field.default
+    if field.default_factory is not dataclasses.MISSING:
+        default = field.default_factory()
+    if default is dataclasses.MISSING:
+        return "???"
+    if isinstance(default, (tuple, list)):
+        items = list(default)
+        return dataclasses.field(default_factory=lambda: list(items))
+    return default
+
+
+def _plain(hint: Any) -> Any:
+    """Returns a type that OmegaConf knows for a field's type."""
+    origin, args = get_origin(hint), get_args(hint)
+    if hint in PLAIN:
+        return hint
+    if origin in (tuple, list) and args and args[0] in PLAIN:
+        return list[args[0]]
+    if len(args) == 2 and type(None) in args:
+        inner = _plain(next(a for a in args if a is not type(None)))
+        return inner | None if inner is not Any else Any
+    return Any
