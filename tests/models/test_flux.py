@@ -1,5 +1,7 @@
 """FLUX: the pipeline's own numbers, in batches too, and what they cost."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from diffusers import FluxPipeline
