@@ -18,9 +18,9 @@ from pairs import paired
 from tqdm import trange
 
 import fastflow
-from fastflow.flow import flow
+from fastflow.integration.episode import Scheme
+from fastflow.integration.loop import flow
 from fastflow.memory import Memory
-from fastflow.policy import Scheme
 from fastflow_minis import folder
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Quadratic
@@ -126,7 +126,7 @@ def steps(model: FluxFlow):
             t = problem.grid.model_times[step.k : step.k + 1]
             v = model.velocity(step.x, t, [problem.conditioning])
         try:
-            step = loop.send((step.x, v))
+            step = loop.send((step.x, v, model.advance))
         except StopIteration:
             return
         yield wanted, time.perf_counter() - start
@@ -138,7 +138,7 @@ def begin(model: FluxFlow, extrapolator: fastflow.Extrapolator):
     policy = Listed(steps=NINETEEN)
     episode = policy.begin(problem.grid, Memory())
     scheme = Scheme(extrapolator, Interpolate())
-    loop = flow(problem.x, problem.grid, scheme, episode, model.advance)
+    loop = flow(problem.x, problem.grid, scheme, episode)
     return loop, problem, next(loop)
 
 
@@ -154,7 +154,7 @@ def latents_held(model: FluxFlow, extrapolator: fastflow.Extrapolator) -> float:
             t = problem.grid.model_times[step.k : step.k + 1]
             v = model.velocity(step.x, t, [problem.conditioning])
         try:
-            step = loop.send((step.x, v))
+            step = loop.send((step.x, v, model.advance))
         except StopIteration:
             return float(most)
         del v

@@ -3,19 +3,21 @@
 from fastflow.bandit import Bandit, greedy
 from fastflow.benchmark import Benchmark
 from fastflow.clip import Clip
-from fastflow.corrector import Corrector
-from fastflow.extrapolator import Extrapolator
-from fastflow.grid import Grid
 from fastflow.inferencer import WrappedBagel, wrap_bagel
+from fastflow.integration.corrector import Corrector
+from fastflow.integration.episode import Episode, Now
+from fastflow.integration.extrapolator import Extrapolator
+from fastflow.integration.feedback import Lesson, Observation
+from fastflow.integration.grid import Grid
 from fastflow.memory import Memory
 from fastflow.method import Method
 from fastflow.metric import Metric
 from fastflow.model import Adapter, FlowModel
 from fastflow.observer import Observer
 from fastflow.pipeline import Accelerated, enable
-from fastflow.policy import Episode, Now, Policy, SkipLength
+from fastflow.policy import Policy, SkipLength
 from fastflow.probe import Probe
-from fastflow.records import Lesson, Observation, Problem, Prompt, Request, Sample
+from fastflow.records import Problem, Prompt, Request, Sample
 from fastflow.registry.catalog import PluginError, installed
 from fastflow.registry.hooks import hookimpl
 from fastflow.reward import Reward

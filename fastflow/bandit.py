@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fastflow.grid import Grid
+from fastflow.integration.episode import Episode, Now, Unskipped
+from fastflow.integration.feedback import FeedbackSpec, Lesson, Observation
+from fastflow.integration.grid import Grid
 from fastflow.memory import Memory
-from fastflow.policy import Countdown, Episode, Now, SkipLength, Unskipped
-from fastflow.records import Lesson, Observation
+from fastflow.policy import Countdown, SkipLength
 from fastflow.reward import Normalised, Reward
 from fastflow.table import ArmStats, BanditMemory, check_rows, memory_of
 
@@ -63,15 +64,12 @@ class Bandit(SkipLength):
         self.check_fit(grid)
         memory = memory_of(memory)
         check_rows(memory, grid)
-        episode: Episode
+        wanted = FeedbackSpec(loss=self.reward.loss, all_arms=not memory.frozen)
         if memory.frozen and memory.is_empty:
-            episode = Unskipped()  # nothing was learned, and nothing may be explored
-        elif memory.samples < self.full_first and not memory.frozen:
-            episode = Unskipped(lookback=self.arms[-1])
-        else:
-            episode = Countdown(self, memory)
-        episode.loss, episode.learns = self.reward.loss, not memory.frozen
-        return episode
+            return Unskipped(wanted)  # nothing was learned, and nothing may be explored
+        if memory.samples < self.full_first and not memory.frozen:
+            return Unskipped(replace(wanted, lookback=self.arms[-1]))
+        return Countdown(self, memory, wanted)
 
     def empty(self, grid: Grid) -> BanditMemory:
         key = {

@@ -17,10 +17,11 @@ from typing import IO, Any
 import torch
 
 from fastflow.files import write_whole
-from fastflow.gram import from_lists
+from fastflow.integration.feedback import Lesson, Observation
+from fastflow.integration.gram import from_lists
 from fastflow.observer import Observer, Watch
 from fastflow.outputs import keep
-from fastflow.records import Lesson, Observation, Sample
+from fastflow.records import Sample
 
 PACKAGES = ("fastflow", "torch", "diffusers", "transformers", "lightning", "torchmetrics", "av")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastflow.corrector import NoCorrection
-from fastflow.extrapolator import Reuse
-from fastflow.grid import Grid
+from fastflow.integration.corrector import NoCorrection
+from fastflow.integration.episode import Episode, Unskipped
+from fastflow.integration.extrapolator import Reuse
+from fastflow.integration.feedback import FeedbackSpec
+from fastflow.integration.grid import Grid
 from fastflow.memory import Memory
 from fastflow.model import FlowModel
-from fastflow.policy import Episode, Policy, Unskipped
+from fastflow.policy import Policy
 from fastflow.sampler import Sampler
 
 
@@ -26,9 +28,7 @@ class Full(Policy):
     gram: int = 0
 
     def begin(self, grid: Grid, memory: Memory) -> Episode:
-        episode = Unskipped()
-        episode.loss, episode.learns, episode.gram = "relative_l1", self.changes, self.gram
-        return episode
+        return Unskipped(FeedbackSpec(loss="relative_l1", all_arms=self.changes, gram=self.gram))
 
 
 def in_full(model: FlowModel, policy: Full | None = None, max_batch: int = 8) -> Sampler:

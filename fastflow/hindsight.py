@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from fastflow.grid import Grid
-from fastflow.policy import Scheme
+from fastflow.integration.episode import Scheme
+from fastflow.integration.grid import Grid
 
 State = tuple[int, ...]  # the last computed steps, newest first
 Layer = dict[State, tuple[np.ndarray, np.ndarray]]  # cost, and the number of the state before

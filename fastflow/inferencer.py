@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastflow.corrector import Corrector
-from fastflow.extrapolator import Extrapolator
 from fastflow.gates import attach, detach, gates_of
-from fastflow.grid import Grid
+from fastflow.integration.corrector import Corrector
+from fastflow.integration.extrapolator import Extrapolator
+from fastflow.integration.grid import Grid
 from fastflow.memories import Memories
 from fastflow.policy import Policy
 from fastflow.ride import Ride

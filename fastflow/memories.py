@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastflow.files import write_whole
-from fastflow.grid import Grid
+from fastflow.integration.grid import Grid
 from fastflow.memory import Memory, check_key, read_memory
 from fastflow.policy import Policy
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from fastflow.grid import Grid
+from fastflow.integration.grid import Grid
 from fastflow.records import Problem, Prompt, Request
 
 

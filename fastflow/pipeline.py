@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fastflow.corrector import Corrector
-from fastflow.extrapolator import Extrapolator
 from fastflow.gates import attach, detach, gates_of
-from fastflow.grid import Grid
+from fastflow.integration.corrector import Corrector
+from fastflow.integration.extrapolator import Extrapolator
+from fastflow.integration.grid import Grid
 from fastflow.memories import Memories
 from fastflow.policy import Policy
 from fastflow.probing import probe

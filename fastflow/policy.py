@@ -3,121 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
-from torch import Tensor
-
-from fastflow.corrector import Corrector
-from fastflow.extrapolator import Extrapolator
-from fastflow.grid import Grid
+from fastflow.integration.episode import Episode, Now
+from fastflow.integration.feedback import FeedbackSpec, Lesson, Observation
+from fastflow.integration.grid import Grid
 from fastflow.memory import Memory
-from fastflow.records import Lesson, Observation
 
 if TYPE_CHECKING:
     from fastflow.recording import Recording
-
-
-class Scheme(NamedTuple):
-    """How the velocities of skipped steps are made, and made better at a landing."""
-
-    extrapolator: Extrapolator
-    corrector: Corrector
-
-
-class Now:
-    """What an episode may look at when it decides about a step.
-
-    Attributes:
-        grid: the time grid.
-        index: the step k, 0-based.
-        streak: how many steps were skipped just before this one.
-        scheme: the extrapolator and the corrector that fill the gaps.
-    """
-
-    __slots__ = ("__dict__", "_key", "grid", "index", "look", "scheme", "streak")
-
-    def __init__(self, grid: Grid, index: int, streak: int, key: tuple[int, int], scheme: Scheme):
-        self.grid, self.index, self.streak, self._key = grid, index, streak, key
-        self.scheme = scheme
-        self.look: Callable[[], Tensor | None] | None = None
-
-    @property
-    def sample(self) -> int:
-        """The number of the sample in its run."""
-        return self._key[1]
-
-    @property
-    def total(self) -> int:
-        """The number T of steps."""
-        return self.grid.steps
-
-    @property
-    def sigma(self) -> float:
-        """The time of this step: 1 is noise, 0 is data."""
-        return self.grid.sigma[self.index]
-
-    @property
-    def dsigma(self) -> float:
-        """The (negative) size of this step."""
-        return self.grid.sigma[self.index + 1] - self.sigma
-
-    @property
-    def longest_skip(self) -> int:
-        """How many of the following steps may be skipped before one has to be computed."""
-        return self.grid.longest_skip[self.index]
-
-    def before(self) -> Now:
-        """The step before this one, seen as a computed step."""
-        return Now(self.grid, self.index - 1, 0, self._key, self.scheme)
-
-    @cached_property
-    def random(self) -> np.random.Generator:
-        """A generator seeded by (run seed, sample, step): a replay draws the same."""
-        return np.random.default_rng([*self._key, self.index])
-
-    def probe(self) -> Tensor | None:
-        """Asks the model for its cheap look at the current x; None where it offers none."""
-        return self.look() if self.look else None
-
-
-class Episode(ABC):
-    """Decides for one trajectory.
-
-    Attributes:
-        loss: the name of the loss that its observations are measured in.
-        learns: whether observations of unskipped steps (arm 0) are wanted too.
-        lookback: how many earlier computed steps to observe besides the last one; each costs the
-            memory of one velocity.
-        gram: over how many earlier computed velocities inner products are taken (`Lesson.gram`);
-            0 takes none. As `lookback`, each costs the memory of one velocity.
-        attends: whether it is asked also where a call is forced, and its answer without effect.
-        watches: whether `observe` is called at once, at the price of a device synchronisation.
-        propensities: for each step with a drawn decision, the probability of the arm drawn there.
-    """
-
-    loss: str = "mse"
-    learns: bool = False
-    lookback: int = 0
-    gram: int = 0
-    attends: bool = False
-    watches: bool = False
-
-    def __init__(self):
-        self.propensities: dict[int, float] = {}
-
-    @abstractmethod
-    def wants_model(self, now: Now) -> bool:
-        """Says whether to call the model at this step.
-
-        Not asked where a call is forced, unless it `attends`.
-        """
-
-    def observe(self, observations: Sequence[Observation]) -> None:
-        """Takes what a model call taught, at once, if `watches` is set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,22 +91,16 @@ class SkipLength(Policy):
             )
 
 
-class Unskipped(Episode):
-    """Computes every step, and observes every arm it could have taken."""
-
-    def __init__(self, lookback: int = 0):
-        super().__init__()
-        self.lookback = lookback
-
-    def wants_model(self, now: Now) -> bool:
-        return True
-
-
 class Countdown(Episode):
     """Draws a skip length at each computed step and counts it down."""
 
-    def __init__(self, policy: SkipLength, memory: Memory):
-        super().__init__()
+    def __init__(
+        self,
+        policy: SkipLength,
+        memory: Memory,
+        feedback: FeedbackSpec = FeedbackSpec(),  # noqa: B008 (it is frozen)
+    ):
+        super().__init__(feedback)
         self.policy, self.memory = policy, memory
         self.left = 0  # steps still to skip
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fastflow.full import Full, in_full
-from fastflow.loss import relative_l1
+from fastflow.integration.losses import relative_l1
 from fastflow.model import FlowModel
 from fastflow.records import Problem, Request, Sample
 from fastflow.sampler import in_order

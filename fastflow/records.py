@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from fastflow.grid import Grid
+from fastflow.integration.feedback import Lesson
+from fastflow.integration.grid import Grid
 
 
 @dataclass(frozen=True)
@@ -75,57 +75,6 @@ class Problem:
     conditioning: Any
     request: Request
     calls: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What a model call taught: the error of having skipped from one computed step to another.
-
-    Args:
-        step: the computed step k that the skip starts from.
-        arm: the number m of skipped steps.
-        landing: the computed step j = k + m + 1 where the model was called again.
-        error: the loss between the velocity extrapolated to the landing and the model's.
-        exposure: the sum over the skipped steps of ``|dsigma| (t - t_k) / (t_j - t_k)``: how much
-            of the landing error entered the position (to first order; 0 for arm 0).
-        taken: whether the skip really happened, or is known only because more was computed.
-    """
-
-    step: int
-    arm: int
-    landing: int
-    error: float
-    exposure: float
-    taken: bool
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What one trajectory taught.
-
-    Args:
-        observations: the errors that its model calls showed, in the order of their landings.
-        gram: ``(T, T)`` mean products of its velocities, if the episode asked for them; NaN for
-            pairs that were too far apart or not both computed.
-    """
-
-    observations: tuple[Observation, ...] = ()
-    gram: np.ndarray | None = field(default=None, repr=False, compare=False)
-
-
-@dataclass(frozen=True)
-class Trajectory:
-    """What one run of the loop gives back.
-
-    Args:
-        x: the latents at the last sigma, ``(B, ...)``.
-        computed: the steps at which the model was called, rising.
-        lesson: what the calls taught.
-    """
-
-    x: Tensor
-    computed: tuple[int, ...]
-    lesson: Lesson
 
 
 @dataclass(frozen=True)

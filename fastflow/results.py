@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fastflow.full import Full, in_full
-from fastflow.gram import to_lists
+from fastflow.integration.gram import to_lists
 from fastflow.memory import Memory
 from fastflow.metric import Metric
 from fastflow.observer import Watch

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fastflow.loss import check_loss
-from fastflow.records import Observation
+from fastflow.integration.feedback import Observation
+from fastflow.integration.losses import check_loss
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastflow.flow import flow
-from fastflow.grid import Grid
-from fastflow.policy import Episode, Scheme
-from fastflow.records import Trajectory
+from fastflow.integration.episode import Episode, Scheme
+from fastflow.integration.feedback import Trajectory
+from fastflow.integration.grid import Grid
+from fastflow.integration.loop import flow
 from fastflow.stats import Run, Stopwatch
 
 Probe = Callable[[], "Tensor | None"]
@@ -43,9 +43,7 @@ class Ride:
     ):
         self.grid = grid
         nothing = torch.empty(0)  # the pipeline brings its own latents to every step
-        self.loop = flow(
-            nothing, grid, scheme, episode, self._advance, key=key, over_rows=over_rows
-        )
+        self.loop = flow(nothing, grid, scheme, episode, key=key, over_rows=over_rows)
         self.step = next(self.loop)
         self.end: Trajectory | None = None
         self.wants_model: bool | None = None  # at this step; None before the decision
@@ -53,7 +51,6 @@ class Ride:
         self.turns = 0  # how many network calls the last computed step took
         self.answers: list[Any] = []  # what they gave, by turn
         self.network: Any = None  # which one was called first at the last computed step
-        self.take_step: Callable[[Tensor, Tensor], Tensor] | None = None
         self.computed: list[int] = []
         self.calls = self.skipped = 0
         self.watch = Stopwatch()
@@ -95,15 +92,15 @@ class Ride:
             self.turns = self.turn
             if others:
                 self.step.jump()  # guidance began or ended: another velocity
-        self.take_step = take_step
         try:
             # the velocity's copy: a CUDA graph's next call writes over what it gave before
-            self.step = self.loop.send((x, v.clone() if self.wants_model else None))
+            known = v.clone() if self.wants_model else None
+            self.step = self.loop.send((x, known, lambda x, v, dsigma: take_step(x, v)))
             if others and not self.wants_model:
                 self.step.jump()
         except StopIteration as stop:
             self.end = stop.value
-        self.turn, self.wants_model, self.take_step = 0, None, None
+        self.turn, self.wants_model = 0, None
 
     def _decide(self, network: Any, probe: Probe) -> None:
         if self.computed and network is not self.network:
@@ -111,10 +108,6 @@ class Ride:
         self.wants_model = self.step.wants_model(probe)
         if self.wants_model:
             self.network, self.answers = network, []
-
-    def _advance(self, x: Tensor, v: Tensor, dsigma: Tensor) -> Tensor:
-        assert self.take_step is not None
-        return self.take_step(x, v)
 
     def stats(self) -> Run:
         """Returns what was counted; waits for the device."""

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from fastflow.advice import FEW_STEPS, few_steps
-from fastflow.corrector import Corrector, NoCorrection
-from fastflow.extrapolator import Extrapolator
-from fastflow.grid import Grid
+from fastflow.integration.corrector import Corrector, NoCorrection
+from fastflow.integration.episode import Episode, Scheme, Unskipped
+from fastflow.integration.extrapolator import Extrapolator
+from fastflow.integration.grid import FEW_STEPS, Grid, few_steps
 from fastflow.memories import Memories
-from fastflow.policy import Episode, Policy, Scheme, Unskipped
+from fastflow.policy import Policy
 from fastflow.registry.compose import preset
 from fastflow.registry.hooks import KINDS
 from fastflow.ride import Ride

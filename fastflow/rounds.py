@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fastflow.directory import RunDirectory, writing
+from fastflow.integration.feedback import Lesson
 from fastflow.memory import Memory
-from fastflow.records import Lesson, Request, Sample
+from fastflow.records import Request, Sample
 from fastflow.sampler import Sampler
 from fastflow.settings import Settings
 

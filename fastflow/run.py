@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastflow.advice import few_steps
 from fastflow.benchmark import Benchmark
-from fastflow.corrector import Corrector
 from fastflow.directory import Jsonl, RunDirectory, versions, writing
-from fastflow.extrapolator import Extrapolator
+from fastflow.integration.corrector import Corrector
+from fastflow.integration.extrapolator import Extrapolator
+from fastflow.integration.grid import few_steps
 from fastflow.metric import Metric
 from fastflow.model import Adapter
 from fastflow.observer import Observer, Watch

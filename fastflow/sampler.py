@@ -10,13 +10,15 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from fastflow.corrector import Corrector
-from fastflow.extrapolator import Extrapolator
-from fastflow.flow import Step, flow
+from fastflow.integration.corrector import Corrector
+from fastflow.integration.episode import Episode, Scheme
+from fastflow.integration.extrapolator import Extrapolator
+from fastflow.integration.feedback import Lesson, Trajectory
+from fastflow.integration.loop import Advance, Answer, Step, flow
 from fastflow.memory import Memory
 from fastflow.model import FlowModel
-from fastflow.policy import Episode, Policy, Scheme
-from fastflow.records import Lesson, Problem, Request, Sample, Seconds, Trajectory
+from fastflow.policy import Policy
+from fastflow.records import Problem, Request, Sample, Seconds
 
 
 @dataclass(eq=False)
@@ -25,8 +27,9 @@ class Flight:
 
     problem: Problem
     episode: Episode
-    loop: Generator[Step, tuple[Tensor, Tensor | None], Trajectory]
+    loop: Generator[Step, Answer, Trajectory]
     step: Step
+    advance: Advance
     end: Trajectory | None = None
     seconds: Seconds = Seconds()
     calls: int = 0
@@ -35,7 +38,7 @@ class Flight:
     def send(self, x: Tensor, v: Tensor | None) -> None:
         """Answers the step it stands at and goes on to the next, or to the end."""
         try:
-            self.step = self.loop.send((x, v))
+            self.step = self.loop.send((x, v, self.advance))
         except StopIteration as stop:
             self.end = stop.value
 
@@ -144,10 +147,9 @@ class Sampler:
             problem.grid,
             Scheme(self.extrapolator, self.corrector),
             episode,
-            self.model.advance,
             key=key,
         )
-        flight = Flight(problem, episode, loop, next(loop))
+        flight = Flight(problem, episode, loop, next(loop), self.model.advance)
         flight.seconds = Seconds(encode=self._elapsed(problem.x))
         return flight
 

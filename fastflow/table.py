@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastflow.grid import Grid
+from fastflow.integration.grid import Grid
 from fastflow.memory import Memory
 
 

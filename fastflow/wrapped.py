@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fastflow.grid import Grid
+from fastflow.integration.grid import Grid
 from fastflow.model import FlowModel
 from fastflow.records import Problem, Request
 

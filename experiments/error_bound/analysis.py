@@ -16,10 +16,10 @@ import torch
 from tqdm import tqdm
 
 from fastflow import Grid, Request
-from fastflow.corrector import NoCorrection
-from fastflow.extrapolator import Reuse
-from fastflow.flow import flow
-from fastflow.policy import Scheme
+from fastflow.integration.corrector import NoCorrection
+from fastflow.integration.episode import Scheme
+from fastflow.integration.extrapolator import Reuse
+from fastflow.integration.loop import flow
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Quadratic
 from fastflow_plugins.models.mixture import Mixture
@@ -67,14 +67,14 @@ def end(spread: float, steps: int, skipped: frozenset[int], how: str = "reuse"):
     mixture, x = model(spread)
     grid = Grid(torch.linspace(1, 0, steps + 1, dtype=torch.float64))
     episode = Schedule(frozenset(range(steps)) - skipped)
-    loop = flow(x, grid, Scheme(*METHODS[how]), episode, mixture.advance)
+    loop = flow(x, grid, Scheme(*METHODS[how]), episode)
     times = grid.model_times[:, None].expand(steps, NOISES)
     try:
         step = next(loop)
         while True:
             wanted = step.wants_model()
             v = mixture.velocity(step.x, times[step.k], ()) if wanted else None
-            step = loop.send((step.x, v))
+            step = loop.send((step.x, v, mixture.advance))
     except StopIteration as stop:
         if len(stop.value.computed) != steps - len(skipped):
             raise ValueError(f"`skipped` {sorted(skipped)} hold a forced step.") from None

@@ -18,8 +18,8 @@ import numpy as np
 from tqdm import tqdm
 
 import fastflow
-from fastflow.corrector import NoCorrection
-from fastflow.extrapolator import Reuse
+from fastflow.integration.corrector import NoCorrection
+from fastflow.integration.extrapolator import Reuse
 from fastflow.registry.compose import preset
 from fastflow.report.statistics import bootstrap_mean
 from fastflow.reward import Paper

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import pluggy
 
 from fastflow.benchmark import Benchmark
-from fastflow.corrector import Corrector
-from fastflow.extrapolator import Extrapolator
+from fastflow.integration.corrector import Corrector
+from fastflow.integration.extrapolator import Extrapolator
 from fastflow.method import Method
 from fastflow.metric import Metric
 from fastflow.model import Adapter

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fastflow.corrector import Corrector, NoCorrection
-from fastflow.extrapolator import Extrapolator, Reuse
-from fastflow.flow import flow
-from fastflow.grid import Grid
+from fastflow.integration.corrector import Corrector, NoCorrection
+from fastflow.integration.episode import Scheme
+from fastflow.integration.extrapolator import Extrapolator, Reuse
+from fastflow.integration.feedback import Lesson
+from fastflow.integration.grid import Grid
+from fastflow.integration.loop import flow
 from fastflow.memory import Memory
-from fastflow.policy import Policy, Scheme
-from fastflow.records import Lesson
+from fastflow.policy import Policy
 
 PLAIN = Scheme(Reuse(), NoCorrection())
 
@@ -69,13 +70,13 @@ def drive(
     episode = policy.begin(grid, policy.empty(grid) if memory is None else memory)
     x = start(key[1])
     scheme = Scheme(extrapolator or Reuse(), corrector or NoCorrection())
-    loop = flow(x, grid, scheme, episode, euler, key=key)
+    loop = flow(x, grid, scheme, episode, key=key)
     try:
         step = next(loop)
         while True:
             x, t = step.x, grid.sigma[step.k]
             wanted = step.wants_model(lambda x=x, t=t: torch.cos(x + t))
-            step = loop.send((x, velocity(x, t) if wanted else None))
+            step = loop.send((x, velocity(x, t) if wanted else None, euler))
     except StopIteration as stop:
         end = stop.value
     return Transcript(end.x, end.computed, end.lesson, dict(episode.propensities))

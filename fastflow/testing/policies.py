@@ -13,10 +13,11 @@ import numpy as np
 import torch
 
 from fastflow.bandit import BanditMemory
-from fastflow.grid import Grid
+from fastflow.integration.episode import Now
+from fastflow.integration.feedback import Lesson
+from fastflow.integration.grid import Grid
 from fastflow.memory import Memory
-from fastflow.policy import Now, SkipLength
-from fastflow.records import Lesson
+from fastflow.policy import SkipLength
 from fastflow.testing.drive import PLAIN, Transcript, drive, euler, field, grids, start, uneven
 from fastflow.testing.rule import demand, rule
 

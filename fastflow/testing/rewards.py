@@ -6,8 +6,8 @@ import json
 import math
 from itertools import pairwise
 
-from fastflow.loss import LOSSES
-from fastflow.records import Observation
+from fastflow.integration.feedback import Observation
+from fastflow.integration.losses import LOSSES
 from fastflow.testing.rule import demand, rule
 
 STEPS = 20

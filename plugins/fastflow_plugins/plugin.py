@@ -1,7 +1,6 @@
 """The components that come with fastflow: its own plugin, through the same door as any other."""
 
-from fastflow.corrector import NoCorrection
-from fastflow.extrapolator import Reuse
+from fastflow.integration import NoCorrection, Reuse
 from fastflow.registry.hooks import hookimpl
 from fastflow.reward import Fixed, Normalised, Paper
 from fastflow_plugins.benchmarks.gedit import GEdit

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from fastflow import Corrector, Extrapolator, Reward
-from fastflow.extrapolator import lagrange
+from fastflow.integration.extrapolator import lagrange
 from fastflow.testing import RuleBroken, check, failures
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastflow import ArmStats, Lesson, Observation, greedy
-from fastflow.policy import Now
+from fastflow.integration.episode import Now
 from fastflow.reward import Fixed
 from fastflow.table import Moments
 from fastflow.testing import drive, uneven

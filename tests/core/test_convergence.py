@@ -17,8 +17,8 @@ import math
 import pytest
 import torch
 
-from fastflow.corrector import NoCorrection
-from fastflow.extrapolator import Reuse
+from fastflow.integration.corrector import NoCorrection
+from fastflow.integration.extrapolator import Reuse
 from fastflow.testing import drive, uneven
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from fastflow import Episode, Grid
-from fastflow.corrector import NoCorrection
-from fastflow.extrapolator import Reuse
-from fastflow.flow import exposure, flow
-from fastflow.policy import Scheme, Unskipped
+from fastflow.integration.corrector import NoCorrection
+from fastflow.integration.episode import Scheme, Unskipped
+from fastflow.integration.extrapolator import Reuse
+from fastflow.integration.feedback import FeedbackSpec, exposure
+from fastflow.integration.loop import flow
 from fastflow.testing import drive, uneven
 from fastflow.testing.drive import euler, field
 from fastflow_plugins.correctors.interpolate import Interpolate
@@ -23,7 +24,7 @@ def answer(loop, velocity):
     try:
         while True:
             xs.append(step.x.item())
-            step = loop.send((step.x, velocity(step.k) if step.wants_model() else None))
+            step = loop.send((step.x, velocity(step.k) if step.wants_model() else None, euler))
     except StopIteration as stop:
         return stop.value, xs
 
@@ -51,7 +52,7 @@ def test_an_episode_is_not_asked_where_a_call_is_forced():
             return now.index == 3
 
     grid, episode = even(8, jumps=frozenset({5})), Asked()
-    loop = flow(scalar(0), grid, Scheme(Reuse(), NoCorrection()), episode, euler)
+    loop = flow(scalar(0), grid, Scheme(Reuse(), NoCorrection()), episode)
     end, _ = answer(loop, lambda k: scalar(1))
     assert end.computed == (0, 3, 4, 5, 7)
     assert episode.asked == ((1, 0), (2, 1), (3, 2), (6, 0))
@@ -64,7 +65,7 @@ def test_a_landing_is_corrected_as_by_hand():
     """
     velocities = {0: 1, 1: 3, 3: 4}
     for corrector, shift in ((NoCorrection(), 0.0), (Interpolate(), 0.375)):
-        loop = flow(scalar(0), even(4), Scheme(Linear(), corrector), Schedule({0, 1, 3}), euler)
+        loop = flow(scalar(0), even(4), Scheme(Linear(), corrector), Schedule({0, 1, 3}))
         end, xs = answer(loop, lambda k: scalar(velocities[k]))
         assert xs == [0.0, -0.25, -1.0, -2.25]
         assert end.x.item() == -2.25 + shift - 1.0
@@ -77,41 +78,36 @@ def test_a_landing_is_corrected_as_by_hand():
 def test_a_parabola_through_an_earlier_velocity_corrects_as_by_hand():
     """Through 1, 3, 4 at sigmas 1, 0.75, 0.25: at 0.5 the Lagrange weights are -1/3, 1, 1/3."""
     velocities = {0: 1, 1: 3, 3: 4}
-    loop = flow(
-        scalar(0), even(4), Scheme(Reuse(), Interpolate(order=2)), Schedule({0, 1, 3}), euler
-    )
+    loop = flow(scalar(0), even(4), Scheme(Reuse(), Interpolate(order=2)), Schedule({0, 1, 3}))
     end, _ = answer(loop, lambda k: scalar(velocities[k]))
     better = -1 / 3 + 3 + 4 / 3
     assert end.x.item() == pytest.approx(-0.25 * (1 + 3 + better + 4), abs=1e-14)
 
 
 def test_the_drivers_own_latents_are_used():
-    loop = flow(scalar(0), even(2), Scheme(Reuse(), NoCorrection()), Unskipped(), euler)
+    loop = flow(scalar(0), even(2), Scheme(Reuse(), NoCorrection()), Unskipped())
     next(loop)
-    step = loop.send((scalar(10), scalar(2)))
+    step = loop.send((scalar(10), scalar(2), euler))
     assert step.x.item() == 9.0
 
 
 def test_a_forced_step_without_a_velocity_is_an_error():
-    loop = flow(scalar(0), even(3), Scheme(Reuse(), NoCorrection()), Unskipped(), euler)
+    loop = flow(scalar(0), even(3), Scheme(Reuse(), NoCorrection()), Unskipped())
     step = next(loop)
     message = "^step 0 has to be computed, but no velocity was given.$"
     with pytest.raises(RuntimeError, match=message):
-        loop.send((step.x, None))
+        loop.send((step.x, None, euler))
 
 
 def test_an_unskipped_stretch_shows_every_arm_at_every_step():
     grid = uneven(9)
     velocities, seen = [], {}
 
-    class Full(Unskipped):
-        learns = True
-
     def velocity(x, t):
         velocities.append(field(x, t))
         return velocities[-1]
 
-    episode = Full(lookback=3)
+    episode = Unskipped(FeedbackSpec(all_arms=True, lookback=3))
     policy = type("Fixed", (Every,), {"begin": lambda self, grid, memory: episode})()
     for o in drive(policy, grid, velocity=velocity, extrapolator=Linear()).lesson.observations:
         seen[o.step, o.arm] = o
@@ -135,19 +131,19 @@ def test_an_error_that_grows_evenly_enters_x_by_its_exposure():
     assert exposure(bent, 2, 6) == pytest.approx(by_hand)
 
 
-def test_an_episode_that_watches_is_told_at_once():
+def test_an_episode_that_wants_feedback_at_once_is_given_it_at_once():
     class Watching(Schedule):
-        watches = True
         told = ()
 
         def observe(self, observations):
             self.told = (*self.told, *((o.step, o.landing) for o in observations))
 
     episode = Watching({0, 2, 5})
-    loop = flow(scalar(0), even(8), Scheme(Reuse(), NoCorrection()), episode, euler)
+    episode.feedback = FeedbackSpec(immediate=True)
+    loop = flow(scalar(0), even(8), Scheme(Reuse(), NoCorrection()), episode)
     step, told = next(loop), {}
     while step.k < 7:
-        step = loop.send((step.x, scalar(1) if step.wants_model() else None))
+        step = loop.send((step.x, scalar(1) if step.wants_model() else None, euler))
         told[step.k] = episode.told
     assert told[2] == ()
     assert told[3] == ((0, 2),)
@@ -160,21 +156,20 @@ def test_an_episode_that_watches_is_told_at_once():
 def test_no_more_velocities_are_kept_than_are_used(extrapolator, corrector, lookback):
     keep = max(extrapolator.depth, corrector.depth - 1) + lookback
     episode, alive = Schedule({0, 1, 2, 3, 5, 8, 9, 10, 11, 12, 15}), []
-    episode.lookback = lookback
-    loop = flow(scalar(0), even(20), Scheme(extrapolator, corrector), episode, euler)
+    episode.feedback = FeedbackSpec(lookback=lookback)
+    loop = flow(scalar(0), even(20), Scheme(extrapolator, corrector), episode)
     step = next(loop)
     while step.k < 19:
         v = scalar(step.k) if step.wants_model() else None
         alive += [weakref.ref(v)] if v is not None else []
         x, step = step.x, None
-        step = loop.send((x, v))
+        step = loop.send((x, v, euler))
         del v
         assert sum(ref() is not None for ref in alive) <= keep
 
 
-def test_an_episode_that_attends_is_asked_everywhere_and_obeyed_where_it_may():
+def test_an_episode_can_be_asked_at_forced_steps_and_is_obeyed_where_it_may():
     class Attending(Schedule):
-        attends = True
         asked = ()
 
         def wants_model(self, now):
@@ -182,7 +177,8 @@ def test_an_episode_that_attends_is_asked_everywhere_and_obeyed_where_it_may():
             return super().wants_model(now)
 
     episode = Attending({3})
-    loop = flow(scalar(0), even(6), Scheme(Reuse(), NoCorrection()), episode, euler)
+    episode.feedback = FeedbackSpec(forced_steps=True)
+    loop = flow(scalar(0), even(6), Scheme(Reuse(), NoCorrection()), episode)
     end, _ = answer(loop, lambda k: scalar(1))
     assert episode.asked == (0, 1, 2, 3, 4, 5)
     assert end.computed == (0, 3, 5)
@@ -194,7 +190,7 @@ def test_nothing_reaches_across_a_jump(known):
     grid = even(12, jumps=frozenset({6} if known else ()))
     episode = Schedule({0, 1, 3, 5, 7, 10})
     scheme, seen = Scheme(Linear(), Interpolate()), []
-    loop = flow(scalar(0), grid, scheme, episode, euler)
+    loop = flow(scalar(0), grid, scheme, episode)
     step = next(loop)
     try:
         while True:
@@ -202,7 +198,7 @@ def test_nothing_reaches_across_a_jump(known):
                 step.jump()
             wanted = step.wants_model()
             seen.append(step.k) if wanted else None
-            step = loop.send((step.x, scalar(1 if step.k < 6 else 10) if wanted else None))
+            step = loop.send((step.x, scalar(1 if step.k < 6 else 10) if wanted else None, euler))
     except StopIteration as stop:
         end = stop.value
     assert seen == [0, 1, 3, 5, 6, 7, 10, 11]
@@ -214,13 +210,11 @@ def test_the_error_of_a_batch_is_that_of_its_mean_or_of_its_worst_row():
     rows = {0: torch.zeros(3, 2), 2: torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]])}
     for over_rows, error in ((torch.mean, 5 / 3), (torch.amax, 4.0)):
         scheme = Scheme(Reuse(), NoCorrection())
-        loop = flow(
-            torch.zeros(3, 2), Grid.even(3), scheme, Schedule({0, 2}), euler, over_rows=over_rows
-        )
+        loop = flow(torch.zeros(3, 2), Grid.even(3), scheme, Schedule({0, 2}), over_rows=over_rows)
         step = next(loop)
         try:
             while True:
-                step = loop.send((step.x, rows[step.k] if step.wants_model() else None))
+                step = loop.send((step.x, rows[step.k] if step.wants_model() else None, euler))
         except StopIteration as stop:
             (seen,) = stop.value.lesson.observations
         assert seen.error == pytest.approx(error)

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from fastflow.corrector import NoCorrection
-from fastflow.extrapolator import Reuse
-from fastflow.flow import flow
-from fastflow.gram import from_lists, to_lists
 from fastflow.hindsight import Hindsight
-from fastflow.policy import Scheme, Unskipped
+from fastflow.integration.corrector import NoCorrection
+from fastflow.integration.episode import Scheme, Unskipped
+from fastflow.integration.extrapolator import Reuse
+from fastflow.integration.feedback import FeedbackSpec
+from fastflow.integration.gram import from_lists, to_lists
+from fastflow.integration.loop import flow
 from fastflow.testing import uneven
 from fastflow.testing.drive import euler, field, start
 from fastflow_plugins.correctors.interpolate import Interpolate
@@ -35,25 +36,25 @@ GRIDS = {
 
 def recorded(grid, sample=0, gram=None):
     """Returns the velocities of a full trajectory, and its lesson."""
-    episode, velocities = Unskipped(), []
-    episode.gram = grid.steps if gram is None else gram
-    loop = flow(start(sample), grid, SCHEMES[0], episode, euler)
+    spec = FeedbackSpec(gram=grid.steps if gram is None else gram)
+    episode, velocities = Unskipped(spec), []
+    loop = flow(start(sample), grid, SCHEMES[0], episode)
     step = next(loop)
     try:
         while True:
             velocities.append(field(step.x, grid.sigma[step.k]))
-            step = loop.send((step.x, velocities[-1]))
+            step = loop.send((step.x, velocities[-1], euler))
     except StopIteration as stop:
         return velocities, stop.value.lesson
 
 
 def replayed(grid, scheme, velocities, computed):
     """Returns where a schedule ends if the model answers with recorded velocities."""
-    loop = flow(start(0), grid, scheme, Schedule(set(computed)), euler)
+    loop = flow(start(0), grid, scheme, Schedule(set(computed)))
     step = next(loop)
     try:
         while True:
-            step = loop.send((step.x, velocities[step.k] if step.wants_model() else None))
+            step = loop.send((step.x, velocities[step.k] if step.wants_model() else None, euler))
     except StopIteration as stop:
         return stop.value.x
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from fastflow.integration.feedback import Lesson
 from fastflow.memories import Memories
-from fastflow.records import Lesson
 from fastflow.testing import drive, uneven
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.ucb import UCB

@@ -3,7 +3,7 @@
 import pytest
 
 from fastflow import Lesson, Observation
-from fastflow.policy import Now
+from fastflow.integration.episode import Now
 from fastflow.reward import Paper
 from fastflow.testing import drive, uneven
 from fastflow.testing.drive import PLAIN

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from fastflow import Lesson, Request, Sampler
-from fastflow.corrector import NoCorrection
-from fastflow.extrapolator import Reuse
+from fastflow.integration.corrector import NoCorrection
+from fastflow.integration.extrapolator import Reuse
 from fastflow.testing.flow_models import Poisoned
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear

@@ -3,7 +3,7 @@
 import torch
 
 from fastflow import Grid
-from fastflow.policy import Scheme
+from fastflow.integration.episode import Scheme
 from fastflow.ride import Ride
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear

@@ -8,8 +8,8 @@ import torch
 from stand import STEPS, assert_same, error, generated, ordered, requests, stand
 
 from fastflow import Sampler
-from fastflow.corrector import NoCorrection
-from fastflow.extrapolator import Reuse
+from fastflow.integration.corrector import NoCorrection
+from fastflow.integration.extrapolator import Reuse
 from fastflow.memory import Memory
 from fastflow.method import Learned
 from fastflow_plugins.correctors.interpolate import Interpolate

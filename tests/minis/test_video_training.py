@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from transformers import LlamaTokenizer
 
 from fastflow import Clip, Request, Sampler
-from fastflow.corrector import NoCorrection
-from fastflow.extrapolator import Reuse
+from fastflow.integration.corrector import NoCorrection
+from fastflow.integration.extrapolator import Reuse
 from fastflow.registry.compose import preset
 from fastflow_minis import (
     MINIS,

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from fastflow.corrector import Corrector
-from fastflow.extrapolator import lagrange
+from fastflow.integration import Corrector, lagrange
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fastflow.extrapolator import Extrapolator, lagrange
+from fastflow.integration import Extrapolator, lagrange
 
 
 @dataclass(frozen=True)

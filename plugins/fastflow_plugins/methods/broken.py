@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from fastflow.corrector import NoCorrection
-from fastflow.extrapolator import Extrapolator
+from fastflow.integration import Extrapolator, NoCorrection
 from fastflow.method import Bench, Knob, Learned, Method
 from fastflow.records import Request, Sample
 from fastflow.sampler import Sampler

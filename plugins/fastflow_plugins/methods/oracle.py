@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastflow.corrector import Corrector
-from fastflow.extrapolator import Extrapolator
 from fastflow.hindsight import Hindsight
+from fastflow.integration import Corrector, Episode, Extrapolator, Scheme
 from fastflow.method import Bench, Knob, Learned, Method
-from fastflow.policy import Episode, Policy, Scheme
+from fastflow.policy import Policy
 from fastflow.records import Request, Sample
 from fastflow.sampler import Sampler
 from fastflow_plugins.correctors.interpolate import Interpolate

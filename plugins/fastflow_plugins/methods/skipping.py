@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from fastflow.corrector import Corrector
-from fastflow.extrapolator import Extrapolator
+from fastflow.integration import Corrector, Extrapolator
 from fastflow.memory import Memory
 from fastflow.method import Bench, Knob, Learned, Method
 from fastflow.policy import Policy

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from fastflow.full import in_full
-from fastflow.grid import Grid
+from fastflow.integration import Grid, Lesson
 from fastflow.method import Bench, Knob, Learned, Method
-from fastflow.records import Lesson, Problem, Request, Sample, Seconds
+from fastflow.records import Problem, Request, Sample, Seconds
 
 Step = Callable[[int, Tensor, Tensor], Tensor]  # (k, x, v) -> x
 

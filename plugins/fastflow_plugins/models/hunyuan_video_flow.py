@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fastflow.clip import Clip
-from fastflow.grid import Grid
+from fastflow.integration import Grid
 from fastflow.records import Problem, Request
 from fastflow_plugins.models.checks import check_frames
 from fastflow_plugins.models.pipeline_flow import BRANCHES, PipelineFlow, stack

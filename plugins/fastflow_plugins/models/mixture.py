@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fastflow.grid import Grid
+from fastflow.integration import Grid
 from fastflow.model import Adapter, FlowModel
 from fastflow.records import Problem, Prompt, Request
 

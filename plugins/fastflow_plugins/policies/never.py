@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from fastflow.policy import Policy, Unskipped
+from fastflow.integration import Unskipped
+from fastflow.policy import Policy
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,11 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from fastflow.gram import from_lists, to_lists
-from fastflow.grid import Grid
 from fastflow.hindsight import Hindsight, check_calls
+from fastflow.integration import (
+    Episode,
+    FeedbackSpec,
+    Grid,
+    Scheme,
+    Unskipped,
+    from_lists,
+    to_lists,
+)
 from fastflow.memory import Memory
-from fastflow.policy import Episode, Policy, Scheme, Unskipped
+from fastflow.policy import Policy
 
 HISTORY = 3  # computed steps whose velocities a gap's cost may depend on
 
@@ -48,9 +55,8 @@ class Plan(Policy):
         memory = plan_memory(memory)
         if memory.gram is not None and (memory.frozen or memory.samples >= self.full_first):
             return Planned(self, memory)
-        episode = Unskipped()
-        episode.gram = 0 if memory.frozen else HISTORY * (self.longest + 1)
-        return episode
+        gram = 0 if memory.frozen else HISTORY * (self.longest + 1)
+        return Unskipped(FeedbackSpec(gram=gram))
 
     def learn(self, memory, lesson):
         memory = plan_memory(memory)

@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from fastflow.integration import Episode, FeedbackSpec
 from fastflow.memory import Memory
-from fastflow.policy import Episode, SkipLength
+from fastflow.policy import SkipLength
 from fastflow.table import BanditMemory, check_rows, memory_of
 
 
@@ -79,10 +80,8 @@ class Released(SkipLength):
 class TwoCalls(Episode):
     """Skips as drawn, lands, computes once more, and draws again there."""
 
-    learns = True
-
     def __init__(self, policy: Released, memory: Memory):
-        super().__init__()
+        super().__init__(FeedbackSpec(all_arms=True))
         self.policy, self.memory = policy, memory
         self.left = 0
         self.rest = True  # whether the computed step before this one was a landing (or the first)

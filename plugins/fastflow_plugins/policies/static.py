@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from fastflow.policy import Episode, Policy
+from fastflow.integration import Episode
+from fastflow.policy import Policy
 
 
 class Schedule(Episode):

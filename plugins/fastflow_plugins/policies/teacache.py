@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastflow.policy import Episode, Policy
+from fastflow.integration import Episode, FeedbackSpec
+from fastflow.policy import Policy
 from fastflow.recording import NoProbe, Recording
 
 DEGREE = 4
@@ -72,10 +73,8 @@ class TeaCache(Policy):
 class Accumulating(Episode):
     """Looks at every step, and calls the model once enough has changed."""
 
-    attends = True
-
     def __init__(self, change: Change):
-        super().__init__()
+        super().__init__(FeedbackSpec(forced_steps=True))
         self.change = change
 
     def wants_model(self, now):

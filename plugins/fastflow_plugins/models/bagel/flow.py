@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fastflow.grid import Grid
+from fastflow.integration import Grid
 from fastflow.model import FlowModel
 from fastflow.records import Problem, Request
 from fastflow_plugins.models.bagel.autoencoder import decode, encode

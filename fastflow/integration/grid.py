@@ -86,3 +86,16 @@ class Grid:
         forced = [k for k in range(self.steps) if self.is_forced(k)]
         text = ",".join(f"{s:.6f}" for s in self.sigma) + f"|{forced}"
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+FEW_STEPS = 8
+
+
+def few_steps(steps: int) -> str:
+    """Says what to expect of a run with so few steps; empty if they are many."""
+    if steps > FEW_STEPS:
+        return ""
+    return (
+        f"{steps} steps leave little to skip: the first and the last are always computed, and "
+        "consecutive velocities differ much. Expect small gains and visible changes."
+    )

@@ -1,0 +1,28 @@
+"""The mathematics: a loop over a time grid, extrapolation, correction, and what it shows."""
+
+from fastflow.integration.corrector import Corrector, NoCorrection
+from fastflow.integration.episode import Episode, Scheme, Unskipped
+from fastflow.integration.extrapolator import Extrapolator, Reuse, lagrange
+from fastflow.integration.feedback import FeedbackSpec, Lesson, Observation, Trajectory
+from fastflow.integration.gram import from_lists, to_lists
+from fastflow.integration.grid import Grid
+from fastflow.integration.loop import flow
+
+__all__ = [
+    "Corrector",
+    "Episode",
+    "Extrapolator",
+    "FeedbackSpec",
+    "Grid",
+    "Lesson",
+    "NoCorrection",
+    "Observation",
+    "Reuse",
+    "Scheme",
+    "Trajectory",
+    "Unskipped",
+    "flow",
+    "from_lists",
+    "lagrange",
+    "to_lists",
+]

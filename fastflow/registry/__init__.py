@@ -1,0 +1,14 @@
+"""Components by kind and name: hooks, catalog, configurations. The place of pluggy and Hydra."""
+
+from fastflow.registry.catalog import PluginError, installed
+from fastflow.registry.compose import preset
+from fastflow.registry.hooks import KINDS, Command, hookimpl
+
+__all__ = [
+    "KINDS",
+    "Command",
+    "PluginError",
+    "hookimpl",
+    "installed",
+    "preset",
+]
