@@ -20,7 +20,7 @@ from tqdm import trange
 import fastflow
 from fastflow.integration.episode import Scheme
 from fastflow.integration.loop import flow
-from fastflow.memory import Memory
+from fastflow.policies.memory import Memory
 from fastflow_minis import folder
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Quadratic

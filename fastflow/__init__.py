@@ -1,6 +1,5 @@
 """fastflow: step skipping for flow-matching models, as a laboratory and as a tool."""
 
-from fastflow.bandit import Bandit, greedy
 from fastflow.benchmark import Benchmark
 from fastflow.clip import Clip
 from fastflow.inferencer import WrappedBagel, wrap_bagel
@@ -9,20 +8,22 @@ from fastflow.integration.episode import Episode, Now
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.feedback import Lesson, Observation
 from fastflow.integration.grid import Grid
-from fastflow.memory import Memory
 from fastflow.method import Method
 from fastflow.metric import Metric
 from fastflow.model import Adapter, FlowModel
 from fastflow.observer import Observer
 from fastflow.pipeline import Accelerated, enable
-from fastflow.policy import Policy, SkipLength
+from fastflow.policies.arm_statistics import ArmStats
+from fastflow.policies.bandit import Bandit, greedy
+from fastflow.policies.memory import Memory
+from fastflow.policies.policy import Policy
+from fastflow.policies.reward import Reward
+from fastflow.policies.skip_length import SkipLength
 from fastflow.probe import Probe
 from fastflow.records import Problem, Prompt, Request, Sample
 from fastflow.registry.catalog import PluginError, installed
 from fastflow.registry.hooks import hookimpl
-from fastflow.reward import Reward
 from fastflow.sampler import Sampler
-from fastflow.table import ArmStats
 from fastflow.trainer import Trainer
 
 __version__ = "0.1.0"

@@ -12,7 +12,7 @@ import yaml
 from fastflow.directory import writing
 from fastflow.files import write_whole
 from fastflow.model import Adapter, FlowModel
-from fastflow.policy import Policy
+from fastflow.policies.policy import Policy
 from fastflow.recording import NoProbe, Recording
 from fastflow.records import Request
 from fastflow.registry import compose

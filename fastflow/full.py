@@ -9,9 +9,9 @@ from fastflow.integration.episode import Episode, Unskipped
 from fastflow.integration.extrapolator import Reuse
 from fastflow.integration.feedback import FeedbackSpec
 from fastflow.integration.grid import Grid
-from fastflow.memory import Memory
 from fastflow.model import FlowModel
-from fastflow.policy import Policy
+from fastflow.policies.memory import Memory
+from fastflow.policies.policy import Policy
 from fastflow.sampler import Sampler
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from fastflow.files import write_whole
 from fastflow.integration.grid import Grid
-from fastflow.memory import Memory, check_key, read_memory
-from fastflow.policy import Policy
+from fastflow.memory import read_memory
+from fastflow.policies.memory import Memory, check_key
+from fastflow.policies.policy import Policy
 
 
 class Memories:

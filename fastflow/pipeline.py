@@ -12,7 +12,7 @@ from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.grid import Grid
 from fastflow.memories import Memories
-from fastflow.policy import Policy
+from fastflow.policies.policy import Policy
 from fastflow.probing import probe
 from fastflow.ride import Ride
 from fastflow.rides import Rides

@@ -9,10 +9,10 @@ from typing import Any
 
 from fastflow.full import Full, in_full
 from fastflow.integration.gram import to_lists
-from fastflow.memory import Memory
 from fastflow.metric import Metric
 from fastflow.observer import Watch
 from fastflow.outputs import suffix
+from fastflow.policies.memory import Memory
 from fastflow.records import Request, Sample
 from fastflow.sampler import Sampler
 

@@ -13,7 +13,7 @@ from fastflow.integration.episode import Episode, Scheme, Unskipped
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.grid import FEW_STEPS, Grid, few_steps
 from fastflow.memories import Memories
-from fastflow.policy import Policy
+from fastflow.policies.policy import Policy
 from fastflow.registry.compose import preset
 from fastflow.registry.hooks import KINDS
 from fastflow.ride import Ride

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from fastflow.directory import RunDirectory, writing
 from fastflow.integration.feedback import Lesson
-from fastflow.memory import Memory
+from fastflow.memory import load_memory, save_memory
+from fastflow.policies.memory import Memory
 from fastflow.records import Request, Sample
 from fastflow.sampler import Sampler
 from fastflow.settings import Settings
@@ -59,12 +61,12 @@ class Rounds:
         if self.sampler.memory is not None:
             path = self.directory.path / "memory.json"
             with writing(path):
-                self.sampler.memory.save(path)
+                save_memory(self.sampler.memory, path)
 
     def _memory(self) -> Memory:
         memory = self.sampler.empty_memory(self.plan.steps)
         if self.plan.memory is not None:
-            memory.load(self.plan.memory)
+            load_memory(memory, Path(self.plan.memory))
         memory.frozen = self.plan.frozen
         self.sampler.policy.begin(self.sampler.model.grid(self.plan.steps), memory)  # does it fit?
         return memory

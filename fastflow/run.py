@@ -18,7 +18,7 @@ from fastflow.integration.grid import few_steps
 from fastflow.metric import Metric
 from fastflow.model import Adapter
 from fastflow.observer import Observer, Watch
-from fastflow.policy import Policy
+from fastflow.policies.policy import Policy
 from fastflow.registry.compose import (
     Config,
     build,

@@ -15,9 +15,9 @@ from fastflow.integration.episode import Episode, Scheme
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.feedback import Lesson, Trajectory
 from fastflow.integration.loop import Advance, Answer, Step, flow
-from fastflow.memory import Memory
 from fastflow.model import FlowModel
-from fastflow.policy import Policy
+from fastflow.policies.memory import Memory
+from fastflow.policies.policy import Policy
 from fastflow.records import Problem, Request, Sample, Seconds
 
 

@@ -18,9 +18,9 @@ from fastflow.method import Method
 from fastflow.metric import Metric
 from fastflow.model import Adapter
 from fastflow.observer import Observer
-from fastflow.policy import Policy
+from fastflow.policies.policy import Policy
+from fastflow.policies.reward import Reward
 from fastflow.probe import Probe
-from fastflow.reward import Reward
 from fastflow.trainer import Trainer
 
 PROJECT = "fastflow"

@@ -13,8 +13,8 @@ from fastflow.integration.extrapolator import Extrapolator, Reuse
 from fastflow.integration.feedback import Lesson
 from fastflow.integration.grid import Grid
 from fastflow.integration.loop import flow
-from fastflow.memory import Memory
-from fastflow.policy import Policy
+from fastflow.policies.memory import Memory
+from fastflow.policies.policy import Policy
 
 PLAIN = Scheme(Reuse(), NoCorrection())
 

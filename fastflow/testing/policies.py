@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fastflow.bandit import BanditMemory
 from fastflow.integration.episode import Now
 from fastflow.integration.feedback import Lesson
 from fastflow.integration.grid import Grid
-from fastflow.memory import Memory
-from fastflow.policy import SkipLength
+from fastflow.memory import load_memory, save_memory
+from fastflow.policies.arm_statistics import BanditMemory
+from fastflow.policies.memory import Memory
+from fastflow.policies.skip_length import SkipLength
 from fastflow.testing.drive import PLAIN, Transcript, drive, euler, field, grids, start, uneven
 from fastflow.testing.rule import demand, rule
 
@@ -121,8 +122,8 @@ def its_memory_survives_being_saved(policy):
         for grid in _fitting(policy):
             memory, _ = _taught(policy, grid)
             path = Path(folder) / "memory.json"
-            memory.save(path)
-            again = policy.empty(grid).load(path)
+            save_memory(memory, path)
+            again = load_memory(policy.empty(grid), path)
             demand(_text(again) == _text(memory), "a saved memory came back changed")
 
 

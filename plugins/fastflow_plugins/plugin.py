@@ -1,8 +1,8 @@
 """The components that come with fastflow: its own plugin, through the same door as any other."""
 
 from fastflow.integration import NoCorrection, Reuse
+from fastflow.policies import Fixed, Normalised, Paper
 from fastflow.registry.hooks import hookimpl
-from fastflow.reward import Fixed, Normalised, Paper
 from fastflow_plugins.benchmarks.gedit import GEdit
 from fastflow_plugins.benchmarks.geneval import GenEval
 from fastflow_plugins.benchmarks.vbench import VBench

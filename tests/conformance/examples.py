@@ -1,7 +1,7 @@
 """Which components, with which parameters, the rules are held against."""
 
 from fastflow import installed
-from fastflow.reward import Paper
+from fastflow.policies.reward import Paper
 
 # parameters beside the defaults, per kind and name
 MORE = {

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pytest
 
 from fastflow import Episode, Memory, Policy, SkipLength
-from fastflow.bandit import Bandit, greedy
-from fastflow.policy import Countdown
-from fastflow.table import BanditMemory
+from fastflow.policies.arm_statistics import BanditMemory
+from fastflow.policies.bandit import Bandit, greedy
+from fastflow.policies.skip_length import Countdown
 from fastflow.testing import failures
 
 

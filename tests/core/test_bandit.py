@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from fastflow import ArmStats, Lesson, Observation, greedy
 from fastflow.integration.episode import Now
-from fastflow.reward import Fixed
-from fastflow.table import Moments
+from fastflow.policies.arm_statistics import Moments
+from fastflow.policies.reward import Fixed
 from fastflow.testing import drive, uneven
 from fastflow.testing.drive import PLAIN
 from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from fastflow.hindsight import Hindsight
 from fastflow.integration.corrector import NoCorrection
 from fastflow.integration.episode import Scheme, Unskipped
 from fastflow.integration.extrapolator import Reuse
 from fastflow.integration.feedback import FeedbackSpec
 from fastflow.integration.gram import from_lists, to_lists
 from fastflow.integration.loop import flow
+from fastflow.policies.optimal_schedule import Hindsight
 from fastflow.testing import uneven
 from fastflow.testing.drive import euler, field, start
 from fastflow_plugins.correctors.interpolate import Interpolate

@@ -6,6 +6,7 @@ import pytest
 
 from fastflow.integration.feedback import Lesson
 from fastflow.memories import Memories
+from fastflow.memory import save_memory
 from fastflow.testing import drive, uneven
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.ucb import UCB
@@ -85,7 +86,7 @@ def test_frozen_all_of_them_are(tmp_path):
 
 def test_a_memory_of_a_single_run_can_be_loaded(tmp_path):
     memories, path = learned(), tmp_path / "memory.json"
-    memories.of(SHORT).save(path)
+    save_memory(memories.of(SHORT), path)
     again = Memories(POLICY, KEY).load(path)
     assert again.of(SHORT).to_dict() == memories.of(SHORT).to_dict()
     assert again.samples == 2

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from fastflow import Memory
+from fastflow.memory import load_memory, save_memory
 from fastflow.testing import uneven
 from fastflow_plugins.policies.ucb import UCB
 
@@ -21,17 +22,17 @@ def taught(policy=None, reward=0.5):
 def test_a_saved_memory_loads_as_it_was(tmp_path):
     memory = taught()
     memory.constants = {"unit": 0.1 + 0.2}
-    memory.save(tmp_path / "memory.json")
-    assert UCB().empty(GRID).load(tmp_path / "memory.json").to_dict() == memory.to_dict()
+    save_memory(memory, tmp_path / "memory.json")
+    assert load_memory(UCB().empty(GRID), tmp_path / "memory.json").to_dict() == memory.to_dict()
     assert [p.name for p in tmp_path.iterdir()] == ["memory.json"]
 
 
 def test_a_memory_of_other_settings_is_refused_with_all_that_differs(tmp_path):
     path = tmp_path / "memory.json"
-    taught().save(path)
+    save_memory(taught(), path)
     other = uneven(13)
     with pytest.raises(ValueError, match="cannot be loaded") as refusal:
-        UCB(arms=(0, 2)).empty(other).load(path)
+        load_memory(UCB(arms=(0, 2)).empty(other), path)
     assert str(refusal.value) == (
         "this memory cannot be loaded: it was learned elsewhere "
         "(arms: here [0, 2], there [0, 2, 4, 6]; "
@@ -44,17 +45,17 @@ def test_a_memory_of_other_settings_is_refused_with_all_that_differs(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     path = tmp_path / "none.json"
     with pytest.raises(ValueError, match="does not exist") as refusal:
-        Memory().load(path)
+        load_memory(Memory(), path)
     assert str(refusal.value) == f"`memory` {str(path)!r} does not exist."
 
 
 @pytest.mark.parametrize("share", [0, 10, 200, -1])
 def test_a_truncated_file_is_named_with_the_way_out(tmp_path, share):
     path = tmp_path / "memory.json"
-    taught().save(path)
+    save_memory(taught(), path)
     path.write_text(path.read_text()[:share])
     with pytest.raises(ValueError, match="is not a whole JSON file") as refusal:
-        UCB().empty(GRID).load(path)
+        load_memory(UCB().empty(GRID), path)
     text = str(refusal.value)
     assert text.startswith(f"`memory` {str(path)!r} is not a whole JSON file (")
     assert text.endswith("it was cut off or is something else. Use another copy, or learn anew.")
@@ -65,7 +66,7 @@ def test_json_that_is_no_memory_is_refused(tmp_path, content):
     path = tmp_path / "memory.json"
     path.write_text(content)
     with pytest.raises(ValueError, match=r"is not a memory of this policy|cannot be loaded"):
-        UCB().empty(GRID).load(path)
+        load_memory(UCB().empty(GRID), path)
 
 
 def test_a_table_of_the_wrong_shape_is_refused(tmp_path):
@@ -74,7 +75,7 @@ def test_a_table_of_the_wrong_shape_is_refused(tmp_path):
     content["reward"]["mean"] = [[0.0]]
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"mean has shape \(1, 1\), expected \(12, 4\)"):
-        UCB().empty(GRID).load(path)
+        load_memory(UCB().empty(GRID), path)
 
 
 def test_merging_adds_up_what_was_learned():

@@ -4,7 +4,7 @@ import pytest
 
 from fastflow import Lesson, Observation
 from fastflow.integration.episode import Now
-from fastflow.reward import Paper
+from fastflow.policies.reward import Paper
 from fastflow.testing import drive, uneven
 from fastflow.testing.drive import PLAIN
 from fastflow_plugins.policies.released import Released

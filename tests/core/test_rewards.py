@@ -3,7 +3,7 @@
 import pytest
 
 from fastflow import Observation
-from fastflow.reward import Fixed, Normalised, Paper
+from fastflow.policies.reward import Fixed, Normalised, Paper
 
 
 def seen(arm, error, exposure=0.0, step=2):

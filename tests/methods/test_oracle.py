@@ -9,9 +9,9 @@ from stand import STEPS, Stand, error, generated, in_full_alone, requests, tiny
 
 from fastflow import Request
 from fastflow.full import Full, in_full
-from fastflow.hindsight import Hindsight
 from fastflow.integration.episode import Scheme
 from fastflow.method import Bench
+from fastflow.policies.optimal_schedule import Hindsight
 from fastflow.recording import Recording
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear

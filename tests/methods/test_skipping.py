@@ -10,8 +10,8 @@ from stand import STEPS, assert_same, error, generated, ordered, requests, stand
 from fastflow import Sampler
 from fastflow.integration.corrector import NoCorrection
 from fastflow.integration.extrapolator import Reuse
-from fastflow.memory import Memory
 from fastflow.method import Learned
+from fastflow.policies.memory import Memory
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.methods.skipping import Skipping

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastflow.hindsight import Hindsight
 from fastflow.integration import Corrector, Episode, Extrapolator, Scheme
 from fastflow.method import Bench, Knob, Learned, Method
-from fastflow.policy import Policy
+from fastflow.policies import Hindsight, Policy
 from fastflow.records import Request, Sample
 from fastflow.sampler import Sampler
 from fastflow_plugins.correctors.interpolate import Interpolate
@@ -23,8 +22,8 @@ class Oracle(Method):
     """Computes the steps that were best in hindsight for the very samples that are measured.
 
     Their full trajectories are recorded, every skip's cost is tabulated, and dynamic programming
-    finds the schedule of least accumulated cost (`fastflow.hindsight.Hindsight`). The cost is that
-    on the recorded velocities; the schedule is then run live, and both errors are reported.
+    finds the schedule of least accumulated cost (`fastflow.policies.Hindsight`). The cost is that on
+    the recorded velocities; the schedule is then run live, and both errors are reported.
 
     Args:
         extrapolator: predicts the velocities of skipped steps.

@@ -8,9 +8,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from fastflow.integration import Corrector, Extrapolator
-from fastflow.memory import Memory
 from fastflow.method import Bench, Knob, Learned, Method
-from fastflow.policy import Policy
+from fastflow.policies import Memory, Policy
 from fastflow.records import Request, Sample
 from fastflow.sampler import Sampler
 from fastflow_plugins.correctors.interpolate import Interpolate

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fastflow.bandit import Bandit, greedy
+from fastflow.policies import Bandit, greedy
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from fastflow.policy import Policy
+from fastflow.policies import Policy
 from fastflow_plugins.policies.static import Schedule
 from fastflow_plugins.policies.teacache import relative_change
 

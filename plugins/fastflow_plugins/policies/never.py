@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fastflow.integration import Unskipped
-from fastflow.policy import Policy
+from fastflow.policies import Policy
 
 
 @dataclass(frozen=True, kw_only=True)

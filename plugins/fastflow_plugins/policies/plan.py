@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from fastflow.hindsight import Hindsight, check_calls
 from fastflow.integration import (
     Episode,
     FeedbackSpec,
@@ -17,8 +16,7 @@ from fastflow.integration import (
     from_lists,
     to_lists,
 )
-from fastflow.memory import Memory
-from fastflow.policy import Policy
+from fastflow.policies import Hindsight, Memory, Policy, check_calls
 
 HISTORY = 3  # computed steps whose velocities a gap's cost may depend on
 

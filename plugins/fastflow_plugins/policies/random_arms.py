@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from fastflow.policy import SkipLength
+from fastflow.policies import SkipLength
 
 
 @dataclass(frozen=True, kw_only=True)

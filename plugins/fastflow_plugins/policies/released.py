@@ -8,9 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from fastflow.integration import Episode, FeedbackSpec
-from fastflow.memory import Memory
-from fastflow.policy import SkipLength
-from fastflow.table import BanditMemory, check_rows, memory_of
+from fastflow.policies import BanditMemory, Memory, SkipLength, check_rows, memory_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fastflow.integration import Episode
-from fastflow.policy import Policy
+from fastflow.policies import Policy
 
 
 class Schedule(Episode):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fastflow.integration import Episode, FeedbackSpec
-from fastflow.policy import Policy
+from fastflow.policies import Policy
 from fastflow.recording import NoProbe, Recording
 
 DEGREE = 4

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastflow.bandit import Bandit, greedy
+from fastflow.policies import Bandit, greedy
 
 
 @dataclass(frozen=True, kw_only=True)

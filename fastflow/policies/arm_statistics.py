@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastflow.integration.grid import Grid
-from fastflow.memory import Memory
+from fastflow.policies.memory import Memory
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import numpy as np
 from fastflow.integration.episode import Episode, Now, Unskipped
 from fastflow.integration.feedback import FeedbackSpec, Lesson, Observation
 from fastflow.integration.grid import Grid
-from fastflow.memory import Memory
-from fastflow.policy import Countdown, SkipLength
-from fastflow.reward import Normalised, Reward
-from fastflow.table import ArmStats, BanditMemory, check_rows, memory_of
+from fastflow.policies.arm_statistics import ArmStats, BanditMemory, check_rows, memory_of
+from fastflow.policies.memory import Memory
+from fastflow.policies.reward import Normalised, Reward
+from fastflow.policies.skip_length import Countdown, SkipLength
 
 
 def greedy(scores: Sequence[float] | np.ndarray) -> np.ndarray:

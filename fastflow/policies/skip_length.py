@@ -1,57 +1,16 @@
-"""Policies decide which steps are computed. A policy is a recipe, an episode one trajectory."""
+"""Policies that choose, at a computed step, how many of the following steps to skip."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from fastflow.integration.episode import Episode, Now
-from fastflow.integration.feedback import FeedbackSpec, Lesson, Observation
+from fastflow.integration.feedback import FeedbackSpec
 from fastflow.integration.grid import Grid
-from fastflow.memory import Memory
-
-if TYPE_CHECKING:
-    from fastflow.recording import Recording
-
-
-@dataclass(frozen=True, kw_only=True)
-class Policy(ABC):
-    """A recipe for deciding which steps are computed; its fields are its parameters."""
-
-    @abstractmethod
-    def begin(self, grid: Grid, memory: Memory) -> Episode:
-        """Begins one trajectory; raises ValueError if the policy does not fit the grid."""
-
-    def empty(self, grid: Grid) -> Memory:
-        """Returns a memory that has learned nothing, for trajectories on this grid."""
-        return Memory()
-
-    def learn(self, memory: Memory, lesson: Lesson) -> None:
-        """Takes what one trajectory taught into memory."""
-
-    def rewards(self, memory: Memory, observations: Sequence[Observation]) -> list[float | None]:
-        """Returns the reward of each observation, where the policy knows one; for the records."""
-        return [None] * len(observations)
-
-    def calibrated(self, recording: Recording) -> Policy:
-        """Returns this policy with its parameters fitted to recorded trajectories.
-
-        Raises:
-            ValueError: if it has none to fit, or the recording lacks what it needs.
-        """
-        raise ValueError(
-            f"`{type(self).__name__}` has nothing to calibrate: it takes its parameters as given."
-        )
-
-    def quality(self, recording: Recording) -> dict[str, float]:
-        """Returns how well its parameters fit recorded trajectories: numbers by name."""
-        return {}
-
-    def round_size(self, memory: Memory) -> int | None:
-        """Says how many samples may run before memory has to learn; None if it never does."""
-        return None
+from fastflow.policies.memory import Memory
+from fastflow.policies.policy import Policy
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,27 @@
+"""Policies decide which steps are computed; memories are what they learn."""
+
+from fastflow.policies.arm_statistics import ArmStats, BanditMemory, check_rows, memory_of
+from fastflow.policies.bandit import Bandit, greedy
+from fastflow.policies.memory import Memory
+from fastflow.policies.optimal_schedule import Hindsight, check_calls
+from fastflow.policies.policy import Policy
+from fastflow.policies.reward import Fixed, Normalised, Paper, Reward
+from fastflow.policies.skip_length import SkipLength
+
+__all__ = [
+    "ArmStats",
+    "Bandit",
+    "BanditMemory",
+    "Fixed",
+    "Hindsight",
+    "Memory",
+    "Normalised",
+    "Paper",
+    "Policy",
+    "Reward",
+    "SkipLength",
+    "check_calls",
+    "check_rows",
+    "greedy",
+    "memory_of",
+]
