@@ -1,0 +1,22 @@
+"""A training run's files: each is old or new, never half of one."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def save_state(value: dict[str, Any], path: Path) -> None:
+    """Writes tensors and plain values; replaces an older file at once."""
+    new = path.with_suffix(".new")
+    torch.save(value, new)
+    os.replace(new, path)
+
+
+def load_or_make(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Reads what `save` wrote, after making and writing it where there is nothing yet."""
+    if not path.exists():
+        save_state(make(), path)
+    return torch.load(path)
