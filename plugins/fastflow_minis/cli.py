@@ -17,7 +17,7 @@ TRAIN_MINI_USAGE = (
 
 
 def train_mini(words: list[str]) -> None:
-    """Trains a mini from words of the command line.
+    """Trains a mini as the words of the command line say.
 
     Raises:
         ValueError: for an unknown name or key, or a value of the wrong type.

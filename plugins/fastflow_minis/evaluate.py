@@ -23,13 +23,13 @@ EVALUATIONS: dict[str, Evaluation] = {
     "bagel_mini": BagelSceneEvaluation(),
     "bagel_mini_edit": BagelEditEvaluation(),
 }
-"""How each mini is examined; one that does two things is twice."""
+"""How each mini is evaluated; a mini with two abilities is listed twice."""
 
 _MINI = {"bagel_mini_edit": "bagel_mini"}
 
 
 def generate_answers(
-    exam: Evaluation,
+    evaluation: Evaluation,
     model: Any,
     questions: Sequence,
     steps: int = 50,
@@ -40,13 +40,13 @@ def generate_answers(
     """Answers questions; the i-th has the noise of ``seed + i`` in any batch.
 
     Args:
-        exam: The examination.
-        model: What it examines.
+        evaluation: How to ask and to score.
+        model: The model that `evaluation.load` returned.
         questions: What to ask.
         steps: Number of denoising steps.
         true_cfg_scale: Strength of classifier-free guidance against the empty prompt; 1 is off.
         batch: Answers at a time.
-        seed: Of the first answer.
+        seed: Seed of the first answer.
 
     Returns:
         Outputs (N, ...), float32 in [0, 1].
@@ -55,7 +55,7 @@ def generate_answers(
     for start in tqdm(range(0, len(questions), batch), desc="generate", mininterval=1):
         part = questions[start : start + batch]
         seeds = [seed + start + i for i in range(len(part))]
-        answers.append(exam.answer(model, part, seeds, steps, true_cfg_scale))
+        answers.append(evaluation.answer(model, part, seeds, steps, true_cfg_scale))
     return np.concatenate(answers)
 
 
@@ -84,12 +84,12 @@ def evaluate_mini(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="where to save the scores")
     chosen = parser.parse_args(arguments)
     name: str = chosen.mini
-    exam = EVALUATIONS[name]
-    questions = exam.questions(chosen.prompts)
-    model = exam.load(chosen.folder or folder(_MINI.get(name, name)), chosen.device)
+    evaluation = EVALUATIONS[name]
+    questions = evaluation.questions(chosen.prompts)
+    model = evaluation.load(chosen.folder or folder(_MINI.get(name, name)), chosen.device)
     options = (chosen.steps, chosen.true_cfg_scale, chosen.batch, chosen.seed)
-    answers = generate_answers(exam, model, questions, *options)
-    scores = score_answers(exam, list(answers), questions)
+    answers = generate_answers(evaluation, model, questions, *options)
+    scores = score_answers(evaluation, list(answers), questions)
     print(score_table(scores))
     if chosen.images:
         np.save(chosen.images, answers)

@@ -41,11 +41,11 @@ def find_folder(source: str, argument: str, file: str = "model_index.json") -> P
 
     Args:
         source: The name or the path.
-        argument: What the user calls it.
-        file: What such a folder has in it; by default it is a pipeline's.
+        argument: The argument's name, for the error message.
+        file: A file that such a folder contains; the default is a pipeline's.
 
     Raises:
-        ValueError: There is neither.
+        ValueError: There is no such mini and no such folder.
     """
     path = Path(source)
     if not (path / file).is_file() and source in MINIS:
@@ -70,10 +70,10 @@ def find_recipe(name: str) -> Recipe:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Reads the recipe that a run noted in its folder (`Recipe.write`).
+    """Reads the recipe that a run wrote to its folder (`Recipe.write`).
 
     Raises:
-        ValueError: It is the recipe of no mini that is known here.
+        ValueError: It is not the recipe of a mini in `MINIS`.
     """
     values: dict[str, Any] = json.loads(path.read_text())
     name = values.pop("mini", None)

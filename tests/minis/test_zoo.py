@@ -1,4 +1,4 @@
-"""The shipped weights."""
+"""Which minis there are, and the shipped weights."""
 
 import warnings
 
@@ -18,7 +18,6 @@ from fastflow_minis.worlds.evaluation import score_answers
 from fastflow_minis.worlds.scenes.scene_evaluation import SceneEvaluation
 from fastflow_minis.worlds.scenes.scene_world import held_out_captions
 from fastflow_minis.worlds.videos.video_evaluation import VideoEvaluation
-from fastflow_minis.zoo import _SHIPPED
 
 PARTS = {
     "transformer": FluxTransformer2DModel,
@@ -49,7 +48,7 @@ def test_the_shipped_folder_loads_in_single_precision(pipe):
     assert [part.dtype for part in parts] == [torch.float32] * 4
 
 
-@pytest.mark.parametrize("name", [name for name in MINIS if (_SHIPPED / name).exists()])
+@pytest.mark.parametrize("name", [name for name in MINIS if (zoo._SHIPPED / name).exists()])
 def test_shipped_weights_are_small(name):
     size = sum(file.stat().st_size for file in folder(name).rglob("*") if file.is_file())
     assert size <= 15e6
@@ -93,27 +92,27 @@ def test_missing_weights_name_the_folder_and_the_way_out(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "exam", "scale"),
+    ("name", "evaluation", "scale"),
     [("kontext_mini", EditEvaluation(), 1.0), ("bagel_mini", BagelEditEvaluation(), 2.0)],
 )
-def test_the_shipped_editors_do_much_of_what_they_are_told(name, exam, scale):
-    editor, asked = exam.load(folder(name), "cpu"), held_out_edits(12)
-    images = generate_answers(exam, editor, asked, steps=10, true_cfg_scale=scale, batch=12)
-    assert score_answers(exam, list(images), asked)["overall"].rate >= 0.5
+def test_the_shipped_editors_do_much_of_what_they_are_told(name, evaluation, scale):
+    editor, asked = evaluation.load(folder(name), "cpu"), held_out_edits(12)
+    images = generate_answers(evaluation, editor, asked, steps=10, true_cfg_scale=scale, batch=12)
+    assert score_answers(evaluation, list(images), asked)["overall"].rate >= 0.5
 
 
 def test_the_editor_that_draws_too_draws_much_of_what_it_is_asked_for():
-    exam, prompts = BagelSceneEvaluation(), held_out_captions(12)
-    model = exam.load(folder("bagel_mini"), "cpu")
-    images = generate_answers(exam, model, prompts, steps=15, true_cfg_scale=2.0, batch=12)
-    assert score_answers(exam, list(images), prompts)["overall"].rate >= 0.7
+    evaluation, prompts = BagelSceneEvaluation(), held_out_captions(12)
+    model = evaluation.load(folder("bagel_mini"), "cpu")
+    images = generate_answers(evaluation, model, prompts, steps=15, true_cfg_scale=2.0, batch=12)
+    assert score_answers(evaluation, list(images), prompts)["overall"].rate >= 0.7
 
 
 def test_the_shipped_model_films_much_of_what_it_is_asked_for():
-    exam = VideoEvaluation()
-    asked = exam.questions(8)
-    films = generate_answers(
-        exam, exam.load(folder("hunyuan_video_mini"), "cpu"), asked, 15, 2.0, batch=8
+    evaluation = VideoEvaluation()
+    asked = evaluation.questions(8)
+    videos = generate_answers(
+        evaluation, evaluation.load(folder("hunyuan_video_mini"), "cpu"), asked, 15, 2.0, batch=8
     )
-    assert films.shape == (8, 9, 64, 64, 3)
-    assert score_answers(exam, list(films), asked)["overall"].rate >= 0.6
+    assert videos.shape == (8, 9, 64, 64, 3)
+    assert score_answers(evaluation, list(videos), asked)["overall"].rate >= 0.6

@@ -1,4 +1,4 @@
-"""Tokenizers of whole words, built without a hub."""
+"""Tokenizers of whole words, built without the hub."""
 
 from collections import Counter
 from collections.abc import Sequence

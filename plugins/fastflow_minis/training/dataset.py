@@ -18,13 +18,13 @@ _CHUNK = 1_000
 
 @dataclass(frozen=True)
 class Example:
-    """Something to learn from.
+    """A training example.
 
     Attributes:
-        image: What is to be drawn, (64, 64, 3) uint8; of a video its frames (F, 64, 64, 3).
-        caption: What asks for it.
+        image: The image to learn, (64, 64, 3) uint8, or the frames of a video (F, 64, 64, 3).
+        caption: The text that asks for it.
         task: The caption's task.
-        source: The image that the caption is about, likewise; None if it is about none.
+        source: The image that an instruction is about, likewise; None for captions.
     """
 
     image: np.ndarray
@@ -42,14 +42,14 @@ World = Callable[[np.random.Generator], Example]
 
 @dataclass(frozen=True)
 class EncodedDataset:
-    """What a transformer learns from, on the CPU.
+    """The training examples of a transformer, encoded and on the CPU.
 
     Attributes:
         latents: Normalised latents of the images (N, C, 16, 16) or videos, float32.
         captions: N captions.
         tasks: Their tasks.
-        sources: Latents of the source images, likewise; None in a world without them.
-        views: What else is seen of them (N, ...), if anything.
+        sources: Latents of the source images, likewise; None if there are none.
+        views: Other views of the source images (N, ...), such as a vision encoder's; or None.
     """
 
     latents: torch.Tensor
@@ -66,36 +66,36 @@ class EncodedDataset:
         world: World,
         count: int,
         seed: int,
-        look: Encode | None = None,
+        view: Encode | None = None,
     ) -> EncodedDataset:
-        """Reads a run's dataset, or fills it with examples and keeps it there.
+        """Reads a run's dataset, or draws, encodes and stores it.
 
         Args:
-            run: The folder where it is kept.
+            run: The folder where it is stored.
             encode: Turns images into latents.
             world: Draws examples.
-            count: How many.
-            seed: Of the world.
-            look: Turns source images into views.
+            count: Number of examples.
+            seed: Seed of the examples.
+            view: Turns source images into views.
         """
         return cls(
-            **load_or_make(run / "dataset.pt", lambda: _fill(encode, world, count, seed, look))
+            **load_or_make(run / "dataset.pt", lambda: _fill(encode, world, count, seed, view))
         )
 
 
 def draw_images(world: World, count: int, seed: int) -> torch.Tensor:
-    """Draws images (N, 64, 64, 3), or videos likewise, uint8, of a world."""
+    """Draws the images (N, 64, 64, 3) of a world, or its videos (N, F, 64, 64, 3), uint8."""
     rng = np.random.default_rng(seed)
     return torch.from_numpy(np.stack([world(rng).image for _ in range(count)]))
 
 
 def _fill(
-    encode: Encode, world: World, count: int, seed: int, look: Encode | None
+    encode: Encode, world: World, count: int, seed: int, view: Encode | None
 ) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     sizes = [min(_CHUNK, count - start) for start in range(0, count, _CHUNK)]
     bar = tqdm(sizes, desc="dataset", unit="chunk", mininterval=10)
-    chunks = [_encode(encode, [world(rng) for _ in range(size)], look) for size in bar]
+    chunks = [_encoded(encode, [world(rng) for _ in range(size)], view) for size in bar]
     return {
         "latents": torch.cat([chunk.latents for chunk in chunks]),
         "captions": [caption for chunk in chunks for caption in chunk.captions],
@@ -105,14 +105,14 @@ def _fill(
     }
 
 
-def _encode(encode: Encode, examples: list[Example], look: Encode | None) -> EncodedDataset:
+def _encoded(encode: Encode, examples: list[Example], view: Encode | None) -> EncodedDataset:
     sources = [example.source for example in examples if example.source is not None]
     return EncodedDataset(
         encode(np.stack([example.image for example in examples])),
         [example.caption for example in examples],
         [example.task for example in examples],
         encode(np.stack(sources)) if sources else None,
-        look(np.stack(sources)) if sources and look else None,
+        view(np.stack(sources)) if sources and view else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Flow matching: what every mini learns, and the state of learning it.
+"""Flow matching: the training objective of every mini, and the state of a training run.
 
 ``x = (1 - sigma) * data + sigma * noise``: sigma = 1 is noise, 0 is data; the velocity to
 learn is ``v = noise - data`` (https://arxiv.org/abs/2210.02747).
@@ -18,7 +18,7 @@ _BLOCKS = ("blocks.", "language_model.model.layers.")
 
 
 class Noised(NamedTuple):
-    """Data on its way to noise.
+    """Data mixed with noise.
 
     Attributes:
         x: Noisy data (B, ...).
@@ -43,15 +43,15 @@ def noised(data: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> No
 def draw_batch(
     weights: torch.Tensor, recipe: Recipe, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Chooses the examples of a batch, and the caption that each is learned with.
+    """Chooses the examples of a batch and their captions, some of which are dropped.
 
     Args:
-        weights: How often each of the N examples is chosen, relative to others.
+        weights: Relative frequency of each of the N examples.
         recipe: The hyperparameters.
-        generator: Its random numbers.
+        generator: Source of the random numbers.
 
     Returns:
-        Numbers of examples (B,), and of captions (B,): the same, or N for the empty caption.
+        Indices of examples (B,) and of captions (B,): the same, or N for the empty caption.
     """
     chosen = torch.multinomial(weights, recipe.batch, True, generator=generator)
     dropped = torch.rand(len(chosen), generator=generator) < recipe.dropout
@@ -62,8 +62,8 @@ class FlowMatching:
     """The state of a training run: parameters, their average, optimisers and random numbers.
 
     Args:
-        learners: What to train, in place, on its device.
-        objective: Its loss.
+        learners: The parts to train, in place, on their device.
+        objective: The loss.
         recipe: The hyperparameters.
     """
 
@@ -96,7 +96,7 @@ class FlowMatching:
             average.lerp_(parameter, 1 - decay)
 
     def state_dict(self) -> dict:
-        """Returns everything that a continued run needs."""
+        """Returns everything that a resumed run needs."""
         return {
             "step": self.step,
             "modules": self.learners.state_dict(),
@@ -117,7 +117,7 @@ class FlowMatching:
 
 
 def rate_factor(step: int, recipe: Recipe) -> float:
-    """Linear warm-up to 1, then a cosine to 0 at the last step."""
+    """Returns the rate's factor: linear warm-up to 1, then a cosine to 0 at the last step."""
     if step < recipe.warmup:
         return (step + 1) / recipe.warmup
     done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)

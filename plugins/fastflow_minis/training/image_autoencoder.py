@@ -1,4 +1,4 @@
-"""The autoencoder: 64x64 images to 16x16 latents of about unit variance; how to train any."""
+"""How autoencoders are trained, of images or videos, and how those of images encode."""
 
 # diffusers and transformers annotate these calls wrongly:
 # pyright: reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false
@@ -12,6 +12,7 @@ from diffusers import AutoencoderKL
 from torch import nn
 from torch.nn import functional as F
 
+from fastflow_minis.training.progress import ReportStep
 from fastflow_minis.training.recipe import AutoencoderParts
 
 _MEASURED = 4_096
@@ -23,12 +24,12 @@ def image_tensor(images: torch.Tensor) -> torch.Tensor:
 
 
 def train_image_autoencoder(
-    vae: AutoencoderKL, images: torch.Tensor, recipe: AutoencoderParts, progress
+    vae: AutoencoderKL, images: torch.Tensor, recipe: AutoencoderParts, progress: ReportStep
 ) -> None:
     """Trains an autoencoder of images in place.
 
     Args:
-        vae: What to train.
+        vae: The autoencoder.
         images: 8-bit images (N, 64, 64, 3).
         recipe: Steps, batch and rates.
         progress: Called with a dictionary of numbers after every step.
@@ -47,13 +48,16 @@ def train_image_autoencoder(
 
 
 def train_autoencoder(
-    vae: Any, draw: Callable[[torch.Generator], torch.Tensor], recipe: AutoencoderParts, progress
+    vae: Any,
+    draw: Callable[[torch.Generator], torch.Tensor],
+    recipe: AutoencoderParts,
+    progress: ReportStep,
 ) -> None:
     """Trains an autoencoder in place on L1 + MSE + a small KL term.
 
     Args:
-        vae: What to train, of images or videos.
-        draw: Draws a batch of what it is to encode, from -1 to 1.
+        vae: The autoencoder, of images or videos.
+        draw: Draws a batch of inputs, from -1 to 1.
         recipe: Steps and rates.
         progress: Called with a dictionary of numbers after every step.
     """
@@ -71,7 +75,7 @@ def train_autoencoder(
 
 
 LossAndNumbers = tuple[torch.Tensor, dict[str, float]]
-"""What is to become small, and numbers to show."""
+"""The loss to minimise, and numbers to show."""
 
 
 def minimise(
@@ -80,16 +84,16 @@ def minimise(
     steps: int,
     rate: float,
     seed: int,
-    progress,
+    progress: ReportStep,
 ) -> None:
-    """Makes a loss small by AdamW, the rate in one cycle; the module is in training inside.
+    """Minimises a loss with AdamW and a one-cycle learning rate.
 
     Args:
-        module: What to change, in place.
+        module: The module, changed in place; in training mode meanwhile.
         loss: Draws a batch and returns its loss.
         steps: Optimiser steps.
         rate: The highest learning rate.
-        seed: Of the batches.
+        seed: Seed of the batches.
         progress: Called with a dictionary of numbers after every step.
     """
     module.train()
@@ -134,7 +138,7 @@ def image_latents(vae: AutoencoderKL, images: np.ndarray) -> torch.Tensor:
 
 
 def normalise_image_latents(vae: AutoencoderKL, images: torch.Tensor) -> None:
-    """Sets shift and scaling factor, so that latents have mean 0 and variance 1 over everything.
+    """Sets shift and scaling factor so that all latents together have mean 0 and variance 1.
 
     Args:
         vae: A trained autoencoder.

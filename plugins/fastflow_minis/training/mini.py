@@ -1,4 +1,4 @@
-"""What the trainer asks of a mini model."""
+"""What the trainer expects of a mini model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Objective = Callable[["torch.Generator"], "torch.Tensor"]
-"""Draws a batch and returns its loss, a scalar; the generator (on the CPU) is its only chance."""
+"""Draws a batch and returns its loss, a scalar; all randomness is the generator's (on the CPU)."""
 
 
 class Mini(ABC):
@@ -27,12 +27,12 @@ class Mini(ABC):
 
     @abstractmethod
     def objective(self, run: Path) -> Objective:
-        """Gathers what the model learns from, and returns its loss.
+        """Gathers the training examples and returns the loss.
 
         Args:
-            run: The training run's folder, where what was gathered is kept for a continued run.
+            run: The training run's folder, where the examples are kept for a resumed run.
         """
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Writes the model as it stands, in the layout that its pipeline loads."""
+        """Writes the current model in the layout that its pipeline loads."""

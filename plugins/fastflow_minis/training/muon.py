@@ -1,6 +1,8 @@
 """Muon: momentum whose matrices are made orthogonal before each step."""
 
 from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 
@@ -29,11 +31,17 @@ class Muon(torch.optim.Optimizer):
         weight_decay: Decoupled weight decay.
     """
 
-    def __init__(self, params, lr: float, momentum: float = 0.95, weight_decay: float = 0.0):
+    def __init__(
+        self,
+        params: Iterable[torch.Tensor],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+    ):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure=None):
+    def step(self, closure: Any = None) -> None:
         """Takes one step; matrices of one shape are treated together."""
         for group in self.param_groups:
             shapes = defaultdict(list)

@@ -1,4 +1,4 @@
-"""How training goes: on the terminal and in a file."""
+"""The progress of a training run: on the terminal and in a file."""
 
 import json
 import time
@@ -7,19 +7,22 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+ReportStep = Callable[[dict[str, float]], None]
+"""Takes the numbers of a training step."""
+
 _LOG_EVERY = 20
 
 
 class TrainingProgress:
     """A bar on the terminal and a line of means in ``losses.jsonl`` every 20 steps.
 
-    Entered, it gives a function that takes a step's numbers.
+    As a context manager, it gives a function that takes a step's numbers.
 
     Args:
-        stage: What is trained.
-        steps: The number of steps in all.
+        stage: Name of what is trained.
+        steps: Total number of steps.
         run: The run's folder.
-        done: Steps that an earlier process took.
+        done: Number of steps that an earlier process took.
     """
 
     def __init__(self, stage: str, steps: int, run: Path, done: int = 0):
@@ -27,10 +30,10 @@ class TrainingProgress:
         self.bar = tqdm(total=steps, initial=done, desc=stage, mininterval=10)
         self.recent: list[dict[str, float]] = []
 
-    def __enter__(self) -> Callable[[dict[str, float]], None]:
+    def __enter__(self) -> ReportStep:
         return self._note
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.bar.close()
 
     def _note(self, numbers: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""What the recipe of every mini model says: how it is trained, as data."""
+"""The recipe of a mini model: how it is trained, as data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Recipe(ABC):
     """The hyperparameters that all minis share; each mini's recipe adds its sizes and its data.
 
     Attributes:
-        seed: Of weights, examples and noise.
+        seed: Seed of weights, examples and noise.
         steps: Optimiser steps of flow matching.
         batch: Samples in one step.
         rate: Highest learning rate of AdamW, in the middle of warm-up and cosine decay.
@@ -59,16 +59,16 @@ class Recipe(ABC):
 
     @abstractmethod
     def build(self, run: Path, device: str = "cpu") -> Mini:
-        """Builds the model as it is before flow matching; heavy imports belong inside.
+        """Builds the model as it is before flow matching; heavy imports belong inside the method.
 
         Args:
-            run: The training run's folder, where parts that are trained before (an autoencoder)
+            run: The training run's folder, where parts that are trained first (an autoencoder)
                 are kept.
-            device: Where it is going to be trained, such as "cpu" or "cuda".
+            device: Where it will be trained, such as "cpu" or "cuda".
         """
 
     def write(self, path: Path) -> None:
-        """Writes the recipe as JSON; `recipes.read` reads it."""
+        """Writes the recipe as JSON; `zoo.read_recipe` reads it."""
         path.write_text(json.dumps({"mini": self.name, **asdict(self)}, indent=2) + "\n")
 
     @classmethod
@@ -79,7 +79,7 @@ class Recipe(ABC):
 
 @dataclass(frozen=True)
 class AutoencoderParts(Recipe):
-    """The autoencoder of a mini that is trained from nothing.
+    """The autoencoder of a mini and its training.
 
     Attributes:
         vae_channels: Channels at 64, 32, 16, ... pixels.

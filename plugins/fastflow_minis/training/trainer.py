@@ -1,10 +1,11 @@
-"""Trains a mini model by its recipe: build, gather, flow matching, export."""
+"""Trains a mini model by its recipe: build, gather examples, flow matching, export."""
 
 import dataclasses
 import shutil
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,15 +19,17 @@ RECIPE = "recipe.json"
 CHECKPOINT = "checkpoint.pt"
 
 
-def train(name: str, out: Path, device: str = "cpu", resume: bool = False, **overrides) -> Path:
+def train(
+    name: str, out: Path, device: str = "cpu", resume: bool = False, **overrides: Any
+) -> Path:
     """Trains a mini model.
 
     Args:
         name: A key of `MINIS`.
-        out: The run's folder: recipe, what the recipe gathers, checkpoint, losses (JSON lines)
-            and, at the end, the model.
+        out: The run's folder: recipe, examples, checkpoint, losses (JSON lines) and, at the end,
+            the model.
         device: Where to train, such as "cpu" or "cuda".
-        resume: Whether to continue what `out` holds, by the recipe that lies there.
+        resume: Whether to continue what `out` holds, by the recipe in it.
         **overrides: Fields of the recipe to change, such as ``steps=20``.
 
     Returns:
@@ -53,7 +56,7 @@ def train(name: str, out: Path, device: str = "cpu", resume: bool = False, **ove
 
 
 def _recipe(name: str, out: Path, resume: bool, overrides: dict) -> Recipe:
-    """Checks the arguments of `train` and notes the recipe in the run's folder."""
+    """Checks the arguments of `train` and writes the recipe to the run's folder."""
     recipe = find_recipe(name)
     unknown = sorted(set(overrides) - set(recipe.settings()))
     if unknown:
@@ -71,7 +74,7 @@ def _recipe(name: str, out: Path, resume: bool, overrides: dict) -> Recipe:
 
 
 def _continued(recipe: Recipe, path: Path, resume: bool) -> Recipe:
-    """Returns the recipe of the run that is there already."""
+    """Returns the recipe of the run that is already there."""
     out = str(path.parent)
     if not resume:
         raise ValueError(
@@ -104,7 +107,7 @@ def _train(recipe: Recipe, run: Path, device: str) -> None:
 
 
 def export_mini(run: Path, destination: Path) -> Path:
-    """Writes a run's averaged weights as its pipeline; replaces the destination at once.
+    """Writes a run's averaged weights as its pipeline; replaces the destination when complete.
 
     Args:
         run: A folder of `train` with a checkpoint, finished or not.

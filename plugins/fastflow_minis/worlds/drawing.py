@@ -12,7 +12,7 @@ OBJECT_SIZES = (22, 24)
 """Diameters of objects in pixels."""
 
 JITTER = 2
-"""How far an object's centre lies from its quadrant's centre at most, in pixels per axis."""
+"""Greatest distance of an object's centre from its quadrant's centre, in pixels per axis."""
 
 SHAPES = ("circle", "square", "triangle", "cross", "ring")
 
@@ -60,7 +60,7 @@ class Scene:
 
 
 def inside_shape(shape: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Tells which points of the square [-1, 1]² lie in a shape; y points down."""
+    """Returns which points of the square [-1, 1]² lie in a shape; y points down."""
     if shape == "circle":
         return x**2 + y**2 <= 1
     if shape == "ring":
@@ -88,7 +88,7 @@ def render_scene(scene: Scene) -> np.ndarray:
     """Draws a scene.
 
     Args:
-        scene: What to draw; objects must lie within the image.
+        scene: The scene; objects must lie within the image.
 
     Returns:
         The image (64, 64, 3), uint8 RGB.

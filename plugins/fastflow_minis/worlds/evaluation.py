@@ -1,4 +1,4 @@
-"""Examinations: questions that training never shows, answered by a mini and marked."""
+"""Evaluation: held-out questions, a mini's answers and their scores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Z = 1.96
 
 
 class Question(Protocol):
-    """What a mini is asked: a prompt, and whatever belongs to it."""
+    """A question to a mini: a prompt and what belongs to it."""
 
     @property
     def task(self) -> str:
@@ -24,7 +24,7 @@ class Question(Protocol):
 
 
 class Evaluation(ABC):
-    """How a mini is examined.
+    """How a mini is evaluated.
 
     Attributes:
         tasks: The kinds of question.
@@ -48,8 +48,8 @@ class Evaluation(ABC):
 
         Args:
             model: What `load` returned.
-            questions: What to ask.
-            seeds: Of each question's noise; answers do not depend on the rest of the batch.
+            questions: The questions.
+            seeds: Seed of each question's noise; the rest of the batch does not matter.
             steps: Number of denoising steps.
             scale: Strength of true classifier-free guidance; 1 is off.
 
@@ -58,26 +58,26 @@ class Evaluation(ABC):
         """
 
     @abstractmethod
-    def mark(self, answer: np.ndarray, question: Any) -> dict[str, float]:
-        """Returns named marks from 0 to 1; "score" is the one that counts."""
+    def scores(self, answer: np.ndarray, question: Any) -> dict[str, float]:
+        """Returns named scores from 0 to 1; "score" is the overall one."""
 
 
 @dataclass(frozen=True)
 class MeanScore:
-    """The sum of marks from 0 to 1, and how many there were."""
+    """The sum of scores from 0 to 1, and their number."""
 
     right: float
     total: int
 
     @property
     def rate(self) -> float:
-        """The mean mark; NaN if there are none."""
+        """The mean score; NaN if there are none."""
         return self.right / self.total if self.total else math.nan
 
     def interval(self) -> tuple[float, float]:
         """Returns Wilson's 95 % confidence interval of the rate.
 
-        It is that of marks of 0 and 1; marks between vary less, so theirs is wider than needed.
+        It is exact for scores of 0 and 1; others vary less, so it is wider than needed for them.
         """
         if not self.total:
             return (0.0, 1.0)
@@ -90,22 +90,22 @@ class MeanScore:
 
 
 def score_answers(
-    exam: Evaluation, answers: Sequence[np.ndarray], questions: Sequence
+    evaluation: Evaluation, answers: Sequence[np.ndarray], questions: Sequence
 ) -> dict[str, MeanScore]:
-    """Marks answers.
+    """Scores answers.
 
     Returns:
-        The scores under "overall" and per task, then those of the marks beside "score".
+        The scores under "overall" and per task, then those of the other named scores.
     """
-    marks = [exam.mark(a, q) for a, q in zip(answers, questions, strict=True)]
-    scores = {"overall": _sum([mark["score"] for mark in marks])}
-    for task in exam.tasks:
-        own = [m["score"] for m, q in zip(marks, questions, strict=True) if q.task == task]
+    named = [evaluation.scores(a, q) for a, q in zip(answers, questions, strict=True)]
+    scores = {"overall": _sum([one["score"] for one in named])}
+    for task in evaluation.tasks:
+        own = [m["score"] for m, q in zip(named, questions, strict=True) if q.task == task]
         scores[task] = _sum(own)
-    for name in sorted({name for mark in marks for name in mark} - {"score"}):
-        scores[name] = _sum([mark[name] for mark in marks])
+    for name in sorted({name for one in named for name in one} - {"score"}):
+        scores[name] = _sum([one[name] for one in named])
     return scores
 
 
-def _sum(marks: list[float]) -> MeanScore:
-    return MeanScore(sum(marks), len(marks))
+def _sum(scores: list[float]) -> MeanScore:
+    return MeanScore(sum(scores), len(scores))

@@ -46,5 +46,5 @@ def test_the_table_shows_counts_rates_and_intervals():
     )
 
 
-def test_every_mini_is_examined():
+def test_every_mini_is_evaluated():
     assert EVALUATIONS.keys() == {*MINIS, "bagel_mini_edit"}

@@ -19,22 +19,22 @@ from fastflow_plugins.models.bagel.autoencoder import SCALE, SHIFT, groups
 from fastflow_plugins.models.bagel.network import Markers, Network
 from fastflow_plugins.models.bagel.tokenizer import IMAGE, TEXT
 
-POSITION_SIDE = 8  # latent tokens on a side that the network has places for: 128 pixels
-VIEW_SIDE = 56  # pixels on a side of what SigLIP sees
+POSITION_SIDE = 8  # latent tokens on a side that the network has positions for: 128 pixels
+VIEW_SIDE = 56  # pixels on a side of SigLIP's input
 VIEW_PATCH = 14
 
 _BASE = 100.0  # of the rotary positions; sentences have a dozen words
-_BACK = (1, 2)  # how many words before its own each of the first heads looks at
+_BACK = (1, 2)  # how many words back each of the first heads attends
 _GUIDED = 2  # layers of which that is true
 _FOCUS = 1.5
 
 
 def llm_config(recipe: BagelRecipe, vocabulary: int) -> dict[str, Any]:
-    """Returns what llm_config.json says.
+    """Returns the content of llm_config.json.
 
     Args:
         recipe: The sizes.
-        vocabulary: How many words there are, markers included.
+        vocabulary: Number of tokens, markers included.
     """
     return {
         "hidden_size": recipe.width,
@@ -49,7 +49,7 @@ def llm_config(recipe: BagelRecipe, vocabulary: int) -> dict[str, Any]:
 
 
 def vit_config(recipe: BagelRecipe) -> dict[str, Any]:
-    """Returns what vit_config.json says; the last layer is not used, as in BAGEL."""
+    """Returns the content of vit_config.json; the last layer is not used, as in BAGEL."""
     return {
         "hidden_size": recipe.vision_width,
         "intermediate_size": 2 * recipe.vision_width,
@@ -62,7 +62,7 @@ def vit_config(recipe: BagelRecipe) -> dict[str, Any]:
 
 
 def bagel_tokenizer(words: tuple[str, ...]) -> Qwen2Tokenizer:
-    """Returns a tokenizer of whole words, and of the markers behind them."""
+    """Returns a tokenizer of whole words and, after them, the markers."""
     vocabulary, merges = qwen_tables(words)
     made = Qwen2Tokenizer(vocab=vocabulary, merges=merges)
     made.add_tokens([*TEXT, *IMAGE])
@@ -70,7 +70,7 @@ def bagel_tokenizer(words: tuple[str, ...]) -> Qwen2Tokenizer:
 
 
 def bagel_network(recipe: BagelRecipe, words: Qwen2Tokenizer) -> Network:
-    """Returns an untrained network with its tables of places."""
+    """Returns an untrained network with its position tables."""
     torch.manual_seed(recipe.seed)
     text, image = (tuple(words.convert_tokens_to_ids(list(pair))) for pair in (TEXT, IMAGE))
     used = vit_config(recipe) | {"num_hidden_layers": recipe.vision_layers}
@@ -97,12 +97,12 @@ def position_table(side: int, width: int) -> Tensor:
 
 @torch.no_grad()
 def look_back(made: Network) -> None:
-    """Makes the first heads of the first layers look at the words before, to begin with.
+    """Initialises the first heads of the first layers to attend to the words before.
 
     What belongs to what ("a red circle and a blue square") takes a transformer long to find out
     from random weights. Queries and keys that are the same for every word see only distances: by
-    the phases of the rotary frequencies they meet at one or two words back. All of it can be
-    unlearned.
+    the phases of the rotary frequencies they meet at one or two words back. Training can undo
+    it all.
     """
     for layer in made.transformer.layers[:_GUIDED]:
         attention: Any = layer.self_attn

@@ -1,4 +1,4 @@
-"""The examinations of a BAGEL: it draws scenes, and it edits them."""
+"""The evaluations of a BAGEL: it draws scenes, and it edits them."""
 
 from __future__ import annotations
 

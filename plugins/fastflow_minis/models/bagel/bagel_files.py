@@ -35,10 +35,10 @@ def write_bagel(
     """Writes BAGEL's six files, weights in half precision.
 
     Args:
-        folder: Where to.
+        folder: The folder to write to.
         network: The network.
         vae: The autoencoder.
-        words: What the tokenizer knows.
+        words: The words that the tokenizer knows.
         recipe: The sizes.
     """
     folder.mkdir(parents=True, exist_ok=True)

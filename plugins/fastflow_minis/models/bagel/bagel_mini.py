@@ -1,4 +1,4 @@
-"""A BAGEL under training: one network learns to draw scenes and to edit them."""
+"""A BAGEL in training: one network learns to draw scenes and to edit them."""
 
 # diffusers and transformers annotate these calls wrongly:
 # pyright: reportArgumentType=false
@@ -54,14 +54,14 @@ _DRAWN = 4_000  # images for the autoencoder; features are large
 
 
 def build_bagel(recipe: BagelRecipe, run: Path, device: str) -> BagelMini:
-    """Puts an untrained network beside the run's autoencoder."""
+    """Combines an untrained network with the run's autoencoder."""
     vae = _autoencoder(recipe, run, device)
     tokenizer = bagel_tokenizer(words_of_scenes_and_edits())
     return BagelMini(bagel_network(recipe, tokenizer).to(device), vae, tokenizer, recipe)
 
 
 def _autoencoder(recipe: BagelRecipe, run: Path, device: str) -> AutoencoderKL:
-    """Returns the run's autoencoder, trained at first."""
+    """Returns the run's autoencoder, after training it if there is none yet."""
     folder = run / "vae"
     if not folder.exists():
         torch.manual_seed(recipe.seed)
@@ -86,7 +86,7 @@ class BagelMini(Mini):
     Args:
         network: The network, on its device.
         vae: The trained autoencoder.
-        tokenizer: Knows the words.
+        tokenizer: The tokenizer.
         recipe: The hyperparameters.
     """
 
@@ -99,13 +99,13 @@ class BagelMini(Mini):
     def objective(self, run: Path) -> BagelLoss:
         recipe, encode = self.recipe, partial(image_latents, self.vae)
         datasets = []
-        for name, world, look in (
+        for name, world, view in (
             ("scenes", scene_example, None),
             ("edits", edit_example, siglip_views),
         ):
             (run / name).mkdir(exist_ok=True)
             dataset = EncodedDataset.of(
-                run / name, encode, world, recipe.examples, recipe.seed, look
+                run / name, encode, world, recipe.examples, recipe.seed, view
             )
             datasets.append(CaptionBuckets.of(dataset, self.tokenizer, recipe.relational))
         return BagelLoss(self.network, recipe, *datasets)
@@ -124,13 +124,13 @@ def siglip_views(sources: np.ndarray) -> Tensor:
 
 
 class BagelBatch(NamedTuple):
-    """What some examples are learned from, on the CPU.
+    """A batch of examples, on the CPU.
 
     Attributes:
         data: Latent tokens (B, 16, 64).
-        words: The numbers of their captions' words (B, L), all equally many.
+        words: Token ids of their captions (B, L), all equally long.
         sources: Latent tokens of their source images; None where there are none.
-        views: What SigLIP sees of them, 8 bits; likewise.
+        views: SigLIP's patches of the source images, 8 bits; likewise.
     """
 
     data: Tensor
@@ -140,12 +140,12 @@ class BagelBatch(NamedTuple):
 
 
 class CaptionBuckets:
-    """Examples by the number of their captions' words, so that a batch needs no padding.
+    """Examples grouped by the length of their captions, so that a batch needs no padding.
 
     Args:
         dataset: The examples.
-        captions: The numbers of each one's words.
-        weights: How many times more often than others each is drawn.
+        captions: The token ids of each caption.
+        weights: Relative frequency of each example.
     """
 
     def __init__(self, dataset: EncodedDataset, captions: list[list[int]], weights: Tensor):
@@ -161,12 +161,12 @@ class CaptionBuckets:
     def of(
         cls, dataset: EncodedDataset, tokenizer: Qwen2Tokenizer, relational: float
     ) -> CaptionBuckets:
-        """Reads a dataset's captions."""
+        """Tokenizes the captions of a dataset."""
         weights = torch.tensor([task_weight(task, relational) for task in dataset.tasks])
         return cls(dataset, [tokenizer.encode(text) for text in dataset.captions], weights)
 
     def draw(self, count: int, generator: torch.Generator) -> BagelBatch:
-        """Draws examples whose captions have equally many words."""
+        """Draws examples whose captions are equally long."""
         group = int(torch.multinomial(self.shares, 1, generator=generator))
         members = self.members[group]
         drawn = torch.multinomial(self.weights[members], count, True, generator=generator)
@@ -231,12 +231,12 @@ def bagel_velocities(
     """Calls the network as `BagelFlow` does, on many samples at once.
 
     Args:
-        network: It reads and draws one sample; `torch.vmap` makes that a batch.
+        network: The network, which takes one sample; `torch.vmap` makes that a batch.
         x: Noisy latent tokens (B, N, 64).
         t: Times (B,), 1 is noise.
-        words: The numbers of the texts' words (B, L); None reads no text.
+        words: Token ids of the texts (B, L); None reads no text.
         sources: Latent tokens of the source images (B, N, 64); None reads none.
-        views: What SigLIP sees of them (B, 16, 588), from -1 to 1.
+        views: SigLIP's patches of them (B, 16, 588), from -1 to 1.
 
     Returns:
         The velocities (B, N, 64).
@@ -259,6 +259,6 @@ def bagel_velocities(
 
 
 def _places(count: int, side: int) -> Tensor:
-    """Returns the places of a square of so many tokens."""
+    """Returns the positions of a square of `count` tokens."""
     own = round(count**0.5)
     return on_grid(own, own, side)

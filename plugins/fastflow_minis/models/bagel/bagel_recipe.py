@@ -11,18 +11,18 @@ from fastflow_minis.training.recipe import AutoencoderParts
 
 @dataclass(frozen=True)
 class BagelRecipe(AutoencoderParts):
-    """A BAGEL that draws scenes and edits them, trained from nothing but its autoencoder.
+    """A BAGEL that draws and edits scenes; all but its autoencoder is trained from scratch.
 
     Attributes:
         start: The mini, or the folder of a FluxPipeline, whose autoencoder's levels its own keeps.
-        inner_steps: Optimiser steps of what lies inside of these, on their features; `vae_steps`
+        inner_steps: Optimiser steps of the levels inside these, on their features; `vae_steps`
             on whole images follow.
-        inner_batch: Images in one of them.
+        inner_batch: Images in one of these steps.
         inner_rate: Their highest learning rate.
         inner_kl_weight: Their weight of the mean KL divergence.
         examples: Number of scenes, and again of edits, that are drawn and encoded once.
         relational: How many times more often captions of two kinds of object are drawn than
-            others; they take longer to learn.
+            others, because they take longer to learn.
         edits: Share of a batch that is edits; the others are scenes.
         no_source: Share of edits that are learned without their source.
         width: Width of the transformer.

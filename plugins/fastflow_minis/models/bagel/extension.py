@@ -2,7 +2,7 @@
 
 Learned from pixels alone, an autoencoder with three halvings spends its first thousand steps on
 backgrounds. Features of a trained one tell shapes and colours apart from the start, and they are
-small: only what lies inside of them is learned on them, ten times cheaper than on whole images.
+small: only the levels inside them are trained on them, ten times cheaper than on whole images.
 """
 
 # diffusers annotates these parts wrongly:
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from fastflow_minis.models.bagel.bagel_recipe import BagelRecipe
 from fastflow_minis.training.image_autoencoder import LossAndNumbers, image_tensor, minimise
+from fastflow_minis.training.progress import ReportStep
 
 _BATCH = 64
 
@@ -27,7 +28,7 @@ def adopt_outer_levels(vae: AutoencoderKL, start: AutoencoderKL) -> None:
     """Copies the outer levels of a trained autoencoder.
 
     Args:
-        vae: What to change, in place: one level deeper, otherwise of the same channels.
+        vae: The autoencoder to change, in place: one level deeper, otherwise of the same channels.
         start: The trained one.
 
     Raises:
@@ -52,11 +53,11 @@ def adopt_outer_levels(vae: AutoencoderKL, start: AutoencoderKL) -> None:
 
 
 class LevelFeatures(NamedTuple):
-    """What a trained autoencoder makes of images, inside of its outer levels.
+    """The features of images in a trained autoencoder, inside its outer levels.
 
     Attributes:
-        read: What its encoder's levels return (N, C, 16, 16).
-        drawn: What its decoder's levels begin with, likewise.
+        read: The output of its encoder's levels (N, C, 16, 16).
+        drawn: The input of its decoder's levels, likewise.
     """
 
     read: Tensor
@@ -65,7 +66,7 @@ class LevelFeatures(NamedTuple):
     @classmethod
     @torch.no_grad()
     def of(cls, start: AutoencoderKL, images: Tensor) -> LevelFeatures:
-        """Takes them from 8-bit images (N, 64, 64, 3)."""
+        """Computes them from 8-bit images (N, 64, 64, 3)."""
         device = next(start.parameters()).device
         encoder, decoder = start.encoder, start.decoder
         read, drawn = [], []
@@ -78,7 +79,7 @@ class LevelFeatures(NamedTuple):
 
 
 class InnerLevels(nn.Module):
-    """What of an autoencoder lies inside of the levels that it adopted.
+    """The part of an autoencoder inside the levels that it adopted.
 
     Args:
         vae: The autoencoder, whose parts these are.
@@ -105,13 +106,13 @@ class InnerLevels(nn.Module):
 
 
 def train_inner_levels(
-    vae: AutoencoderKL, features: LevelFeatures, recipe: BagelRecipe, progress
+    vae: AutoencoderKL, features: LevelFeatures, recipe: BagelRecipe, progress: ReportStep
 ) -> None:
-    """Trains what lies inside to make the features that draw from those that are read.
+    """Trains the inner levels to predict the decoder's features from the encoder's.
 
     Args:
-        vae: What to train, in place, after `adopt`.
-        features: Of the autoencoder whose outer levels it has.
+        vae: The autoencoder, trained in place, after `adopt_outer_levels`.
+        features: Features of the autoencoder whose outer levels it has.
         recipe: Steps, batch and rates.
         progress: Called with a dictionary of numbers after every step.
     """

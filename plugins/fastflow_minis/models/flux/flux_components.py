@@ -30,7 +30,7 @@ _FOCUS = 8.0
 
 
 def flux_autoencoder(recipe: FluxRecipe) -> AutoencoderKL:
-    """Returns an untrained AutoencoderKL."""
+    """Returns an untrained autoencoder: 64x64 images to 16x16 latents."""
     return AutoencoderKL(
         sample_size=64,
         block_out_channels=recipe.vae_channels,
@@ -69,7 +69,7 @@ def flux_pipeline(
         kind: FluxPipeline, or another with the same parts.
         recipe: Their sizes.
         vae: The autoencoder.
-        words: What the tokenizers know.
+        words: The words that the tokenizers know.
     """
     torch.manual_seed(recipe.seed)
     tokenizer = clip_tokenizer(words, recipe.tokens)
@@ -138,7 +138,7 @@ def _t5(recipe: FluxParts, vocabulary: int) -> T5EncoderModel:
 
 
 def look_at_neighbours(encoder: T5EncoderModel) -> T5EncoderModel:
-    """Makes every attention head look at fixed relative positions, for good.
+    """Makes every attention head attend to fixed relative positions, permanently.
 
     FLUX's text tokens carry no positions, so what belongs to what ("a red circle and a blue
     square") must be written into each token by T5. Trained from random weights in an hour, T5

@@ -1,4 +1,4 @@
-"""A FluxPipeline under training: its transformer learns together with its text encoders."""
+"""A FluxPipeline in training: its transformer learns together with its text encoders."""
 
 # diffusers annotates its configurations wrongly:
 # pyright: reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false
@@ -58,7 +58,7 @@ def task_weight(task: str, relational: float) -> float:
 
 
 def _autoencoder(recipe: FluxRecipe, run: Path, device: str) -> AutoencoderKL:
-    """Returns the run's autoencoder, trained at first."""
+    """Returns the run's autoencoder, after training it if there is none yet."""
     folder = run / "vae"
     if not folder.exists():
         torch.manual_seed(recipe.seed)

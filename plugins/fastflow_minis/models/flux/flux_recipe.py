@@ -36,11 +36,11 @@ class FluxParts(Recipe):
 
 @dataclass(frozen=True)
 class FluxRecipe(FluxParts, AutoencoderParts):
-    """A FluxPipeline that draws scenes, trained from nothing.
+    """A FluxPipeline that draws scenes, trained from scratch.
 
     Attributes:
         relational: How many times more often captions of two kinds of object are drawn than
-            others; they take longer to learn.
+            others, because they take longer to learn.
     """
 
     name = "flux_mini"

@@ -22,10 +22,10 @@ HUNYUAN_VIDEO_LEARNERS = ("transformer", "text_encoder", "text_encoder_2")
 """The parts that flow matching trains."""
 
 UNUSED_LAYERS = 2
-"""Last layers of the language model whose output the pipeline does not look at."""
+"""Last layers of the language model whose output the pipeline does not use."""
 
 PROMPT_TEMPLATE = {"template": "{}", "crop_start": 0}
-"""How the mini's captions are put to its language model: as they are."""
+"""The template around the mini's captions: none."""
 
 _HEAD = 32
 _ROPE = (8, 12, 12)
@@ -40,7 +40,7 @@ def hunyuan_video_pipeline(
     Args:
         recipe: Their sizes.
         vae: The autoencoder.
-        words: What the tokenizers know.
+        words: The words that the tokenizers know.
     """
     torch.manual_seed(recipe.seed)
     tokenizer = llama_tokenizer(words, recipe.tokens)

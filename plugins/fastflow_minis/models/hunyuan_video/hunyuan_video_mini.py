@@ -1,4 +1,4 @@
-"""A HunyuanVideoPipeline under training: its transformer and its text encoders learn together."""
+"""A HunyuanVideoPipeline in training: its transformer and its text encoders learn together."""
 
 # diffusers and transformers annotate these calls wrongly:
 # pyright: reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false
@@ -38,7 +38,7 @@ from fastflow_minis.zoo import find_folder
 from fastflow_plugins.models.bagel.autoencoder import load_autoencoder
 
 _STILL = "ae.safetensors"  # an autoencoder of images
-_FILMS = 4_000  # for the autoencoder; raw frames are large
+_VIDEOS = 4_000  # for the autoencoder; raw frames are large
 
 
 def build_hunyuan_video(recipe: HunyuanVideoRecipe, run: Path, device: str) -> HunyuanVideoMini:
@@ -56,7 +56,7 @@ def video_example(rng: np.random.Generator) -> Example:
 
 
 def _autoencoder(recipe: HunyuanVideoRecipe, run: Path, device: str) -> AutoencoderKLHunyuanVideo:
-    """Returns the run's autoencoder, trained at first."""
+    """Returns the run's autoencoder, after training it if there is none yet."""
     folder = run / "vae"
     if not folder.exists():
         torch.manual_seed(recipe.seed)
@@ -64,7 +64,7 @@ def _autoencoder(recipe: HunyuanVideoRecipe, run: Path, device: str) -> Autoenco
         file = find_folder(recipe.start, "start", _STILL) / _STILL
         inflate(vae, load_autoencoder(file, load_file(file)))
         vae.to(device)
-        drawn = draw_images(video_example, min(_FILMS, recipe.examples), recipe.seed)
+        drawn = draw_images(video_example, min(_VIDEOS, recipe.examples), recipe.seed)
         with TrainingProgress("autoencoder", recipe.vae_steps, run) as progress:
             train_video_autoencoder(vae, drawn, recipe, progress)
         normalise_video_latents(vae, drawn)
@@ -73,7 +73,7 @@ def _autoencoder(recipe: HunyuanVideoRecipe, run: Path, device: str) -> Autoenco
 
 
 class HunyuanVideoMini(Mini):
-    """A pipeline of HunyuanVideo's parts that learns the world of clips.
+    """A pipeline of HunyuanVideo's parts that learns the world of videos.
 
     Args:
         pipe: The pipeline, on its device.
@@ -148,7 +148,7 @@ class HunyuanVideoTokens:
     ) -> HunyuanVideoTokens:
         """Tokenizes captions as the pipeline does with the template ``{}``.
 
-        CLIP is causal and looks at the end of the text only, so it needs no more padding.
+        CLIP is causal and uses the end of the text only, so it needs no more padding.
         """
         options = {"padding": "max_length", "max_length": length, "truncation": True}
         llama, clip = (

@@ -11,7 +11,7 @@ from fastflow_minis.training.recipe import AutoencoderParts
 
 @dataclass(frozen=True)
 class HunyuanVideoRecipe(AutoencoderParts):
-    """A HunyuanVideoPipeline that films moving shapes, trained from nothing but its autoencoder.
+    """A HunyuanVideoPipeline of moving shapes; all but its autoencoder is trained from scratch.
 
     Attributes:
         start: The mini, or the folder of a BAGEL, from whose autoencoder its own starts.

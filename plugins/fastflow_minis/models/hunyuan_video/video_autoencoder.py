@@ -13,6 +13,7 @@ from diffusers import AutoencoderKL, AutoencoderKLHunyuanVideo
 
 from fastflow_minis.models.hunyuan_video.hunyuan_video_recipe import HunyuanVideoRecipe
 from fastflow_minis.training.image_autoencoder import train_autoencoder
+from fastflow_minis.training.progress import ReportStep
 from fastflow_plugins.models.bagel.autoencoder import groups
 
 _MEASURED = 512
@@ -30,7 +31,7 @@ def hunyuan_video_autoencoder(recipe: HunyuanVideoRecipe) -> AutoencoderKLHunyua
 
 
 def video_tensor(videos: torch.Tensor) -> torch.Tensor:
-    """Turns 8-bit videos (B, F, H, W, 3) into what is encoded, (B, 3, F, H, W) in [-1, 1]."""
+    """Turns 8-bit videos (B, F, H, W, 3) into the input (B, 3, F, H, W) in [-1, 1]."""
     return videos.permute(0, 4, 1, 2, 3).float() / 127.5 - 1
 
 
@@ -45,7 +46,7 @@ def inflate(vae: AutoencoderKLHunyuanVideo, still: AutoencoderKL) -> None:
     latents are those of the turned image but for the borders, which the video's repeats.
 
     Args:
-        vae: What to change, in place.
+        vae: The autoencoder to change, in place.
         still: An autoencoder of images of the same channels.
 
     Raises:
@@ -71,12 +72,15 @@ def inflate(vae: AutoencoderKLHunyuanVideo, still: AutoencoderKL) -> None:
 
 
 def train_video_autoencoder(
-    vae: AutoencoderKLHunyuanVideo, videos: torch.Tensor, recipe: HunyuanVideoRecipe, progress
+    vae: AutoencoderKLHunyuanVideo,
+    videos: torch.Tensor,
+    recipe: HunyuanVideoRecipe,
+    progress: ReportStep,
 ) -> None:
     """Trains an autoencoder of videos in place.
 
     Args:
-        vae: What to train.
+        vae: The autoencoder.
         videos: 8-bit videos (N, F, 64, 64, 3).
         recipe: Steps, batch and rates.
         progress: Called with a dictionary of numbers after every step.

@@ -1,4 +1,4 @@
-"""A FluxKontextPipeline under training: a FLUX mini that goes on to learn edits."""
+"""A FluxKontextPipeline in training: a FLUX mini that goes on to learn edits."""
 
 # diffusers and transformers annotate these calls wrongly:
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false
@@ -47,11 +47,11 @@ def edit_example(rng: np.random.Generator) -> Example:
 
 @torch.no_grad()
 def adopt_weights(pipe: FluxPipeline, start: FluxPipeline) -> None:
-    """Copies a trained pipeline's weights where shapes allow, and its words' embeddings.
+    """Copies a trained pipeline's weights where shapes allow, and the embeddings of its words.
 
     Args:
-        pipe: What to change, in place.
-        start: A pipeline with the same kinds of part.
+        pipe: The pipeline to change, in place.
+        start: The trained pipeline, with the same kinds of parts.
     """
     for name in FLUX_LEARNERS:
         part, learned = getattr(pipe, name), getattr(start, name).state_dict()

@@ -14,8 +14,8 @@ class KontextRecipe(FluxParts):
     """A FluxKontextPipeline that edits scenes, made from a mini that draws them.
 
     Attributes:
-        start: The mini, or the folder of a FluxPipeline, whose autoencoder it keeps and whose
-            other weights it starts from where shapes allow.
+        start: The mini, or the folder of a FluxPipeline, whose autoencoder it keeps and from whose
+            other weights it starts where shapes allow.
     """
 
     name = "kontext_mini"

@@ -1,4 +1,4 @@
-"""The examination of minis that edit scenes."""
+"""The evaluation of minis that edit scenes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fastflow_minis.worlds.evaluation import Evaluation
 
 
 class EditEvaluation(Evaluation):
-    """A scene and an instruction of a held-out combination, marked as in GEdit."""
+    """A scene and an instruction of a held-out combination, scored as in GEdit."""
 
     tasks = EDIT_TASKS
 
@@ -55,6 +55,6 @@ class EditEvaluation(Evaluation):
         )
         return images.images
 
-    def mark(self, answer: np.ndarray, question: SceneEdit) -> dict[str, float]:
-        marks = score_edit(render_scene(question.source), question.instruction, answer)
-        return {"score": marks.g_o, "g_sc": marks.g_sc, "g_pq": marks.g_pq}
+    def scores(self, answer: np.ndarray, question: SceneEdit) -> dict[str, float]:
+        found = score_edit(render_scene(question.source), question.instruction, answer)
+        return {"score": found.g_o, "g_sc": found.g_sc, "g_pq": found.g_pq}

@@ -24,7 +24,7 @@ EDIT_WORDINGS = {
     "move": ("move the {colour} {shape} to the {to}", "shift the {colour} {shape} to the {to}"),
     "background": ("make the background {to}", "change the background to {to}"),
 }
-"""How each task is said."""
+"""How each task is worded."""
 
 EDIT_OUTCOMES = {
     "recolour": tuple(OBJECT_COLOURS),
@@ -33,7 +33,7 @@ EDIT_OUTCOMES = {
     "move": tuple(PLACES),
     "background": tuple(BACKGROUNDS),
 }
-"""What can become of an object, or of the background, in each task."""
+"""Possible results for an object, or for the background, in each task."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Instruction:
     Attributes:
         text: The sentence.
         task: One of `TASKS`.
-        colour: Of the object that is meant; empty if none is ("background").
-        shape: Of that object, likewise.
-        to: What it is to become: a colour, a shape, a place or a background; empty if nothing
+        colour: Colour of the object; empty if the instruction names none ("background").
+        shape: Shape of the object, likewise.
+        to: The result: a colour, a shape, a place or a background; empty if there is none
             ("remove").
     """
 
@@ -57,7 +57,7 @@ class Instruction:
 
 
 def wordings(task: str, colour: str = "", shape: str = "", to: str = "") -> list[Instruction]:
-    """Returns every way to say an instruction (see `Instruction`)."""
+    """Returns every wording of an instruction (see `Instruction`)."""
     texts = (form.format(colour=colour, shape=shape, to=to) for form in EDIT_WORDINGS[task])
     return [Instruction(text, task, colour, shape, to) for text in texts]
 
@@ -79,8 +79,8 @@ def parse_instruction(text: str) -> Instruction:
     forms = "\n".join(f"  {form}" for forms in EDIT_WORDINGS.values() for form in forms)
     raise ValueError(
         f"`text` must be an instruction to edit a scene, got {text!r}. Say one of\n{forms}\n"
-        f"with the colours {', '.join(OBJECT_COLOURS)}; the shapes {', '.join(SHAPES)}; the backgrounds "
-        f"{', '.join(BACKGROUNDS)}; the places {', '.join(PLACES)}."
+        f"with the colours {', '.join(OBJECT_COLOURS)}; the shapes {', '.join(SHAPES)}; "
+        f"the backgrounds {', '.join(BACKGROUNDS)}; the places {', '.join(PLACES)}."
     )
 
 

@@ -1,8 +1,8 @@
-"""Marks an edited image from what can be read in it, without a learned model.
+"""Scores an edited image from what can be read in it, without a learned model.
 
 As in GEdit (https://arxiv.org/abs/2504.17761, after VIEScore, https://arxiv.org/abs/2312.14867):
-semantic consistency says whether the asked edit was made, perceptual quality whether everything
-else is as before and the image is clean, and the overall mark is their geometric mean.
+semantic consistency is whether the asked edit was made, perceptual quality whether everything
+else is as before and the image is clean, and the overall score is their geometric mean.
 """
 
 import math
@@ -30,26 +30,26 @@ MARGIN = 2
 """Pixels around an edited object that may change with it: its soft edge."""
 
 CHANGED = 70.0
-"""Distance, in 8-bit RGB, from which on a pixel is no longer what it was.
+"""Distance, in 8-bit RGB, from which a pixel counts as changed.
 
-It may be as any of its neighbours was, so that an edge may be softer or a pixel off.
+The nearest of its neighbours before counts, so that an edge may be softer or a pixel off.
 """
 
 SPOILT = 0.05
-"""Share of the other pixels whose change is the end of all quality; the smallest object has more.
+"""Share of changed other pixels at which quality is 0; the smallest object covers more.
 """
 
 
 @dataclass(frozen=True)
 class EditScores:
-    """The marks of an edited image, from 0 to 1.
+    """The scores of an edited image, from 0 to 1.
 
     Attributes:
         g_sc: Semantic consistency: 1 if the asked edit was made; 0.5 if it was, but the object
             lost its shape, its colour or its place with it, or what was moved is also still there;
             0 if it was not made.
         g_pq: Perceptual quality: 1 if all else is as before and the image is clean, falling to 0
-            with the share of other pixels that changed, of objects that are none of the world's,
+            with the share of other pixels that changed, of objects that the world does not have,
             and of specks; the worst of the three counts.
     """
 
@@ -58,23 +58,23 @@ class EditScores:
 
     @property
     def g_o(self) -> float:
-        """The overall mark, sqrt(g_sc g_pq)."""
+        """The overall score, sqrt(g_sc g_pq)."""
         return math.sqrt(self.g_sc * self.g_pq)
 
 
 def score_edit(
     source: np.ndarray, instruction: Instruction | str, image: np.ndarray
 ) -> EditScores:
-    """Marks an edit.
+    """Scores an edit.
 
     Args:
         source: The image before, (64, 64, 3), uint8 from 0 to 255 or float from 0 to 1.
-        instruction: What was asked, or its text.
+        instruction: The instruction, or its text.
         image: The image after, likewise.
 
     Raises:
         ValueError: An image has another shape, the instruction is not in the language, or the
-            source shows nothing that it could be about.
+            source does not show the object that it names.
     """
     for pixels in (source, image):
         if np.shape(pixels) != (IMAGE_SIDE, IMAGE_SIDE, 3):
@@ -158,7 +158,7 @@ def _distance(pixels: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 
 def _on_background(source: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the source on another background, and where it can be told: not at soft edges."""
+    """Returns the source on another background, and a mask of where it is known: no soft edges."""
     ground = background_of(source)
     stands_out = np.linalg.norm(source - ground, axis=-1) > CONTRAST
     shifted = shifted_by_a_pixel(np.pad(stands_out, 1, mode="edge"))
@@ -168,7 +168,7 @@ def _on_background(source: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarra
 
 
 def _clean(after: SceneReading) -> float:
-    """Says how free an image is of objects that are none of the world's, and of specks."""
+    """Returns how free an image is of objects that the world does not have, and of specks."""
     whole = [seen.shape is not None and seen.colour is not None for seen in after.objects]
     share = sum(whole) / len(whole) if whole else 1.0
     return min(share, max(0.0, 1 - after.specks / SPECK))

@@ -19,7 +19,7 @@ _HELD_OUT_BACKGROUNDS = (("white", "black"), ("black", "grey"))
 
 
 def is_held_out_edit(task: str, combination: EditCombination) -> bool:
-    """Tells whether training never shows a combination of a task."""
+    """Returns whether a combination of a task is held out from training."""
     if task == "background":
         return combination in _HELD_OUT_BACKGROUNDS
     colour, shape, *to = combination
@@ -36,7 +36,7 @@ _SHIFTS = {
 
 
 def edit_combinations(task: str) -> list[EditCombination]:
-    """Lists all combinations of a task, held out or not; none that would change nothing."""
+    """Lists the combinations of a task, held out or not, that change something."""
     if task not in EDIT_TASKS:
         raise ValueError(f"`task` must be one of {', '.join(EDIT_TASKS)}, got {task!r}.")
     if task == "background":

@@ -22,10 +22,10 @@ _OBJECTS = tuple(product(OBJECT_COLOURS, SHAPES))
 
 @dataclass(frozen=True)
 class SceneEdit:
-    """A scene, what is to be changed in it, and what it looks like then.
+    """A scene, an instruction, and the scene that follows.
 
     Attributes:
-        source: The scene before: one to four objects, one in a quadrant, no two alike.
+        source: The scene before: one to four objects, one in a quadrant, all different.
         instruction: What to change.
         target: A scene after, never empty. What the instruction leaves open is random: the size
             and the exact place of an added object, the exact place of a moved one.
@@ -63,7 +63,7 @@ def held_out_edits(count: int, seed: int = 0) -> list[SceneEdit]:
 
 
 def _held_out(index: int, seed: int) -> SceneEdit:
-    """Goes through each task's held-out combinations, in the seed's order, again and again."""
+    """Goes through each task's held-out combinations repeatedly, in the seed's order."""
     turn, task = divmod(index, len(EDIT_TASKS))
     deck = np.random.default_rng([seed, task]).permutation(len(_HELD_OUT[EDIT_TASKS[task]]))
     combination = _HELD_OUT[EDIT_TASKS[task]][deck[turn % len(deck)]]

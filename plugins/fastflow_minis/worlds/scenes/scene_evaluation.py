@@ -1,4 +1,4 @@
-"""The examination of minis that draw scenes from captions."""
+"""The evaluation of minis that draw scenes from captions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fastflow_minis.worlds.scenes.scene_world import held_out_captions
 
 
 class SceneEvaluation(Evaluation):
-    """A caption of a held-out combination; the mark is 1 if the image shows it, else 0."""
+    """A caption of a held-out combination; the score is 1 if the image shows it, else 0."""
 
     tasks = SCENE_TASKS
 
@@ -50,5 +50,5 @@ class SceneEvaluation(Evaluation):
         )
         return images.images
 
-    def mark(self, answer: np.ndarray, question: SceneCaption) -> dict[str, float]:
+    def scores(self, answer: np.ndarray, question: SceneCaption) -> dict[str, float]:
         return {"score": float(holds(answer, question))}

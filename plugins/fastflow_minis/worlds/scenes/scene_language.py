@@ -1,4 +1,4 @@
-"""The world's language: captions of six tasks, their meaning, and back."""
+"""The language of scenes: captions of six tasks, their meaning, and back."""
 
 import re
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class SceneCaption:
         text: The caption.
         task: One of `TASKS`.
         objects: The asked objects in the caption's order.
-        relation: How the first object lies to the second (task "position"), else None.
+        relation: Where the first object lies relative to the second (task "position"), else None.
         background: The asked background, None if any will do.
     """
 

@@ -20,7 +20,7 @@ CONTRAST = 50.0
 """Distance from the background, in 8-bit RGB, from which on a pixel belongs to an object."""
 
 SPECK = 60
-"""Parts of fewer pixels are overlooked; the smallest object has about 250."""
+"""Parts of fewer pixels are ignored; the smallest object has about 250."""
 
 OVERLAP = 0.75
 """Least intersection over union with a shape's outline to be called that shape."""
@@ -38,7 +38,7 @@ _EXTENT = {"square": 0.9}
 
 @dataclass(frozen=True)
 class SeenObject:
-    """An object in an image; shape or colour is None if it is none of the world's.
+    """An object in an image; shape or colour is None if the world does not have it.
 
     Attributes:
         shape: One of `SHAPES`.
@@ -63,7 +63,7 @@ class SceneReading:
     """What an image shows.
 
     Attributes:
-        background: A key of `BACKGROUNDS`, None if it is none of the world's.
+        background: A key of `BACKGROUNDS`, None if the world does not have it.
         objects: The objects.
         specks: How many pixels stand out and belong to no object.
     """
@@ -153,7 +153,7 @@ def shifted_by_a_pixel(padded: np.ndarray) -> list[np.ndarray]:
 
 
 def connected_components(mask: np.ndarray) -> np.ndarray:
-    """Labels the parts of a mask (H, W) that hang together by edges; 0 is outside."""
+    """Labels the parts of a mask (H, W) that are connected by edges; 0 is outside."""
     labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
     while True:
         padded = np.pad(labels, 1)

@@ -28,7 +28,7 @@ _HELD_OUT_PAIRS = ({"circle", "cross"}, {"square", "ring"})
 
 
 def is_held_out_scene(task: str, combination: SceneCombination) -> bool:
-    """Tells whether training never shows a combination of a task.
+    """Returns whether a combination of a task is held out from training.
 
     Orders that mean the same share their answer: "a ring and a square" with "a square and a
     ring", "a ring left of a square" with "a square right of a ring".
@@ -101,7 +101,7 @@ def scene_combinations(task: str) -> list[SceneCombination]:
 
 
 def scene_content(task: str, combination: SceneCombination) -> str:
-    """Words a combination, without opening and ending: "a ring left of a square"."""
+    """Puts a combination into words, without opening and ending: "a ring left of a square"."""
     if task == "counting":
         count, colour, shape = combination
         return f"{count} {colour} {PLURALS[shape]}"

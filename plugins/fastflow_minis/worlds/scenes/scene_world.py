@@ -1,4 +1,4 @@
-"""The world: scenes with captions to train on, and prompts that training never shows."""
+"""The world of scenes: scenes with captions to train on, and held-out captions."""
 
 import random
 
@@ -33,7 +33,7 @@ _PLACES = {"left of": (0, 1), "right of": (1, 0), "above": (0, 2), "below": (2, 
 
 
 def held_out_captions(count: int, seed: int = 0) -> list[SceneCaption]:
-    """Returns distinct prompts whose combinations training never shows.
+    """Returns distinct captions whose combinations training never shows.
 
     Args:
         count: How many; the six tasks take turns, so they differ by one at most.
@@ -65,7 +65,7 @@ def training_scene(rng: np.random.Generator) -> tuple[Scene, str]:
 
 
 def scene_of(prompt: SceneCaption, rng: np.random.Generator) -> Scene:
-    """Draws a scene for which a prompt holds; what is not asked is random.
+    """Draws a scene for which a caption holds; what it leaves open is random.
 
     Several objects stand in reading order, as the caption names them; one object stands anywhere.
     """
@@ -80,7 +80,7 @@ def scene_of(prompt: SceneCaption, rng: np.random.Generator) -> Scene:
 def draw_item(
     rng: np.random.Generator, asked: AskedObject, quadrant: tuple[int, int]
 ) -> SceneObject:
-    """Draws an object near a quadrant's centre; what is not asked is random."""
+    """Draws an object near a quadrant's centre; what the caption leaves open is random."""
     dx, dy = rng.integers(-JITTER, JITTER + 1, 2)
     return SceneObject(
         asked.shape,

@@ -1,4 +1,4 @@
-"""The examination of minis that film moving shapes."""
+"""The evaluation of minis that make videos of moving shapes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fastflow_minis.worlds.videos.video_world import FRAMES, held_out_motions
 
 
 class VideoEvaluation(Evaluation):
-    """A caption of a held-out combination; the mark is 1 if the video is as asked, else 0."""
+    """A caption of a held-out combination; the score is 1 if the video is as asked, else 0."""
 
     tasks = VIDEO_TASKS
 
@@ -54,5 +54,5 @@ class VideoEvaluation(Evaluation):
         )
         return videos.frames
 
-    def mark(self, answer: np.ndarray, question: Motion) -> dict[str, float]:
+    def scores(self, answer: np.ndarray, question: Motion) -> dict[str, float]:
         return score_video(answer, question).numbers()

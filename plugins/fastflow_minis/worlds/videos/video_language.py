@@ -1,4 +1,4 @@
-"""The language of clips: captions of a moving object, their meaning, and back."""
+"""The language of videos: captions of a moving object, their meaning, and back."""
 
 import re
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ VIDEO_TASKS = tuple(f"{direction} {speed}" for direction, speed in product(DIREC
 
 VIDEO_OPENINGS = ("a video", "a clip", "an animation")
 VIDEO_WORDINGS = ("moving {direction} {speed}", "{speed} moving {direction}")
-"""How a motion is said."""
+"""How a motion is worded."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ def parse_motion(caption: str) -> Motion:
         for form in VIDEO_WORDINGS
     )
     raise ValueError(
-        f"`caption` must be in the language of the clips, got {caption!r}. Say one of\n{forms}\n"
-        f"with the openings {', '.join(VIDEO_OPENINGS)}; the colours {', '.join(OBJECT_COLOURS)}; the shapes "
-        f"{', '.join(SHAPES)}; the directions {', '.join(DIRECTIONS)}; the speeds "
+        f"`caption` must be in the language of the videos, got {caption!r}. Say one of\n{forms}\n"
+        f"with the openings {', '.join(VIDEO_OPENINGS)}; the colours {', '.join(OBJECT_COLOURS)}; "
+        f"the shapes {', '.join(SHAPES)}; the directions {', '.join(DIRECTIONS)}; the speeds "
         f"{', '.join(SPEEDS)}; the backgrounds {', '.join(BACKGROUNDS)}."
     )
 

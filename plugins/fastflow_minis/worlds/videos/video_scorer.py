@@ -1,6 +1,6 @@
-"""Reads a clip and marks what moves in it, without a learned model.
+"""Reads a video and scores what moves in it, without a learned model.
 
-Every frame is read as an image of the world of scenes (`scorer.read`); where each shows one
+Every frame is read as an image of the world of scenes (`read_scene`); where each shows one
 object, the objects are one track.
 """
 
@@ -27,7 +27,7 @@ MAJORITY = 0.5
 """Share of frames that must show one object, and the asked one, for a caption to hold."""
 
 SIDEWAYS = 0.5
-"""Greatest way across the asked direction, as a share of the way along it."""
+"""Greatest movement across the asked direction, as a share of that along it."""
 
 SPEED_BOUNDS = (0.4, 2.0, 4.5)
 """Bounds of the speeds in pixels per frame: standing, slow, quick, jumping."""
@@ -35,18 +35,18 @@ SPEED_BOUNDS = (0.4, 2.0, 4.5)
 
 @dataclass(frozen=True)
 class VideoScores:
-    """The marks of a clip; from 0 to 1, and 1 is best, except of flicker.
+    """The scores of a video, from 0 to 1; 1 is best, except for flicker.
 
     Attributes:
         object: Whether most frames show the asked shape, and it alone.
         colour: Whether that object has the asked colour in most frames.
-        direction: Whether it moves where asked.
-        speed: Whether it moves as quickly as asked, wherever.
+        direction: Whether it moves in the asked direction.
+        speed: Whether it moves as quickly as asked, in any direction.
         background: Whether most frames have the asked background; 1 if none is asked.
-        consistency: Share of the frames that show one object of the clip's own, that is most
-            frequent, shape and colour.
+        consistency: Share of the frames that show one object of the video's most frequent shape
+            and colour.
         smoothness: Of its motion: 1 minus the change of its step from frame to frame, as a share
-            of its step, which counts as a pixel at least; 0 if it is lost from sight too often.
+            of its step, which counts as a pixel at least; 0 if too few frames show it.
         flicker: Mean change of the background from frame to frame, as a share of black to white.
     """
 
@@ -65,24 +65,24 @@ class VideoScores:
         return self.object * self.colour * self.direction * self.speed * self.background
 
     def numbers(self) -> dict[str, float]:
-        """Returns all marks and the score, by name."""
+        """Returns all scores by name."""
         return {**asdict(self), "score": self.score}
 
 
-def score_video(clip: np.ndarray, asked: Motion | str) -> VideoScores:
-    """Marks a clip.
+def score_video(video: np.ndarray, asked: Motion | str) -> VideoScores:
+    """Scores a video.
 
     Args:
-        clip: Frames (F, 64, 64, 3), two or more, uint8 from 0 to 255 or float from 0 to 1.
-        asked: What was asked for, or its caption.
+        video: Frames (F, 64, 64, 3), two or more, uint8 from 0 to 255 or float from 0 to 1.
+        asked: The motion that was asked for, or its caption.
 
     Raises:
-        ValueError: The clip has another shape, or the caption is not in the language.
+        ValueError: The video has another shape, or the caption is not in the language.
     """
-    if np.ndim(clip) != 4 or np.shape(clip)[1:] != (IMAGE_SIDE, IMAGE_SIDE, 3) or len(clip) < 2:
-        raise ValueError(f"`clip` must have the shape (F, 64, 64, 3), got {np.shape(clip)}.")
+    if np.ndim(video) != 4 or np.shape(video)[1:] != (IMAGE_SIDE, IMAGE_SIDE, 3) or len(video) < 2:
+        raise ValueError(f"`video` must have the shape (F, 64, 64, 3), got {np.shape(video)}.")
     asked = parse_motion(asked) if isinstance(asked, str) else asked
-    readings = [read_scene(frame) for frame in clip]
+    readings = [read_scene(frame) for frame in video]
     track = [_alone(reading) for reading in readings]
     centres = np.array([(np.nan, np.nan) if s is None else s.centre for s in track])
     grounds = [reading.background for reading in readings]
@@ -97,7 +97,7 @@ def score_video(clip: np.ndarray, asked: Motion | str) -> VideoScores:
         background=_mostly([asked.background in (None, ground) for ground in grounds]),
         consistency=_consistency(track),
         smoothness=_smoothness(centres),
-        flicker=_flicker(clip),
+        flicker=_flicker(video),
     )
 
 
@@ -111,7 +111,7 @@ def _mostly(verdicts: list[bool]) -> float:
 
 
 def _step(centres: np.ndarray) -> np.ndarray:
-    """Returns the mean step (x, y) in pixels per frame; 0 if it cannot be told."""
+    """Returns the mean step (x, y) in pixels per frame; 0 if it cannot be measured."""
     seen = np.flatnonzero(~np.isnan(centres[:, 0]))
     if len(seen) < 2 or len(seen) <= MAJORITY * len(centres):
         return np.zeros(2)
@@ -125,8 +125,8 @@ def _named(speed: float) -> str | None:
 
 
 def _consistency(track: list[SeenObject | None]) -> float:
-    looks = Counter((s.shape, s.colour) for s in track if s and s.shape and s.colour)
-    return max(looks.values(), default=0) / len(track)
+    kinds = Counter((s.shape, s.colour) for s in track if s and s.shape and s.colour)
+    return max(kinds.values(), default=0) / len(track)
 
 
 def _smoothness(centres: np.ndarray) -> float:
@@ -138,9 +138,9 @@ def _smoothness(centres: np.ndarray) -> float:
     return max(0.0, 1 - float(np.nanmean(changes)) / step)
 
 
-def _flicker(clip: np.ndarray) -> float:
-    """Compares the pixels that are background in a frame and in the next, edges left out."""
-    frames = [to_pixels(frame) for frame in clip]
+def _flicker(video: np.ndarray) -> float:
+    """Compares the pixels that are background in a frame and in the next, without edges."""
+    frames = [to_pixels(frame) for frame in video]
     grounds = [
         ~np.any(shifted_by_a_pixel(np.pad(_stands_out(frame), 1)), axis=0) for frame in frames
     ]

@@ -1,4 +1,4 @@
-"""The world of clips: what to learn from, and captions that training never shows."""
+"""The world of videos: what to learn from, and captions that training never shows."""
 
 import random
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from fastflow_minis.worlds.videos.video_language import (
 )
 
 FRAMES = 9
-"""Frames of a clip: one, and two times the four that the autoencoder takes together."""
+"""Frames of a video: one, and two times the four that the autoencoder takes together."""
 
 FPS = 8
 
@@ -37,7 +37,7 @@ _NUMBERS = tuple({name: i for i, name in enumerate(names)} for names in (OBJECT_
 
 @dataclass(frozen=True)
 class MovingObject:
-    """An object on its way.
+    """An object that moves across a background.
 
     Attributes:
         background: A key of `BACKGROUNDS`.
@@ -49,7 +49,7 @@ class MovingObject:
 
 
 def is_held_out_video(colour: str, shape: str, direction: str, speed: str) -> bool:
-    """Tells whether training never shows a combination.
+    """Returns whether a combination is held out from training.
 
     The rule is arithmetic on word indices: of each task, which is a direction and a speed, a
     fifth of the pairs of colour and shape is held out, and every three words are still seen.
@@ -86,13 +86,13 @@ def held_out_motions(count: int, seed: int = 0) -> list[Motion]:
     if not 0 <= count <= most:
         raise ValueError(
             f"`count` must be from 0 to {most}, got {count}: there are no more held-out captions. "
-            "Repeat captions with other noise for more clips."
+            "Repeat captions with other noise for more videos."
         )
     return [one for turn in zip(*decks, strict=True) for one in turn][:count]
 
 
 def training_video(rng: np.random.Generator) -> tuple[MovingObject, Motion]:
-    """Draws a film and a caption that holds for it; never a held-out combination."""
+    """Draws a video and a caption that holds for it; never a held-out combination."""
     combination = _SEEN[rng.integers(len(_SEEN))]
     ways = video_captions(*combination)
     asked = ways[rng.integers(len(ways))]
@@ -100,7 +100,7 @@ def training_video(rng: np.random.Generator) -> tuple[MovingObject, Motion]:
 
 
 def video_of(asked: Motion, rng: np.random.Generator) -> MovingObject:
-    """Draws a film for which a caption holds; what is not asked is random."""
+    """Draws a video for which a caption holds; what it leaves open is random."""
     size = int(rng.choice(OBJECT_SIZES))
     step = SPEEDS[asked.speed] * np.array(DIRECTIONS[asked.direction])
     way = (FRAMES - 1) * step
@@ -113,6 +113,6 @@ def video_of(asked: Motion, rng: np.random.Generator) -> MovingObject:
     return MovingObject(background, tuple(items))
 
 
-def render_video(film: MovingObject) -> np.ndarray:
-    """Draws a film as frames ``(F, 64, 64, 3)``, uint8 RGB."""
-    return np.stack([render_scene(Scene(film.background, (item,))) for item in film.items])
+def render_video(video: MovingObject) -> np.ndarray:
+    """Renders a video as frames ``(F, 64, 64, 3)``, uint8 RGB."""
+    return np.stack([render_scene(Scene(video.background, (item,))) for item in video.items])

@@ -68,14 +68,14 @@ def mini(run):
 def test_a_quick_recipe_trains_to_the_official_files(run):
     folder = run / "pipeline"
     assert sorted(file.name for file in folder.iterdir()) == sorted(NAMES)
-    for exam, questions in (
+    for evaluation, questions in (
         (BagelSceneEvaluation(), held_out_captions(2)),
         (BagelEditEvaluation(), held_out_edits(2)),
     ):
-        model = exam.load(folder, "cpu")
-        images = generate_answers(exam, model, questions, steps=2, true_cfg_scale=2.0)
+        model = evaluation.load(folder, "cpu")
+        images = generate_answers(evaluation, model, questions, steps=2, true_cfg_scale=2.0)
         assert images.shape == (2, 64, 64, 3)
-        alone = generate_answers(exam, model, questions[:1], steps=2, true_cfg_scale=2.0)
+        alone = generate_answers(evaluation, model, questions[:1], steps=2, true_cfg_scale=2.0)
         assert np.array_equal(images[:1], alone)
 
 

@@ -1,4 +1,4 @@
-"""The mini that films: its tokenizers, its autoencoder, and training as the pipeline calls."""
+"""The mini that makes videos: tokenizers, autoencoder, and training as the pipeline calls."""
 
 import dataclasses
 
@@ -74,7 +74,7 @@ def mini(run):
     return recipe.build(run)
 
 
-def test_a_quick_recipe_trains_to_a_pipeline_that_films(run):
+def test_a_quick_recipe_trains_to_a_pipeline_of_videos(run):
     pipe = VideoEvaluation().load(run / "pipeline", "cpu")
     assert type(pipe) is HunyuanVideoPipeline
     questions = held_out_motions(3)

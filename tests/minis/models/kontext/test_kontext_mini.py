@@ -1,4 +1,4 @@
-"""The mini that edits: made from the one that draws, trained beside its source images."""
+"""The mini that edits: made from the one that draws, trained with source images."""
 
 import dataclasses
 
@@ -86,7 +86,7 @@ def test_before_training_it_sees_a_caption_and_noise_as_its_start_does(fresh, st
     torch.testing.assert_close(own, theirs, rtol=1e-5, atol=1e-5)
 
 
-def test_parts_of_another_size_start_afresh(start):
+def test_parts_of_another_size_start_from_scratch(start):
     recipe = dataclasses.replace(MINIS["kontext_mini"], heads=2, text_width=48)
     pipe = flux_pipeline(FluxKontextPipeline, recipe, start.vae, words_of_edits())
     before = pipe.transformer.x_embedder.weight.clone()
@@ -152,7 +152,7 @@ def test_true_renders_score_one_and_sources_score_zero():
     assert unedited["overall"] == MeanScore(0, 12)
 
 
-def test_a_start_that_is_none_is_refused_and_leaves_nothing_behind(tmp_path):
+def test_a_start_that_does_not_exist_is_refused_and_leaves_nothing_behind(tmp_path):
     out = tmp_path / "run"
     with pytest.raises(ValueError, match="`start`") as error:
         train("kontext_mini", out, start="nowhere")

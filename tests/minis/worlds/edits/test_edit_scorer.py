@@ -1,4 +1,4 @@
-"""The marks of edits: true renders, shuffled instructions, and everything that can go wrong."""
+"""The scores of edits: true renders, shuffled instructions, and everything that can go wrong."""
 
 from dataclasses import replace
 
@@ -46,49 +46,49 @@ def _applies(edit: SceneEdit, asked) -> bool:
     return named and not same and asked.to != edit.source.background
 
 
-def test_edits_as_asked_get_full_marks(edits):
-    marks = [score_edit(source, edit.instruction, target) for edit, source, target in edits]
-    assert np.mean([one.g_o for one in marks]) >= 0.99
-    assert min(one.g_sc for one in marks) == 1.0
+def test_edits_as_asked_get_full_scores(edits):
+    scores = [score_edit(source, edit.instruction, target) for edit, source, target in edits]
+    assert np.mean([one.g_o for one in scores]) >= 0.99
+    assert min(one.g_sc for one in scores) == 1.0
 
 
-def test_another_instruction_that_the_scene_allows_seldom_gets_marks(edits):
+def test_another_instruction_that_the_scene_allows_seldom_scores(edits):
     others = [edit.instruction for edit, _, _ in edits]
-    marks = []
+    scores = []
     for number, (edit, source, target) in enumerate(edits[::2]):
         allowed = [asked for asked in others if _applies(edit, asked)]
-        marks.append(score_edit(source, allowed[number % len(allowed)], target).g_o)
-    assert np.mean(marks) <= 0.2
+        scores.append(score_edit(source, allowed[number % len(allowed)], target).g_o)
+    assert np.mean(scores) <= 0.2
 
 
-def test_the_result_of_another_edit_gets_no_marks(edits):
+def test_the_result_of_another_edit_scores_nothing(edits):
     order = np.random.default_rng(0).permutation(len(edits))[:80]
-    marks = [
+    scores = [
         score_edit(source, edit.instruction, edits[i][2]).g_o
         for (edit, source, _), i in zip(edits, order, strict=False)
     ]
-    assert np.mean(marks) <= 0.05
+    assert np.mean(scores) <= 0.05
 
 
-def test_doing_nothing_gets_no_marks(edits):
+def test_doing_nothing_scores_nothing(edits):
     assert all(
         score_edit(source, edit.instruction, source).g_o == 0 for edit, source, _ in edits[::6]
     )
 
 
-def test_edits_still_get_marks_when_images_are_blurred_noisy_and_off_colour(edits):
+def test_edits_still_score_when_images_are_blurred_noisy_and_off_colour(edits):
     rng = np.random.default_rng(5)
-    marks = []
+    scores = []
     for edit, source, target in edits[::6]:
         padded = np.pad(target / 255.0, ((1, 1), (1, 1), (0, 0)), mode="edge")
         blurred = sum(padded[i : i + 64, j : j + 64] for i in range(3) for j in range(3)) / 9
         tint, noise = rng.uniform(-0.05, 0.05, 3), 0.02 * rng.standard_normal(target.shape)
         image = np.clip(0.5 * (target / 255.0 + blurred) + tint + noise, 0, 1)
-        marks.append(score_edit(source, edit.instruction, image).g_o)
-    assert np.mean(marks) >= 0.95
+        scores.append(score_edit(source, edit.instruction, image).g_o)
+    assert np.mean(scores) >= 0.95
 
 
-def _marks(text, *items, background="white"):
+def _scores(text, *items, background="white"):
     return score_edit(SOURCE, text, render_scene(Scene(background, items)))
 
 
@@ -112,25 +112,25 @@ def _marks(text, *items, background="white"):
 )
 def test_consistency_says_whether_the_edit_was_made(text, now, expected):
     others = (RED, BLUE, GREEN) if parse_instruction(text).task == "add" else (BLUE, GREEN)
-    marks = _marks(text, *others, *([now] if now else []))
-    assert marks == EditScores(expected, 1.0)
+    scores = _scores(text, *others, *([now] if now else []))
+    assert scores == EditScores(expected, 1.0)
 
 
 def test_an_object_that_changes_must_stay_where_it_is():
     strayed = replace(RED, colour="green", centre=(21, 16))
-    assert _marks("make the red circle green", strayed, BLUE, GREEN).g_sc == 0.5
+    assert _scores("make the red circle green", strayed, BLUE, GREEN).g_sc == 0.5
 
 
 def test_what_was_moved_must_not_stay_as_well():
     copied = (RED, BLUE, GREEN, replace(RED, centre=(47, 49)))
-    assert _marks("move the red circle to the bottom right", *copied).g_sc == 0.5
+    assert _scores("move the red circle to the bottom right", *copied).g_sc == 0.5
 
 
 def test_a_background_is_changed_behind_objects_that_stay():
     text = "make the background black"
-    assert _marks(text, RED, BLUE, GREEN, background="black") == EditScores(1.0, 1.0)
-    assert _marks(text, RED, BLUE, GREEN, background="grey") == EditScores(0.0, 0.0)
-    altered = _marks(text, RED, BLUE, replace(GREEN, colour="red"), background="black")
+    assert _scores(text, RED, BLUE, GREEN, background="black") == EditScores(1.0, 1.0)
+    assert _scores(text, RED, BLUE, GREEN, background="grey") == EditScores(0.0, 0.0)
+    altered = _scores(text, RED, BLUE, replace(GREEN, colour="red"), background="black")
     assert altered == EditScores(1.0, 0.0)
 
 
@@ -145,12 +145,12 @@ def test_a_background_is_changed_behind_objects_that_stay():
     ids=["lost", "recoloured", "strayed", "added"],
 )
 def test_quality_is_lost_with_what_was_to_stay(others):
-    marks = _marks("remove the red circle", *others)
-    assert marks.g_sc == 1.0
-    assert marks.g_pq == 0.0
+    scores = _scores("remove the red circle", *others)
+    assert scores.g_sc == 1.0
+    assert scores.g_pq == 0.0
 
 
-def test_quality_falls_with_specks_and_with_objects_that_are_none():
+def test_quality_falls_with_specks_and_with_objects_the_world_does_not_have():
     clean = render_scene(Scene("white", (BLUE, GREEN)))
     specked, smeared = clean.copy(), clean.copy()
     specked[14:18, 12:20] = 0
@@ -166,7 +166,7 @@ def test_an_edge_may_be_softer_or_a_pixel_off():
     assert score_edit(SOURCE, "remove the red circle", np.roll(target, 1, axis=1)).g_pq >= 0.95
 
 
-def test_the_overall_mark_is_the_geometric_mean():
+def test_the_overall_score_is_the_geometric_mean():
     assert EditScores(0.5, 0.5).g_o == pytest.approx(0.5)
     assert EditScores(1.0, 0.25).g_o == pytest.approx(0.5)
     assert EditScores(0.0, 1.0).g_o == 0.0
@@ -183,11 +183,11 @@ def test_a_source_that_does_not_show_one_such_object_is_refused(items):
     )
 
 
-def test_float_and_8_bit_images_get_the_same_marks(edits):
+def test_float_and_8_bit_images_get_the_same_scores(edits):
     for task in EDIT_TASKS:
         edit, source, target = next(one for one in edits if one[0].task == task)
-        marks = score_edit(source, edit.instruction, target)
-        assert score_edit(source / 255.0, edit.instruction.text, target / 255.0) == marks
+        scores = score_edit(source, edit.instruction, target)
+        assert score_edit(source / 255.0, edit.instruction.text, target / 255.0) == scores
 
 
 def _measured(text, image=SOURCE, output=SOURCE):
@@ -195,7 +195,7 @@ def _measured(text, image=SOURCE, output=SOURCE):
     return Edits().score(Image.fromarray(output), Request(0, text, 0, image=image))
 
 
-def test_the_metric_gives_the_marks_with_the_overall_mark_as_score():
+def test_the_metric_gives_the_scores_with_the_overall_one_as_score():
     done = render_scene(Scene("white", (BLUE, GREEN)))
     full = {"g_sc": 1.0, "g_pq": 1.0, "g_o": 1.0, "score": 1.0}
     assert _measured("remove the red circle", output=done) == full
@@ -213,5 +213,5 @@ def test_the_metric_gives_the_marks_with_the_overall_mark_as_score():
     ],
     ids=["no_source", "no_instruction", "not_in_the_source", "other_size", "no_scene"],
 )
-def test_the_metric_says_nothing_of_what_is_no_edit_of_a_scene(text, image, output):
+def test_the_metric_says_nothing_of_what_is_not_an_edit_of_a_scene(text, image, output):
     assert _measured(text, image, output) == {}

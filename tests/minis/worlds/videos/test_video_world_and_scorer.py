@@ -1,4 +1,4 @@
-"""The world of clips: captions, combinations, films, and the marks of what moves in them."""
+"""The world of videos: captions, combinations, rendering and scores."""
 
 from dataclasses import replace
 
@@ -44,12 +44,12 @@ def drawn():
 
 
 @pytest.fixture(scope="module")
-def clips():
-    """Captions with fresh clips, half of training's combinations and half of held-out ones."""
+def rendered():
+    """Captions with fresh videos, half of training's combinations and half of held-out ones."""
     rng = np.random.default_rng(11)
-    films = [training_video(rng) for _ in range(COUNT // 2)]
-    films += [(video_of(asked, rng), asked) for asked in held_out_motions(COUNT // 2)]
-    return [(asked, render_video(film)) for film, asked in films]
+    drawn_videos = [training_video(rng) for _ in range(COUNT // 2)]
+    drawn_videos += [(video_of(asked, rng), asked) for asked in held_out_motions(COUNT // 2)]
+    return [(asked, render_video(moving)) for moving, asked in drawn_videos]
 
 
 def _combination(asked):
@@ -98,7 +98,7 @@ def test_a_sentence_outside_the_language_is_refused_with_the_grammar(text):
         parse_motion(text)
     message = str(error.value)
     assert message.startswith(
-        f"`caption` must be in the language of the clips, got {text!r}. Say one of\n"
+        f"`caption` must be in the language of the videos, got {text!r}. Say one of\n"
         "  <opening> of a <colour> <shape> moving {direction} {speed}[ on a <background> backgr"
     )
     assert message.endswith("the speeds slowly, quickly; the backgrounds white, grey, black.")
@@ -109,57 +109,60 @@ def test_every_word_that_is_said_is_known(drawn):
     assert said == set(words_of_videos())
 
 
-def test_a_film_is_what_its_caption_asks_and_stays_within_the_frame(drawn):
-    for film, asked in drawn:
-        assert len(film.items) == FRAMES
-        assert {(item.colour, item.shape) for item in film.items} == {(asked.colour, asked.shape)}
-        assert asked.background in (None, film.background)
-        centres = np.array([item.centre for item in film.items])
+def test_a_video_is_what_its_caption_asks_and_stays_within_the_frame(drawn):
+    for moving, asked in drawn:
+        assert len(moving.items) == FRAMES
+        assert {(item.colour, item.shape) for item in moving.items} == {
+            (asked.colour, asked.shape)
+        }
+        assert asked.background in (None, moving.background)
+        centres = np.array([item.centre for item in moving.items])
         step = SPEEDS[asked.speed] * np.array(DIRECTIONS[asked.direction])
         assert (np.diff(centres, axis=0) == step).all()
-        room = film.items[0].size // 2
+        room = moving.items[0].size // 2
         assert centres.min() > room
         assert centres.max() < IMAGE_SIDE - room
 
 
-def test_films_depend_on_nothing_but_the_random_numbers():
+def test_videos_depend_on_nothing_but_the_random_numbers():
     first, second = (training_video(np.random.default_rng(7)) for _ in range(2))
     assert first == second
     assert render_video(first[0]).shape == (FRAMES, IMAGE_SIDE, IMAGE_SIDE, 3)
 
 
-def test_clips_as_asked_get_full_marks(clips):
-    marks = [score_video(clip, asked) for asked, clip in clips]
-    assert np.mean([one.score for one in marks]) >= 0.99
-    assert np.mean([one.consistency for one in marks]) >= 0.99
-    assert np.mean([one.smoothness for one in marks]) >= 0.99
-    assert np.max([one.flicker for one in marks]) <= 0.01
+def test_videos_as_asked_get_full_scores(rendered):
+    scores = [score_video(video, asked) for asked, video in rendered]
+    assert np.mean([one.score for one in scores]) >= 0.99
+    assert np.mean([one.consistency for one in scores]) >= 0.99
+    assert np.mean([one.smoothness for one in scores]) >= 0.99
+    assert np.max([one.flicker for one in scores]) <= 0.01
 
 
-def test_clips_of_other_captions_seldom_score(clips):
-    order = np.random.default_rng(0).permutation(len(clips))
-    marks = [
-        score_video(clips[i][1], asked).score for (asked, _), i in zip(clips, order, strict=True)
+def test_videos_of_other_captions_seldom_score(rendered):
+    order = np.random.default_rng(0).permutation(len(rendered))
+    scores = [
+        score_video(rendered[i][1], asked).score
+        for (asked, _), i in zip(rendered, order, strict=True)
     ]
-    assert np.mean(marks) <= 0.2
+    assert np.mean(scores) <= 0.2
 
 
-def test_clips_still_score_when_they_are_blurred_noisy_and_off_colour(clips):
+def test_videos_still_score_when_they_are_blurred_noisy_and_off_colour(rendered):
     rng = np.random.default_rng(5)
-    marks = []
-    for asked, clip in clips[::3]:
-        padded = np.pad(clip / 255.0, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    scores = []
+    for asked, video in rendered[::3]:
+        padded = np.pad(video / 255.0, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
         blurred = sum(padded[:, i : i + 64, j : j + 64] for i in range(3) for j in range(3)) / 9
-        tint, noise = rng.uniform(-0.05, 0.05, 3), 0.02 * rng.standard_normal(clip.shape)
-        marks.append(
-            score_video(np.clip((clip / 255.0 + blurred) / 2 + tint + noise, 0, 1), asked)
+        tint, noise = rng.uniform(-0.05, 0.05, 3), 0.02 * rng.standard_normal(video.shape)
+        scores.append(
+            score_video(np.clip((video / 255.0 + blurred) / 2 + tint + noise, 0, 1), asked)
         )
-    assert np.mean([one.score for one in marks]) >= 0.95
-    assert np.mean([one.consistency for one in marks]) >= 0.95
-    assert 0.01 < np.mean([one.flicker for one in marks]) < 0.05
+    assert np.mean([one.score for one in scores]) >= 0.95
+    assert np.mean([one.consistency for one in scores]) >= 0.95
+    assert 0.01 < np.mean([one.flicker for one in scores]) < 0.05
 
 
-def _film(start=(16, 32), step=(3, 0), background="white", shape="circle", colour="red"):
+def _video(start=(16, 32), step=(3, 0), background="white", shape="circle", colour="red"):
     items = (
         SceneObject(shape, colour, (start[0] + i * step[0], start[1] + i * step[1]), 22)
         for i in range(FRAMES)
@@ -181,18 +184,18 @@ def _film(start=(16, 32), step=(3, 0), background="white", shape="circle", colou
     ],
     ids=lambda value: str(sorted(value)),
 )
-def test_each_mark_says_what_is_not_as_asked(changes, wrong):
-    marks = score_video(_film(**changes), CAPTION)
-    found = {name for name in FULL if getattr(marks, name) == 0}
+def test_each_score_says_what_is_not_as_asked(changes, wrong):
+    scores = score_video(_video(**changes), CAPTION)
+    found = {name for name in FULL if getattr(scores, name) == 0}
     assert found == wrong
-    assert marks.score == float(not wrong)
-    assert (marks.consistency, marks.smoothness, marks.flicker) == (1.0, 1.0, 0.0)
+    assert scores.score == float(not wrong)
+    assert (scores.consistency, scores.smoothness, scores.flicker) == (1.0, 1.0, 0.0)
 
 
 def test_an_asked_background_must_be_there():
     text = CAPTION + " on a black background"
-    assert score_video(_film(background="black"), text).score == 1.0
-    assert score_video(_film(), text).background == score_video(_film(), text).score == 0.0
+    assert score_video(_video(background="black"), text).score == 1.0
+    assert score_video(_video(), text).background == score_video(_video(), text).score == 0.0
 
 
 def _with_another(background="white"):
@@ -201,59 +204,61 @@ def _with_another(background="white"):
 
 
 def test_something_else_in_most_frames_is_not_what_was_asked():
-    clip = _film()
-    clip[:4] = _with_another()
-    assert score_video(clip, CAPTION).score == 1.0
-    assert score_video(clip, CAPTION).consistency == pytest.approx(5 / 9)
-    clip[:5] = _with_another()
-    assert score_video(clip, CAPTION).object == score_video(clip, CAPTION).score == 0.0
+    video = _video()
+    video[:4] = _with_another()
+    assert score_video(video, CAPTION).score == 1.0
+    assert score_video(video, CAPTION).consistency == pytest.approx(5 / 9)
+    video[:5] = _with_another()
+    assert score_video(video, CAPTION).object == score_video(video, CAPTION).score == 0.0
 
 
 def test_a_subject_that_changes_is_inconsistent():
-    clip = _film()
-    clip[6:] = _film(colour="blue")[6:]
-    marks = score_video(clip, CAPTION)
-    assert (marks.consistency, marks.score) == (pytest.approx(6 / 9), 1.0)
+    video = _video()
+    video[6:] = _video(colour="blue")[6:]
+    scores = score_video(video, CAPTION)
+    assert (scores.consistency, scores.score) == (pytest.approx(6 / 9), 1.0)
 
 
 def test_jerky_motion_is_not_smooth():
-    clip = _film()[[0, 2, 1, 4, 3, 6, 5, 8, 7]]
-    assert score_video(clip, CAPTION).smoothness == 0.0
-    one_late = _film()[[0, 1, 2, 3, 3, 5, 6, 7, 8]]
+    video = _video()[[0, 2, 1, 4, 3, 6, 5, 8, 7]]
+    assert score_video(video, CAPTION).smoothness == 0.0
+    one_late = _video()[[0, 1, 2, 3, 3, 5, 6, 7, 8]]
     assert 0.4 < score_video(one_late, CAPTION).smoothness < 0.8
 
 
 def test_a_background_that_changes_its_brightness_flickers():
-    clip = _film(background="grey").astype(int)
-    clip[1::2] += 10
-    assert score_video(clip.astype(np.uint8), CAPTION).flicker == pytest.approx(10 / 255, rel=1e-6)
+    video = _video(background="grey").astype(int)
+    video[1::2] += 10
+    assert score_video(video.astype(np.uint8), CAPTION).flicker == pytest.approx(
+        10 / 255, rel=1e-6
+    )
 
 
-def test_an_empty_clip_gets_no_marks_and_does_not_flicker():
-    clip = np.full((FRAMES, IMAGE_SIDE, IMAGE_SIDE, 3), 245, np.uint8)
-    assert score_video(clip, CAPTION) == VideoScores(0, 0, 0, 0, 1, 0, 0, 0)
+def test_an_empty_video_gets_no_score_and_does_not_flicker():
+    video = np.full((FRAMES, IMAGE_SIDE, IMAGE_SIDE, 3), 245, np.uint8)
+    assert score_video(video, CAPTION) == VideoScores(0, 0, 0, 0, 1, 0, 0, 0)
 
 
-def test_what_is_no_clip_of_the_world_is_refused():
-    for clip in (np.zeros((1, 64, 64, 3)), np.zeros((9, 32, 64, 3)), np.zeros((64, 64, 3))):
-        with pytest.raises(ValueError, match=r"`clip` must have the shape \(F, 64, 64, 3\), got"):
-            score_video(clip, CAPTION)
+def test_what_is_not_a_video_of_the_world_is_refused():
+    for video in (np.zeros((1, 64, 64, 3)), np.zeros((9, 32, 64, 3)), np.zeros((64, 64, 3))):
+        with pytest.raises(ValueError, match=r"`video` must have the shape \(F, 64, 64, 3\), got"):
+            score_video(video, CAPTION)
 
 
-def _measured(text, clip):
-    frames = tuple(Image.fromarray(frame) for frame in clip)
+def _measured(text, video):
+    frames = tuple(Image.fromarray(frame) for frame in video)
     return Clips().score(Clip(frames, 8), Request(0, text, 0))
 
 
-def test_the_metric_gives_all_marks_with_their_score():
+def test_the_metric_gives_all_scores():
     rest = {"consistency": 1.0, "smoothness": 1.0, "flicker": 0.0}
-    assert _measured(CAPTION, _film()) == FULL | rest | {"score": 1.0}
+    assert _measured(CAPTION, _video()) == FULL | rest | {"score": 1.0}
     slow = replace(parse_motion(CAPTION), speed="slowly").text
-    assert _measured(slow.replace("quickly", "slowly"), _film())["score"] == 0.0
+    assert _measured(slow.replace("quickly", "slowly"), _video())["score"] == 0.0
 
 
 def test_the_metric_says_nothing_of_other_prompts_sizes_and_images():
-    assert _measured("a cat", _film()) == {}
-    assert _measured(CAPTION, _film()[:, :32]) == {}
-    picture = Image.fromarray(_film()[0])
+    assert _measured("a cat", _video()) == {}
+    assert _measured(CAPTION, _video()[:, :32]) == {}
+    picture = Image.fromarray(_video()[0])
     assert Clips().score(picture, Request(0, CAPTION, 0)) == {}
