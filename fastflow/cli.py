@@ -180,7 +180,7 @@ def _import_scores(words: list[str]) -> None:
 
 
 def _train_mini(words: list[str]) -> None:
-    from fastflow_minis.command import train_mini
+    from fastflow_minis.cli import train_mini
 
     train_mini(words)
 

@@ -1,17 +1,19 @@
 """Small flow models, trained on a world of coloured shapes, and that world itself."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from fastflow_minis.recipe import Recipe
-from fastflow_minis.recipes import MINIS
+from fastflow_minis.training.recipe import Recipe
+from fastflow_minis.zoo import MINIS, folder
 
-__all__ = ["MINIS", "Recipe", "export", "folder", "train"]
+if TYPE_CHECKING:
+    from fastflow_minis.training.trainer import export_mini, train
 
-_LATE = {"train": "training", "export": "folders", "folder": "folders"}
+__all__ = ["MINIS", "Recipe", "export_mini", "folder", "train"]
 
 
-def __getattr__(name: str):
-    """Imports what needs torch and diffusers at its first use."""
-    if name in _LATE:
-        return getattr(import_module(f"fastflow_minis.{_LATE[name]}"), name)
+def __getattr__(name: str) -> Any:
+    """Imports the functions that need torch and diffusers when they are first used."""
+    if name in ("export_mini", "train"):
+        return getattr(import_module("fastflow_minis.training.trainer"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,27 +9,27 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from fastflow_minis.bagel_exam import BagelCaptions, BagelEdits
-from fastflow_minis.captions import Captions
-from fastflow_minis.clips.exam import Films
-from fastflow_minis.edits.exam import Edits
-from fastflow_minis.exam import Exam, Score, score
-from fastflow_minis.folders import folder
+from fastflow_minis.models.bagel.bagel_evaluation import BagelEditEvaluation, BagelSceneEvaluation
+from fastflow_minis.worlds.edits.edit_evaluation import EditEvaluation
+from fastflow_minis.worlds.evaluation import Evaluation, MeanScore, score_answers
+from fastflow_minis.worlds.scenes.scene_evaluation import SceneEvaluation
+from fastflow_minis.worlds.videos.video_evaluation import VideoEvaluation
+from fastflow_minis.zoo import folder
 
-EXAMS: dict[str, Exam] = {
-    "flux_mini": Captions(),
-    "kontext_mini": Edits(),
-    "hunyuan_video_mini": Films(),
-    "bagel_mini": BagelCaptions(),
-    "bagel_mini_edit": BagelEdits(),
+EVALUATIONS: dict[str, Evaluation] = {
+    "flux_mini": SceneEvaluation(),
+    "kontext_mini": EditEvaluation(),
+    "hunyuan_video_mini": VideoEvaluation(),
+    "bagel_mini": BagelSceneEvaluation(),
+    "bagel_mini_edit": BagelEditEvaluation(),
 }
-"""How each mini is examined; one that does two things is twice."""
+"""How each mini is evaluated; a mini with two abilities is listed twice."""
 
 _MINI = {"bagel_mini_edit": "bagel_mini"}
 
 
-def generate(
-    exam: Exam,
+def generate_answers(
+    evaluation: Evaluation,
     model: Any,
     questions: Sequence,
     steps: int = 50,
@@ -40,13 +40,13 @@ def generate(
     """Answers questions; the i-th has the noise of ``seed + i`` in any batch.
 
     Args:
-        exam: The examination.
-        model: What it examines.
+        evaluation: How to ask and to score.
+        model: The model that `evaluation.load` returned.
         questions: What to ask.
         steps: Number of denoising steps.
         true_cfg_scale: Strength of classifier-free guidance against the empty prompt; 1 is off.
         batch: Answers at a time.
-        seed: Of the first answer.
+        seed: Seed of the first answer.
 
     Returns:
         Outputs (N, ...), float32 in [0, 1].
@@ -55,11 +55,11 @@ def generate(
     for start in tqdm(range(0, len(questions), batch), desc="generate", mininterval=1):
         part = questions[start : start + batch]
         seeds = [seed + start + i for i in range(len(part))]
-        answers.append(exam.answer(model, part, seeds, steps, true_cfg_scale))
+        answers.append(evaluation.answer(model, part, seeds, steps, true_cfg_scale))
     return np.concatenate(answers)
 
 
-def table(scores: dict[str, Score]) -> str:
+def score_table(scores: dict[str, MeanScore]) -> str:
     """Formats scores as lines of text."""
     lines = []
     for name, one in scores.items():
@@ -69,10 +69,10 @@ def table(scores: dict[str, Score]) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: list[str] | None = None) -> None:
+def evaluate_mini(arguments: list[str] | None = None) -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="fastflow_minis.evaluate", description=__doc__)
-    parser.add_argument("mini", choices=EXAMS, help="which mini")
+    parser.add_argument("mini", choices=EVALUATIONS, help="which mini")
     parser.add_argument("--folder", type=Path, help="its weights, if not the shipped ones")
     parser.add_argument("--prompts", type=int, default=300)
     parser.add_argument("--steps", type=int, default=50)
@@ -84,13 +84,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="where to save the scores")
     chosen = parser.parse_args(arguments)
     name: str = chosen.mini
-    exam = EXAMS[name]
-    questions = exam.questions(chosen.prompts)
-    model = exam.load(chosen.folder or folder(_MINI.get(name, name)), chosen.device)
+    evaluation = EVALUATIONS[name]
+    questions = evaluation.questions(chosen.prompts)
+    model = evaluation.load(chosen.folder or folder(_MINI.get(name, name)), chosen.device)
     options = (chosen.steps, chosen.true_cfg_scale, chosen.batch, chosen.seed)
-    answers = generate(exam, model, questions, *options)
-    scores = score(exam, list(answers), questions)
-    print(table(scores))
+    answers = generate_answers(evaluation, model, questions, *options)
+    scores = score_answers(evaluation, list(answers), questions)
+    print(score_table(scores))
     if chosen.images:
         np.save(chosen.images, answers)
     if chosen.json:
@@ -99,4 +99,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    evaluate_mini()

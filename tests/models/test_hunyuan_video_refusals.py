@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from tiny_pipelines import flux, hunyuan_video
 
 from fastflow import Request
-from fastflow_minis import folders
+from fastflow_minis import zoo
 from fastflow_plugins.models.hunyuan_video import HunyuanVideo, HunyuanVideoFlow
 
 SIZE = {"frames": 5, "height": 16, "width": 32}
@@ -113,7 +113,7 @@ def test_schedulers_that_cannot_be_used():
 
 
 def test_a_mini_without_its_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr(folders, "_SHIPPED", tmp_path)
+    monkeypatch.setattr(zoo, "_SHIPPED", tmp_path)
     assert _message(HunyuanVideo(path="hunyuan_video_mini").load) == (
         f"The weights of 'hunyuan_video_mini' are not in {tmp_path / 'hunyuan_video_mini'}: "
         "install the project from its repository or train them with `fastflow train-mini "

@@ -8,7 +8,7 @@ from PIL import Image
 from tiny_pipelines import flux, flux_images
 
 from fastflow import Request
-from fastflow_minis import folders
+from fastflow_minis import zoo
 from fastflow_plugins.models.flux import Flux, FluxFlow
 from fastflow_plugins.models.kontext import FluxKontext, KontextFlow
 
@@ -62,7 +62,7 @@ def test_an_image_for_a_pipeline_that_edits_none():
 
 
 def test_a_mini_without_its_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr(folders, "_SHIPPED", tmp_path)
+    monkeypatch.setattr(zoo, "_SHIPPED", tmp_path)
     assert _message(FluxKontext(path="kontext_mini").load) == (
         f"The weights of 'kontext_mini' are not in {tmp_path / 'kontext_mini'}: install the "
         "project from its repository or train them with `fastflow train-mini kontext_mini`."

@@ -20,7 +20,7 @@ class Clips(Metric):
     """
 
     def score(self, output: Any, request: Request) -> dict[str, float]:
-        from fastflow_minis.clips.scorer import mark
+        from fastflow_minis.worlds.videos.video_scorer import score_video as mark
 
         if not isinstance(output, Clip):
             return {}

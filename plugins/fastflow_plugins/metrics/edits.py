@@ -21,7 +21,7 @@ class Edits(Metric):
     def score(self, output: Any, request: Request) -> dict[str, float]:
         import numpy as np
 
-        from fastflow_minis.edits.scorer import mark
+        from fastflow_minis.worlds.edits.edit_scorer import score_edit as mark
 
         if request.image is None:
             return {}

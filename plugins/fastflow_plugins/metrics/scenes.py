@@ -20,8 +20,8 @@ class Scenes(Metric):
         import numpy as np
         from PIL import Image
 
-        from fastflow_minis.scenes import parse
-        from fastflow_minis.scorer import holds
+        from fastflow_minis.worlds.scenes.scene_language import parse_caption as parse
+        from fastflow_minis.worlds.scenes.scene_scorer import holds
 
         if not isinstance(output, Image.Image):
             return {}

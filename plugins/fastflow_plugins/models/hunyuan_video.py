@@ -56,7 +56,7 @@ class HunyuanVideo(PipelineRecipe):
         _check_template(self.prompt_template, self.crop_start)
 
     def of_the_world(self, count: int) -> list[Prompt]:
-        from fastflow_minis.clips.world import held_out
+        from fastflow_minis.worlds.videos.video_world import held_out_motions as held_out
 
         return [Prompt(asked.text, asked.task) for asked in held_out(count)]
 

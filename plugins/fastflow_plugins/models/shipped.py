@@ -25,15 +25,15 @@ def folder_of_mini(name: str) -> str:
 
 def captions(count: int) -> list[Prompt]:
     """Returns up to ``count`` captions of scenes that training never shows."""
-    from fastflow_minis.scenes import held_out
+    from fastflow_minis.worlds.scenes.scene_world import held_out_captions as held_out
 
     return [Prompt(prompt.text, prompt.task) for prompt in held_out(min(count, WORLD))]
 
 
 def edits(count: int) -> list[Prompt]:
     """Returns ``count`` scenes with instructions that training never shows."""
-    from fastflow_minis.drawing import render
-    from fastflow_minis.edits.world import held_out
+    from fastflow_minis.worlds.drawing import render_scene as render
+    from fastflow_minis.worlds.edits.edit_world import held_out_edits as held_out
 
     return [
         Prompt(edit.instruction.text, edit.task, Image.fromarray(render(edit.source)))

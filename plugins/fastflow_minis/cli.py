@@ -1,0 +1,56 @@
+"""The command `fastflow train-mini NAME [key=value ...]`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fastflow_minis.training.recipe import Recipe
+from fastflow_minis.zoo import MINIS, find_recipe
+
+TRAIN_MINI_USAGE = (
+    "usage: fastflow train-mini NAME [out=FOLDER] [device=cpu] [resume=false] [key=value ...]"
+)
+
+
+def train_mini(words: list[str]) -> None:
+    """Trains a mini as the words of the command line say.
+
+    Raises:
+        ValueError: for an unknown name or key, or a value of the wrong type.
+    """
+    if not words or "=" in words[0]:
+        raise ValueError(f"{TRAIN_MINI_USAGE}\nMinis: {', '.join(MINIS)}.")
+    name, options = words[0], dict(_pair(word) for word in words[1:])
+    recipe = find_recipe(name)
+    out = Path(options.pop("out", f"runs/train-{name}"))
+    device = options.pop("device", "cpu")
+    resume = bool(options.pop("resume", False))
+    for key, value in options.items():
+        _check(recipe, key, value)
+    from fastflow_minis import train
+
+    print(train(name, out, device=device, resume=resume, **options))
+
+
+def _pair(word: str) -> tuple[str, Any]:
+    key, equals, value = word.partition("=")
+    if not equals:
+        raise ValueError(f"{word!r} is not of the form key=value. {TRAIN_MINI_USAGE}")
+    return key, yaml.safe_load(value)
+
+
+def _check(recipe: Recipe, key: str, value: Any) -> None:
+    defaults = dataclasses.asdict(recipe)
+    if key not in defaults:
+        raise ValueError(f"there is no setting {key!r}. Settings: {', '.join(defaults)}.")
+    default = defaults[key]
+    if isinstance(default, str) and not isinstance(value, str):
+        raise ValueError(f"`{key}` must be a text such as {default}, got {value!r}.")
+    if isinstance(default, int) and not isinstance(value, int):
+        raise ValueError(f"`{key}` must be a whole number such as {default}, got {value!r}.")
+    if isinstance(default, float) and not isinstance(value, (int, float)):
+        raise ValueError(f"`{key}` must be a number such as {default}, got {value!r}.")

@@ -1,1 +1,0 @@
-"""The world of edits: a scene, an instruction, the scene that follows, and a scorer for it."""

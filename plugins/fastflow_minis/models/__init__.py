@@ -1,0 +1,1 @@
+"""The minis under training: one folder for each, with its own recipe."""

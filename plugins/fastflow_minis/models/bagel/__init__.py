@@ -1,0 +1,1 @@
+"""`bagel_mini`: a BAGEL that draws scenes and edits them."""

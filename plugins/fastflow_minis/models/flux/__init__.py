@@ -1,0 +1,1 @@
+"""`flux_mini`: a FluxPipeline that draws scenes."""

@@ -1,0 +1,1 @@
+"""`hunyuan_video_mini`: a HunyuanVideoPipeline that makes videos of moving shapes."""

@@ -1,0 +1,1 @@
+"""`kontext_mini`: a FluxKontextPipeline that edits scenes."""

@@ -1,0 +1,1 @@
+"""Training, the same for all minis: recipes, flow matching, optimisers, datasets."""

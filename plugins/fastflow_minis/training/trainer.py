@@ -1,0 +1,127 @@
+"""Trains a mini model by its recipe: build, gather examples, flow matching, export."""
+
+import dataclasses
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fastflow_minis.training.checkpoint import save_state
+from fastflow_minis.training.flow_matching import FlowMatching
+from fastflow_minis.training.progress import TrainingProgress
+from fastflow_minis.training.recipe import Recipe
+from fastflow_minis.zoo import find_recipe, read_recipe
+
+RECIPE = "recipe.json"
+CHECKPOINT = "checkpoint.pt"
+
+
+def train(
+    name: str, out: Path, device: str = "cpu", resume: bool = False, **overrides: Any
+) -> Path:
+    """Trains a mini model.
+
+    Args:
+        name: A key of `MINIS`.
+        out: The run's folder: recipe, examples, checkpoint, losses (JSON lines) and, at the end,
+            the model.
+        device: Where to train, such as "cpu" or "cuda".
+        resume: Whether to continue what `out` holds, by the recipe in it.
+        **overrides: Fields of the recipe to change, such as ``steps=20``.
+
+    Returns:
+        The folder of the trained model, ``out/pipeline``.
+
+    Raises:
+        ValueError: The name or a field is unknown, or `out` holds a run and `resume` is off, or
+            holds a run of another mini.
+    """
+    out = Path(out)
+    recipe = _recipe(name, out, resume, overrides)
+    try:
+        _train(recipe, out, device)
+    except KeyboardInterrupt:
+        raise SystemExit(
+            f"Interrupted; {out} keeps the last checkpoint. Continue with "
+            f"train({name!r}, {str(out)!r}, resume=True)."
+        ) from None
+    except ValueError:
+        if [path.name for path in out.iterdir()] == [RECIPE]:
+            shutil.rmtree(out)  # nothing was done: the folder can be used again
+        raise
+    return export_mini(out, out / "pipeline")
+
+
+def _recipe(name: str, out: Path, resume: bool, overrides: dict) -> Recipe:
+    """Checks the arguments of `train` and writes the recipe to the run's folder."""
+    recipe = find_recipe(name)
+    unknown = sorted(set(overrides) - set(recipe.settings()))
+    if unknown:
+        raise ValueError(
+            f"`overrides` must be fields of {type(recipe).__name__}, got {', '.join(unknown)}: "
+            f"choose from {', '.join(sorted(recipe.settings()))}."
+        )
+    path = out / RECIPE
+    if path.exists():
+        recipe = _continued(recipe, path, resume)
+    recipe = dataclasses.replace(recipe, **overrides)
+    out.mkdir(parents=True, exist_ok=True)
+    recipe.write(path)
+    return recipe
+
+
+def _continued(recipe: Recipe, path: Path, resume: bool) -> Recipe:
+    """Returns the recipe of the run that is already there."""
+    out = str(path.parent)
+    if not resume:
+        raise ValueError(
+            f"`out` must be a new folder, got {out!r}, which holds a run: "
+            "pass `resume=True` to continue it, or name another folder."
+        )
+    found = read_recipe(path)
+    if found.name != recipe.name:
+        raise ValueError(
+            f"`out` must hold a run of {recipe.name} to continue, got {out!r}, which holds one of "
+            f"{found.name}: name another folder, or train {found.name}."
+        )
+    return found
+
+
+def _train(recipe: Recipe, run: Path, device: str) -> None:
+    mini = recipe.build(run, device)
+    matching = FlowMatching(mini.learners, mini.objective(run), recipe)
+    path = run / CHECKPOINT
+    if path.exists():
+        matching.load_state_dict(torch.load(path, map_location=device))
+    saved = time.monotonic()
+    with TrainingProgress("flow", recipe.steps, run, matching.step) as progress:
+        while matching.step < recipe.steps:
+            progress({"loss": matching.advance()})
+            if time.monotonic() - saved > 60 * recipe.checkpoint_minutes:
+                save_state(matching.state_dict(), path)
+                saved = time.monotonic()
+    save_state(matching.state_dict(), path)
+
+
+def export_mini(run: Path, destination: Path) -> Path:
+    """Writes a run's averaged weights as its pipeline; replaces the destination when complete.
+
+    Args:
+        run: A folder of `train` with a checkpoint, finished or not.
+        destination: The folder to write.
+    """
+    state = torch.load(run / CHECKPOINT, map_location="cpu")
+    mini = read_recipe(run / RECIPE).build(run)
+    mini.learners.load_state_dict(state["average"], strict=False)
+    destination = Path(destination)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=destination.parent) as parent:
+        new = Path(parent) / "new"
+        mini.save(new)
+        if destination.exists():
+            destination.rename(Path(parent) / "old")
+        shutil.move(new, destination)
+    return destination

@@ -1,0 +1,174 @@
+"""Scores an edited image from what can be read in it, without a learned model.
+
+As in GEdit (https://arxiv.org/abs/2504.17761, after VIEScore, https://arxiv.org/abs/2312.14867):
+semantic consistency is whether the asked edit was made, perceptual quality whether everything
+else is as before and the image is clean, and the overall score is their geometric mean.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastflow_minis.worlds.drawing import BACKGROUNDS, IMAGE_SIDE
+from fastflow_minis.worlds.edits.edit_language import PLACES, Instruction, parse_instruction
+from fastflow_minis.worlds.scenes.scene_scorer import (
+    CONTRAST,
+    SPECK,
+    SceneReading,
+    SeenObject,
+    background_of,
+    read_scene,
+    shifted_by_a_pixel,
+    to_pixels,
+)
+
+DRIFT = 4.0
+"""How far an object that is not to be moved may stray, in pixels per axis."""
+
+MARGIN = 2
+"""Pixels around an edited object that may change with it: its soft edge."""
+
+CHANGED = 70.0
+"""Distance, in 8-bit RGB, from which a pixel counts as changed.
+
+The nearest of its neighbours before counts, so that an edge may be softer or a pixel off.
+"""
+
+SPOILT = 0.05
+"""Share of changed other pixels at which quality is 0; the smallest object covers more.
+"""
+
+
+@dataclass(frozen=True)
+class EditScores:
+    """The scores of an edited image, from 0 to 1.
+
+    Attributes:
+        g_sc: Semantic consistency: 1 if the asked edit was made; 0.5 if it was, but the object
+            lost its shape, its colour or its place with it, or what was moved is also still there;
+            0 if it was not made.
+        g_pq: Perceptual quality: 1 if all else is as before and the image is clean, falling to 0
+            with the share of other pixels that changed, of objects that the world does not have,
+            and of specks; the worst of the three counts.
+    """
+
+    g_sc: float
+    g_pq: float
+
+    @property
+    def g_o(self) -> float:
+        """The overall score, sqrt(g_sc g_pq)."""
+        return math.sqrt(self.g_sc * self.g_pq)
+
+
+def score_edit(
+    source: np.ndarray, instruction: Instruction | str, image: np.ndarray
+) -> EditScores:
+    """Scores an edit.
+
+    Args:
+        source: The image before, (64, 64, 3), uint8 from 0 to 255 or float from 0 to 1.
+        instruction: The instruction, or its text.
+        image: The image after, likewise.
+
+    Raises:
+        ValueError: An image has another shape, the instruction is not in the language, or the
+            source does not show the object that it names.
+    """
+    for pixels in (source, image):
+        if np.shape(pixels) != (IMAGE_SIDE, IMAGE_SIDE, 3):
+            raise ValueError(f"images must have the shape (64, 64, 3), got {np.shape(pixels)}.")
+    asked = parse_instruction(instruction) if isinstance(instruction, str) else instruction
+    before, after = read_scene(source), read_scene(image)
+    subject = _subject(before, asked)
+    return EditScores(
+        _consistency(asked, subject, after),
+        min(_kept(source, asked, subject, image), _clean(after)),
+    )
+
+
+def _subject(before: SceneReading, asked: Instruction) -> SeenObject | None:
+    """Returns the object in the source that is to be changed; None if none is."""
+    if asked.task in ("add", "background"):
+        return None
+    found = [s for s in before.objects if (s.colour, s.shape) == (asked.colour, asked.shape)]
+    if len(found) != 1:
+        raise ValueError(
+            f"`source` must show one {asked.colour} {asked.shape} for {asked.text!r}, it shows "
+            f"{len(found)}."
+        )
+    return found[0]
+
+
+def _consistency(asked: Instruction, subject: SeenObject | None, after: SceneReading) -> float:
+    if asked.task == "background":
+        return float(after.background == asked.to)
+    old = () if subject is None else _in_quadrant(after, subject.centre)
+    if asked.task == "remove":
+        return float(not old)
+    if asked.task in ("add", "move"):
+        new = _in_quadrant(after, PLACES[asked.to])
+        made = [(s.colour, s.shape) for s in new] == [(asked.colour, asked.shape)]
+        return made * (0.5 if set(old) - set(new) else 1.0)
+    if subject is None or len(old) != 1:
+        return 0.0
+    (now,) = old
+    if asked.task == "recolour":
+        made, kept = now.colour == asked.to, now.shape == asked.shape
+    else:
+        made, kept = now.shape == asked.to, now.colour == asked.colour
+    stayed = max(abs(np.subtract(now.centre, subject.centre))) <= DRIFT
+    return made * (1.0 if kept and stayed else 0.5)
+
+
+def _in_quadrant(reading: SceneReading, point: tuple[float, float]) -> tuple[SeenObject, ...]:
+    """Returns the objects in the quadrant of a point."""
+    return tuple(seen for seen in reading.objects if _quadrant(seen.centre) == _quadrant(point))
+
+
+def _quadrant(point: tuple[float, float]) -> tuple[bool, bool]:
+    return point[0] >= IMAGE_SIDE / 2, point[1] >= IMAGE_SIDE / 2
+
+
+def _kept(
+    source: np.ndarray, asked: Instruction, subject: SeenObject | None, image: np.ndarray
+) -> float:
+    """Compares the pixels that the edit does not concern with the source's."""
+    expected, pixels = to_pixels(source), to_pixels(image)
+    judged = np.ones(expected.shape[:2], bool)
+    if subject is not None:
+        left, top, right, bottom = subject.box
+        judged[max(0, top - MARGIN) : bottom + MARGIN, max(0, left - MARGIN) : right + MARGIN] = 0
+    if asked.task in ("add", "move"):
+        (x, y), half = PLACES[asked.to], IMAGE_SIDE // 4
+        judged[y - half : y + half, x - half : x + half] = 0
+    if asked.task == "background":
+        expected, judged = _on_background(expected, asked.to)
+    changed = _distance(pixels, expected)[judged] > CHANGED
+    return max(0.0, 1 - float(changed.mean()) / SPOILT)
+
+
+def _distance(pixels: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Returns how far each pixel is from the nearest of those expected around it."""
+    padded = np.pad(expected, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    return np.min(
+        [np.linalg.norm(pixels - near, axis=-1) for near in shifted_by_a_pixel(padded)], axis=0
+    )
+
+
+def _on_background(source: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the source on another background, and a mask of where it is known: no soft edges."""
+    ground = background_of(source)
+    stands_out = np.linalg.norm(source - ground, axis=-1) > CONTRAST
+    shifted = shifted_by_a_pixel(np.pad(stands_out, 1, mode="edge"))
+    inside, outside = np.all(shifted, axis=0), np.logical_not(np.any(shifted, axis=0))
+    expected = np.where(outside[..., None], np.asarray(BACKGROUNDS[name], float), source)
+    return expected, inside | outside
+
+
+def _clean(after: SceneReading) -> float:
+    """Returns how free an image is of objects that the world does not have, and of specks."""
+    whole = [seen.shape is not None and seen.colour is not None for seen in after.objects]
+    share = sum(whole) / len(whole) if whole else 1.0
+    return min(share, max(0.0, 1 - after.specks / SPECK))

@@ -1,0 +1,83 @@
+"""Which minis there are, and the folders of their weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fastflow_minis.models.bagel.bagel_recipe import BagelRecipe
+from fastflow_minis.models.flux.flux_recipe import FluxRecipe
+from fastflow_minis.models.hunyuan_video.hunyuan_video_recipe import HunyuanVideoRecipe
+from fastflow_minis.models.kontext.kontext_recipe import KontextRecipe
+from fastflow_minis.training.recipe import Recipe
+
+_RECIPES = (FluxRecipe(), KontextRecipe(), HunyuanVideoRecipe(), BagelRecipe())
+
+MINIS: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}
+"""The recipes by name."""
+
+_SHIPPED = Path(__file__).parent / "weights"
+
+
+def folder(name: str) -> Path:
+    """Returns the folder of a shipped mini model.
+
+    Raises:
+        ValueError: The name is unknown.
+        FileNotFoundError: The weights are not there.
+    """
+    path = _SHIPPED / find_recipe(name).name
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"The weights of {name!r} are not in {path}: install the project from its repository "
+            f"or train them with `fastflow train-mini {name}`."
+        )
+    return path
+
+
+def find_folder(source: str, argument: str, file: str = "model_index.json") -> Path:
+    """Returns the folder of a shipped mini by its name, or of any model by its path.
+
+    Args:
+        source: The name or the path.
+        argument: The argument's name, for the error message.
+        file: A file that such a folder contains; the default is a pipeline's.
+
+    Raises:
+        ValueError: There is no such mini and no such folder.
+    """
+    path = Path(source)
+    if not (path / file).is_file() and source in MINIS:
+        path = _SHIPPED / source
+    if not (path / file).is_file():
+        raise ValueError(
+            f"`{argument}` must be a folder with {file} in it, or a mini whose weights are here, "
+            f"got {source!r}."
+        )
+    return path
+
+
+def find_recipe(name: str) -> Recipe:
+    """Returns a mini's recipe.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
+    if name not in MINIS:
+        raise ValueError(f"`name` must be one of {', '.join(MINIS)}, got {name!r}.")
+    return MINIS[name]
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Reads the recipe that a run wrote to its folder (`Recipe.write`).
+
+    Raises:
+        ValueError: It is not the recipe of a mini in `MINIS`.
+    """
+    values: dict[str, Any] = json.loads(path.read_text())
+    name = values.pop("mini", None)
+    if name not in MINIS:
+        raise ValueError(f"{path} must name one of {', '.join(MINIS)} as its mini, got {name!r}.")
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return type(MINIS[name])(**values)
