@@ -22,8 +22,8 @@ class Oracle(Method):
     """Computes the steps that were best in hindsight for the very samples that are measured.
 
     Their full trajectories are recorded, every skip's cost is tabulated, and dynamic programming
-    finds the schedule of least accumulated cost (`fastflow.policies.Hindsight`). The cost is that on
-    the recorded velocities; the schedule is then run live, and both errors are reported.
+    finds the schedule of least accumulated cost (`fastflow.policies.Hindsight`). The cost is that
+    on the recorded velocities; the schedule is then run live, and both errors are reported.
 
     Args:
         extrapolator: predicts the velocities of skipped steps.

@@ -10,9 +10,9 @@ from safetensors.torch import load_file
 from transformers import LlamaTokenizer
 
 from fastflow import Clip, Request, Sampler
-from fastflow.config import build, read
-from fastflow.corrector import NoCorrection
-from fastflow.extrapolator import Reuse
+from fastflow.integration.corrector import NoCorrection
+from fastflow.integration.extrapolator import Reuse
+from fastflow.registry.compose import preset
 from fastflow_minis import MINIS, export_mini, folder, train, zoo
 from fastflow_minis.evaluate import generate_answers
 from fastflow_minis.models.hunyuan_video.hunyuan_video_components import PROMPT_TEMPLATE
