@@ -1,17 +1,15 @@
 """fastflow: step skipping for flow-matching models, as a laboratory and as a tool."""
 
-from fastflow.benchmark import Benchmark
-from fastflow.clip import Clip
+from fastflow.evaluation.benchmark import Benchmark
+from fastflow.evaluation.method import Method
+from fastflow.evaluation.metric import Metric
+from fastflow.evaluation.observer import Observer
 from fastflow.inferencer import WrappedBagel, wrap_bagel
 from fastflow.integration.corrector import Corrector
 from fastflow.integration.episode import Episode, Now
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.feedback import Lesson, Observation
 from fastflow.integration.grid import Grid
-from fastflow.method import Method
-from fastflow.metric import Metric
-from fastflow.model import Adapter, FlowModel
-from fastflow.observer import Observer
 from fastflow.pipeline import Accelerated, enable
 from fastflow.policies.arm_statistics import ArmStats
 from fastflow.policies.bandit import Bandit, greedy
@@ -19,12 +17,14 @@ from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
 from fastflow.policies.reward import Reward
 from fastflow.policies.skip_length import SkipLength
-from fastflow.probe import Probe
-from fastflow.records import Problem, Prompt, Request, Sample
 from fastflow.registry.catalog import PluginError, installed
 from fastflow.registry.hooks import hookimpl
-from fastflow.sampler import Sampler
-from fastflow.trainer import Trainer
+from fastflow.sampling.executor import Trainer
+from fastflow.sampling.media import Clip
+from fastflow.sampling.model import Adapter, FlowModel, Probe
+from fastflow.sampling.request import Problem, Prompt, Request
+from fastflow.sampling.sample import Sample
+from fastflow.sampling.sampler import Sampler
 
 __version__ = "0.1.0"
 __all__ = [

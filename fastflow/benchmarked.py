@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastflow.benchmark import Benchmark, places
 from fastflow.directory import RunDirectory
+from fastflow.evaluation.benchmark import Benchmark, places
 from fastflow.registry.compose import build_chosen, load
 from fastflow.report.load import check_run_dir
 

@@ -9,18 +9,17 @@ from typing import Any
 
 import yaml
 
-from fastflow.directory import writing
-from fastflow.files import write_whole
-from fastflow.model import Adapter, FlowModel
 from fastflow.policies.policy import Policy
-from fastflow.recording import NoProbe, Recording
-from fastflow.records import Request
 from fastflow.registry import compose
 from fastflow.registry.catalog import installed
 from fastflow.registry.compose import Config, build, settings_of
 from fastflow.requests import make_requests
+from fastflow.sampling.executor import Place, Trainer
+from fastflow.sampling.model import Adapter, FlowModel
+from fastflow.sampling.recording import NoProbe, Recording
+from fastflow.sampling.request import Request
+from fastflow.sampling.storage import write_whole, writing
 from fastflow.settings import Settings
-from fastflow.trainer import Place, Trainer
 
 FOREIGN = ("reference", "memory", "frozen", "resume", "metrics", "observers")  # of a run
 

@@ -49,9 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] not in commands:
         print(f"fastflow: there is no command {words[0]!r}.\n\n{USAGE}", file=sys.stderr)
         return 2
-    from fastflow.directory import DiskFull
     from fastflow.registry.catalog import PluginError
-    from fastflow.trainer import Interrupted
+    from fastflow.sampling.executor import Interrupted
+    from fastflow.sampling.storage import DiskFull
 
     try:
         commands[words[0]](words[1:])
@@ -65,9 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _sample(words: list[str]) -> None:
+    from fastflow.evaluation.summary import headline
     from fastflow.run import run
     from fastflow.settings import Settings
-    from fastflow.summary import headline
 
     config = _configuration(words, "sample", Settings)
     if config is None:
@@ -145,7 +145,7 @@ def _report(words: list[str]) -> None:
 
 
 def _memory(words: list[str]) -> None:
-    from fastflow.memory import read_summary
+    from fastflow.sampling.storage import read_summary
 
     path = _one_path(words, "memory RUN_DIR|FILE")
     print(read_summary(path / "memory.json" if path.is_dir() else path))
@@ -166,8 +166,8 @@ def _export(words: list[str]) -> None:
 
 def _import_scores(words: list[str]) -> None:
     from fastflow.benchmarked import Benchmarked
+    from fastflow.evaluation.benchmark_scores import SIDES, as_text
     from fastflow.official import take_scores
-    from fastflow.tally import SIDES, as_text
 
     usage = "import-scores RUN_DIR skipped=FILE full=FILE [replace=true] [partial=true]"
     path, options = _path_and_options(words, usage, (*SIDES, "replace", "partial"))

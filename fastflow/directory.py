@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib.metadata
 import json
 import platform
@@ -16,52 +15,14 @@ from typing import IO, Any
 
 import torch
 
-from fastflow.files import write_whole
+from fastflow.evaluation.observer import Observer, Watch
 from fastflow.integration.feedback import Lesson, Observation
 from fastflow.integration.gram import from_lists
-from fastflow.observer import Observer, Watch
-from fastflow.outputs import keep
-from fastflow.records import Sample
+from fastflow.sampling.media import keep
+from fastflow.sampling.sample import Sample
+from fastflow.sampling.storage import make_folder, read_lines, write_whole, writing
 
 PACKAGES = ("fastflow", "torch", "diffusers", "transformers", "lightning", "torchmetrics", "av")
-
-
-class DiskFull(RuntimeError):
-    """The disk filled; what was written before stays valid and can be resumed."""
-
-
-@contextmanager
-def writing(path: Path, command: str = "sample", again: str = "") -> Iterator[None]:
-    """Turns a full disk into an error that says what is kept and how to go on.
-
-    Args:
-        path: what is written.
-        command: the command that resumes what the folder of ``path`` holds.
-        again: what to do instead of resuming.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise DiskFull(
-            f"the disk is full: {path} could not be written. All that was finished is kept; "
-            + (again or f"make room, then go on with: fastflow {command} resume={path.parent}")
-        ) from error
-
-
-def make_folder(path: Path, command: str) -> None:
-    """Makes a new folder with one for images in it.
-
-    Raises:
-        ValueError: if it exists and is not empty.
-    """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ValueError(
-            f"`out` {str(path)!r} exists already, and nothing is overwritten. Choose another "
-            f"name, or finish that run with: fastflow {command} resume={path}"
-        )
-    (path / "images").mkdir(parents=True, exist_ok=True)
 
 
 class RunDirectory:
@@ -137,23 +98,6 @@ class RunDirectory:
             path = self.path / name
             with writing(path):
                 write_whole(path, "".join(json.dumps(line) + "\n" for line in lines))
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Returns the objects of a JSON-lines file; a last line that was cut off is left out."""
-    if not path.is_file():
-        return []
-    lines = path.read_text().split("\n")
-    rows = []
-    for number, line in enumerate(lines):
-        if not line:
-            continue
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            if any(lines[number + 1 :]):
-                raise ValueError(f"{path}, line {number + 1} is not JSON: {line[:60]!r}") from None
-    return rows
 
 
 @dataclass(frozen=True, kw_only=True)

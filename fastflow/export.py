@@ -11,8 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from fastflow.benchmarked import IMAGES, Benchmarked
-from fastflow.directory import writing
-from fastflow.files import write_whole
+from fastflow.sampling.storage import write_whole, writing
 
 Content = Path | str  # a file to copy, or a text
 

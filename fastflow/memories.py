@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fastflow.files import write_whole
 from fastflow.integration.grid import Grid
-from fastflow.memory import read_memory
 from fastflow.policies.memory import Memory, check_key
 from fastflow.policies.policy import Policy
+from fastflow.sampling.storage import read_memory, write_whole
 
 
 class Memories:

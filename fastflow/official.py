@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastflow.benchmark import Score
 from fastflow.benchmarked import IMAGES, Benchmarked
-from fastflow.directory import writing
-from fastflow.files import write_whole
+from fastflow.evaluation.benchmark import Score
+from fastflow.evaluation.benchmark_scores import SIDES, tally
+from fastflow.evaluation.summary import summarise
 from fastflow.report import write_report
-from fastflow.summary import summarise
-from fastflow.tally import SIDES, tally
+from fastflow.sampling.storage import write_whole, writing
 
 Values = dict[str, dict[str, float]]  # by place
 

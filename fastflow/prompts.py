@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from fastflow.lines import read_text
-from fastflow.records import Prompt
+from fastflow.sampling.request import Prompt
+from fastflow.sampling.storage import read_text
 
 FIELDS = ("prompt", "image", "task")
 HINT = "A benchmark's own file wants benchmark=NAME."

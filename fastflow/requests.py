@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from fastflow.benchmark import Benchmark, places
-from fastflow.model import Adapter
+from fastflow.evaluation.benchmark import Benchmark, places
 from fastflow.prompts import read_image, read_prompts
-from fastflow.records import Prompt, Request
+from fastflow.sampling.model import Adapter
+from fastflow.sampling.request import Prompt, Request
 from fastflow.settings import Settings
 
 OWN_WORLD = 64

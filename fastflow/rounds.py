@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fastflow.directory import RunDirectory, writing
+from fastflow.directory import RunDirectory
 from fastflow.integration.feedback import Lesson
-from fastflow.memory import load_memory, save_memory
 from fastflow.policies.memory import Memory
-from fastflow.records import Request, Sample
-from fastflow.sampler import Sampler
+from fastflow.sampling.request import Request
+from fastflow.sampling.sample import Sample
+from fastflow.sampling.sampler import Sampler
+from fastflow.sampling.storage import load_memory, save_memory, writing
 from fastflow.settings import Settings
 
 

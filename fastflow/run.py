@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastflow.benchmark import Benchmark
-from fastflow.directory import Jsonl, RunDirectory, versions, writing
+from fastflow.directory import Jsonl, RunDirectory, versions
+from fastflow.evaluation.benchmark import Benchmark
+from fastflow.evaluation.measurement import Results, warm_up
+from fastflow.evaluation.metric import Metric
+from fastflow.evaluation.observer import Observer, Watch
+from fastflow.evaluation.summary import summarise
 from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.grid import few_steps
-from fastflow.metric import Metric
-from fastflow.model import Adapter
-from fastflow.observer import Observer, Watch
 from fastflow.policies.policy import Policy
 from fastflow.registry.compose import (
     Config,
@@ -30,12 +31,12 @@ from fastflow.registry.compose import (
 )
 from fastflow.report import write_report
 from fastflow.requests import make_requests
-from fastflow.results import Results, warm_up
 from fastflow.rounds import Rounds
-from fastflow.sampler import Sampler
+from fastflow.sampling.executor import Interrupted, Place, Trainer
+from fastflow.sampling.model import Adapter
+from fastflow.sampling.sampler import Sampler
+from fastflow.sampling.storage import writing
 from fastflow.settings import Settings
-from fastflow.summary import summarise
-from fastflow.trainer import Interrupted, Place, Trainer
 
 MAIN = "FASTFLOW_RUN_DIR"  # tells the other processes of a run where it is
 

@@ -18,11 +18,11 @@ import numpy as np
 from tqdm import tqdm
 
 import fastflow
+from fastflow.evaluation.bootstrap import bootstrap_mean
 from fastflow.integration.corrector import NoCorrection
 from fastflow.integration.extrapolator import Reuse
 from fastflow.policies.reward import Paper
 from fastflow.registry.compose import preset
-from fastflow.report.statistics import bootstrap_mean
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Nudge
 from fastflow_plugins.metrics.fidelity import Fidelity

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from fastflow.full import Full, in_full
-from fastflow.model import FlowModel
-from fastflow.records import Request, Sample
+from fastflow.sampling.model import FlowModel
+from fastflow.sampling.reference import Full, in_full
+from fastflow.sampling.request import Request
+from fastflow.sampling.sample import Sample
 
 
 @dataclass

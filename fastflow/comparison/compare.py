@@ -17,10 +17,8 @@ from fastflow.comparison.job import Job
 from fastflow.comparison.page import render
 from fastflow.comparison.results import Results, results
 from fastflow.comparison.settings import Plan
-from fastflow.directory import versions, writing
-from fastflow.metric import Metric
-from fastflow.model import Adapter
-from fastflow.records import Request
+from fastflow.directory import versions
+from fastflow.evaluation.metric import Metric
 from fastflow.registry.compose import (
     Config,
     build,
@@ -30,8 +28,11 @@ from fastflow.registry.compose import (
     settings_of,
 )
 from fastflow.requests import find_prompts, request
+from fastflow.sampling.executor import Interrupted
+from fastflow.sampling.model import Adapter
+from fastflow.sampling.request import Request
+from fastflow.sampling.storage import writing
 from fastflow.settings import Settings
-from fastflow.trainer import Interrupted
 
 
 def compare(config: Config) -> Path:

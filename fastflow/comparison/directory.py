@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from fastflow.comparison.row import Row
-from fastflow.directory import make_folder, writing
-from fastflow.files import write_whole
-from fastflow.outputs import keep, suffix
+from fastflow.sampling.media import keep, suffix
+from fastflow.sampling.storage import make_folder, write_whole, writing
 
 SOURCE = "source"  # in the place of a method's name: what is edited
 

@@ -20,13 +20,13 @@ from fastflow.comparison.directory import SOURCE, ComparisonDirectory
 from fastflow.comparison.row import Measure, Row
 from fastflow.comparison.search import Search
 from fastflow.comparison.settings import Plan
-from fastflow.comparison.workers import side_by_side
-from fastflow.full import in_full
-from fastflow.method import Bench, Learned, Method
-from fastflow.metric import Metric
-from fastflow.model import Adapter, FlowModel
-from fastflow.recording import Recording
-from fastflow.records import Request
+from fastflow.evaluation.method import Bench, Learned, Method
+from fastflow.evaluation.metric import Metric
+from fastflow.sampling.executor import side_by_side
+from fastflow.sampling.model import Adapter, FlowModel
+from fastflow.sampling.recording import Recording
+from fastflow.sampling.reference import in_full
+from fastflow.sampling.request import Request
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastflow.comparison.row import Row
 from fastflow.comparison.settings import Plan
-from fastflow.report.statistics import Interval, bootstrap_mean
+from fastflow.evaluation.bootstrap import Interval, bootstrap_mean
 
 PSNR = "psnr_db"
 WRONG = "wrong on purpose"  # the group of methods that a sound comparison puts last

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastflow.comparison.baselines import Baselines
-from fastflow.comparison.memory_use import peak_bytes
-from fastflow.full import in_full
-from fastflow.method import Bench, Learned, Method
-from fastflow.metric import Metric
-from fastflow.records import Request, Sample
+from fastflow.evaluation.method import Bench, Learned, Method
+from fastflow.evaluation.metric import Metric
+from fastflow.evaluation.profiling import peak_bytes
+from fastflow.sampling.reference import in_full
+from fastflow.sampling.request import Request
+from fastflow.sampling.sample import Sample
 
 IDENTICAL = 99.0  # dB; what counts for identical images, whose PSNR is infinite
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from fastflow.method import Knob
+from fastflow.evaluation.method import Knob
 
 NEAR = 0.25  # calls; nearer than that nothing is tried any more
 

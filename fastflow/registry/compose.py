@@ -14,12 +14,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fastflow.files import write_whole
 from fastflow.registry import messages
 from fastflow.registry.catalog import Catalog, installed
 from fastflow.registry.hooks import KINDS
 from fastflow.registry.messages import ConfigError
 from fastflow.registry.nodes import NAME, kind_of_field, store_nodes, store_settings
+from fastflow.sampling.storage import write_whole
 
 Config = dict[str, Any]
 S = TypeVar("S")

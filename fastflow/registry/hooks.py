@@ -11,17 +11,16 @@ from dataclasses import dataclass
 
 import pluggy
 
-from fastflow.benchmark import Benchmark
+from fastflow.evaluation.benchmark import Benchmark
+from fastflow.evaluation.method import Method
+from fastflow.evaluation.metric import Metric
+from fastflow.evaluation.observer import Observer
 from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
-from fastflow.method import Method
-from fastflow.metric import Metric
-from fastflow.model import Adapter
-from fastflow.observer import Observer
 from fastflow.policies.policy import Policy
 from fastflow.policies.reward import Reward
-from fastflow.probe import Probe
-from fastflow.trainer import Trainer
+from fastflow.sampling.executor import Trainer
+from fastflow.sampling.model import Adapter, Probe
 
 PROJECT = "fastflow"
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from fastflow.clip import Clip
+from fastflow.sampling.media import Clip
 
 TRIES = ((320, 1), (256, 1), (192, 2), (160, 3), (128, 4), (96, 6))
 """Longest sides in pixels, and of how many frames one is shown: from fine to coarse."""

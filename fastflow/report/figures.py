@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from fastflow.evaluation.summary import LAST
 from fastflow.report.entry import Entry
 from fastflow.report.load import Run
 from fastflow.report.style import COLOURS, bins, colour, draw, rectangles
-from fastflow.summary import LAST
 
 HALF = (4.8, 2.9)
 MANY_BOXES = 8000  # above, only every n-th sample's decisions are drawn

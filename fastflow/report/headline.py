@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fastflow.evaluation.summary import LAST
 from fastflow.report.load import Run
-from fastflow.summary import LAST
 
 TIMES = " \N{MULTIPLICATION SIGN}"
 MINUS = "\N{MINUS SIGN}"

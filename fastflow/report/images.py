@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from fastflow.outputs import VIDEO
 from fastflow.report.clips import gif
+from fastflow.sampling.media import VIDEO
 
 LARGEST = 512  # pixels of the longer side
 PAGE = 5_500_000  # bytes for all images of a page, before base64 makes them a third larger

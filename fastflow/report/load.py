@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from fastflow.outputs import VIDEO
+from fastflow.evaluation.summary import LAST, summarise
 from fastflow.report.entry import Entry
-from fastflow.summary import LAST, summarise
+from fastflow.sampling.media import VIDEO
 
 
 @dataclass(frozen=True)

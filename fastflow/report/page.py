@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from fastflow.evaluation.summary import LAST
 from fastflow.report import figures
 from fastflow.report.arms import arms, read_arms
 from fastflow.report.gallery import gallery, psnr_text, scores_as_text, worst
@@ -17,7 +18,6 @@ from fastflow.report.headline import measures, tiles, title
 from fastflow.report.load import Run
 from fastflow.report.outcomes import mean_times, official, task_scores, tasks, times
 from fastflow.report.sentences import sentences
-from fastflow.summary import LAST
 
 _HERE = Path(__file__).parent
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fastflow.evaluation.summary import LAST
 from fastflow.report.headline import TIMES, between, number
 from fastflow.report.load import Run
-from fastflow.summary import LAST
 
 
 def sentences(run: Run) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from fastflow.records import Prompt
+from fastflow.sampling.request import Prompt
 from fastflow.testing.rule import demand, rule
 
 

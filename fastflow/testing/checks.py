@@ -6,8 +6,8 @@ import inspect
 from types import ModuleType
 from typing import Any
 
-from fastflow.model import FlowModel
 from fastflow.registry.hooks import KINDS
+from fastflow.sampling.model import FlowModel
 from fastflow.testing import (
     adapters,
     components,

@@ -7,12 +7,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fastflow.full import in_full
-from fastflow.model import FlowModel
-from fastflow.records import Problem, Request
-from fastflow.sampler import Sampler
+from fastflow.sampling.model import FlowModel, Wrapped
+from fastflow.sampling.reference import in_full
+from fastflow.sampling.request import Problem, Request
+from fastflow.sampling.sampler import Sampler
 from fastflow.testing.rule import demand, rule
-from fastflow.wrapped import Wrapped
 
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-4, torch.float16: 5e-3}
 

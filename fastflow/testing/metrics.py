@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fastflow.clip import Clip
-from fastflow.metric import Metric
-from fastflow.records import Request
+from fastflow.evaluation.metric import Metric
+from fastflow.sampling.media import Clip
+from fastflow.sampling.request import Request
 from fastflow.testing.rule import demand, rule
 
 

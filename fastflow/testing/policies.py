@@ -15,10 +15,10 @@ import torch
 from fastflow.integration.episode import Now
 from fastflow.integration.feedback import Lesson
 from fastflow.integration.grid import Grid
-from fastflow.memory import load_memory, save_memory
 from fastflow.policies.arm_statistics import BanditMemory
 from fastflow.policies.memory import Memory
 from fastflow.policies.skip_length import SkipLength
+from fastflow.sampling.storage import load_memory, save_memory
 from fastflow.testing.drive import PLAIN, Transcript, drive, euler, field, grids, start, uneven
 from fastflow.testing.rule import demand, rule
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from tiny_pipelines import flux_images
 
-from fastflow.benchmark import places
 from fastflow.cli import main
+from fastflow.evaluation.benchmark import places
 from fastflow.requests import make_requests
 from fastflow.settings import Settings
 from fastflow_plugins.benchmarks.gedit import GEdit

@@ -3,7 +3,7 @@
 import pytest
 
 from fastflow.comparison.search import Search
-from fastflow.method import Knob
+from fastflow.evaluation.method import Knob
 
 
 def search(steps, **knob):

@@ -6,7 +6,7 @@ import pytest
 
 from fastflow.integration.feedback import Lesson
 from fastflow.memories import Memories
-from fastflow.memory import save_memory
+from fastflow.sampling.storage import save_memory
 from fastflow.testing import drive, uneven
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.ucb import UCB

@@ -8,10 +8,10 @@ import torch
 from tiny_pipelines import flux
 
 from fastflow import Request, Sample
-from fastflow.full import in_full
-from fastflow.method import Bench
-from fastflow.model import FlowModel
-from fastflow.recording import Recording
+from fastflow.evaluation.method import Bench
+from fastflow.sampling.model import FlowModel
+from fastflow.sampling.recording import Recording
+from fastflow.sampling.reference import in_full
 from fastflow_plugins.methods.block_cache import blocks_of
 from fastflow_plugins.models.flux import Flux
 from fastflow_plugins.models.flux_flow import FluxFlow

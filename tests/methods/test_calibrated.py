@@ -7,8 +7,8 @@ import pytest
 import torch
 from stand import requests, tiny
 
-from fastflow.recording import NoProbe, Recording
-from fastflow.wrapped import Wrapped
+from fastflow.sampling.model import Wrapped
+from fastflow.sampling.recording import NoProbe, Recording
 from fastflow_plugins.models.mixture import Mixture
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.teacache import TeaCache, changes

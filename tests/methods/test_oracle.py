@@ -8,11 +8,11 @@ import torch
 from stand import STEPS, Stand, error, generated, in_full_alone, requests, tiny
 
 from fastflow import Request
-from fastflow.full import Full, in_full
+from fastflow.evaluation.method import Bench
 from fastflow.integration.episode import Scheme
-from fastflow.method import Bench
 from fastflow.policies.optimal_schedule import Hindsight
-from fastflow.recording import Recording
+from fastflow.sampling.recording import Recording
+from fastflow.sampling.reference import Full, in_full
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.methods.oracle import Oracle

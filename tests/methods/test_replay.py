@@ -5,9 +5,9 @@ import torch
 from stand import STEPS, in_full_alone, ordered, requests, tiny
 
 from fastflow import Request, Sampler
-from fastflow.full import in_full
-from fastflow.method import Bench
-from fastflow.recording import Recording, Replay
+from fastflow.evaluation.method import Bench
+from fastflow.sampling.recording import Recording, Replay
+from fastflow.sampling.reference import in_full
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.methods.skipping import Skipping

@@ -8,9 +8,9 @@ import torch
 from stand import STEPS, assert_same, error, generated, ordered, requests, stand
 
 from fastflow import Sampler
+from fastflow.evaluation.method import Learned
 from fastflow.integration.corrector import NoCorrection
 from fastflow.integration.extrapolator import Reuse
-from fastflow.method import Learned
 from fastflow.policies.memory import Memory
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear

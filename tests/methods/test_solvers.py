@@ -8,8 +8,8 @@ import torch
 from stand import assert_same, in_full_alone, ordered, requests, stand
 
 from fastflow import Request
-from fastflow.method import Bench, Learned
-from fastflow.recording import Recording
+from fastflow.evaluation.method import Bench, Learned
+from fastflow.sampling.recording import Recording
 from fastflow_plugins.methods.solver import SOLVERS, Solver
 from fastflow_plugins.models.mixture import Mixture
 

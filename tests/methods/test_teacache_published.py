@@ -8,10 +8,10 @@ from stand import STEPS, assert_same, evaluations, generated, in_full_alone, req
 from tiny_pipelines import hunyuan_video
 
 from fastflow import Sampler
+from fastflow.evaluation.method import Learned
 from fastflow.gates import attach, detach
 from fastflow.integration.corrector import NoCorrection
 from fastflow.integration.extrapolator import Reuse
-from fastflow.method import Learned
 from fastflow.registry.compose import preset
 from fastflow_plugins.methods.block_cache import blocks_of
 from fastflow_plugins.methods.teacache import Bypass, TeaCacheMethod

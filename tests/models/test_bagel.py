@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from tiny_pipelines import bagel
 
 from fastflow import Request, Sampler
-from fastflow.full import in_full
 from fastflow.registry.compose import preset
+from fastflow.sampling.reference import in_full
 from fastflow.testing import check
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear

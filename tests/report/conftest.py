@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from fastflow.summary import summarise
+from fastflow.evaluation.summary import summarise
 
 ARMS = (0, 2, 4, 6)
 TASKS = {

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fastflow.report.statistics import bootstrap_groups, bootstrap_mean, bootstrap_ratio
+from fastflow.evaluation.bootstrap import bootstrap_groups, bootstrap_mean, bootstrap_ratio
 
 
 def test_the_interval_of_a_normal_mean_is_the_textbook_one():

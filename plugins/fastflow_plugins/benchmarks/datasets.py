@@ -9,8 +9,8 @@ from typing import Any
 
 from PIL import Image
 
-from fastflow.lines import read_objects
 from fastflow.prompts import decode, read_image
+from fastflow.sampling import read_objects
 
 ENDINGS = (".arrow", ".parquet")
 WANTED = "the dataset's folder, its .arrow or .parquet files, or a .jsonl file of its fields"

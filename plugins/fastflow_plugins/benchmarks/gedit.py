@@ -10,9 +10,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from fastflow.benchmark import Benchmark, Item, Score, Total
-from fastflow.lines import read_text
-from fastflow.records import Prompt
+from fastflow.evaluation import Benchmark, Item, Score, Total
+from fastflow.sampling import Prompt, read_text
 from fastflow_plugins.benchmarks.datasets import image, read_rows
 
 FIELDS = ("key", "task_type", "instruction", "instruction_language")

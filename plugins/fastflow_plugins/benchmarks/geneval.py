@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastflow.benchmark import Benchmark, Item, Score, Total
-from fastflow.lines import read_objects
-from fastflow.records import Prompt
+from fastflow.evaluation import Benchmark, Item, Score, Total
+from fastflow.sampling import Prompt, read_objects
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fastflow.benchmark import Benchmark, Item, Score, Total
-from fastflow.lines import read_text
-from fastflow.records import Prompt
+from fastflow.evaluation import Benchmark, Item, Score, Total
+from fastflow.sampling import Prompt, read_text
 
 # weight, and the values that stand for 0 and 1
 QUALITY = {

@@ -10,11 +10,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from fastflow.full import in_full
-from fastflow.method import Bench, Learned, Method
-from fastflow.model import FlowModel
-from fastflow.records import Request, Sample
-from fastflow.wrapped import Wrapped
+from fastflow.evaluation import Bench, Learned, Method
+from fastflow.sampling import FlowModel, Request, Sample, Wrapped, in_full
 
 Reset = Callable[[], None]
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from fastflow.evaluation import Bench, Knob, Learned, Method
 from fastflow.integration import Extrapolator, NoCorrection
-from fastflow.method import Bench, Knob, Learned, Method
-from fastflow.records import Request, Sample
-from fastflow.sampler import Sampler
+from fastflow.sampling import Request, Sample, Sampler
 from fastflow_plugins.policies.static import Uniform
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from fastflow.method import Bench, Knob, Learned
+from fastflow.evaluation import Bench, Knob, Learned
 from fastflow_plugins.methods.block_cache import BlockCache, blocks_of
 
 PATCHED = ("forward", "_is_patched")

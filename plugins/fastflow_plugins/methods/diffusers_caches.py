@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fastflow.full import in_full
-from fastflow.method import Bench, Knob, Learned
-from fastflow.records import Request
+from fastflow.evaluation import Bench, Knob, Learned
+from fastflow.sampling import Request, in_full
 from fastflow_plugins.methods.block_cache import BlockCache, blocks_of
 
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastflow.evaluation import Bench, Knob, Learned, Method
 from fastflow.integration import Corrector, Episode, Extrapolator, Scheme
-from fastflow.method import Bench, Knob, Learned, Method
 from fastflow.policies import Hindsight, Policy
-from fastflow.records import Request, Sample
-from fastflow.sampler import Sampler
+from fastflow.sampling import Request, Sample, Sampler
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
+from fastflow.evaluation import Bench, Knob, Learned, Method
 from fastflow.integration import Corrector, Extrapolator
-from fastflow.method import Bench, Knob, Learned, Method
 from fastflow.policies import Memory, Policy
-from fastflow.records import Request, Sample
-from fastflow.sampler import Sampler
+from fastflow.sampling import Request, Sample, Sampler
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.policies.static import Uniform

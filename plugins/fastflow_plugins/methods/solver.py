@@ -10,10 +10,9 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
-from fastflow.full import in_full
+from fastflow.evaluation import Bench, Knob, Learned, Method
 from fastflow.integration import Grid, Lesson
-from fastflow.method import Bench, Knob, Learned, Method
-from fastflow.records import Problem, Request, Sample, Seconds
+from fastflow.sampling import Problem, Request, Sample, Seconds, in_full
 
 Step = Callable[[int, Tensor, Tensor], Tensor]  # (k, x, v) -> x
 

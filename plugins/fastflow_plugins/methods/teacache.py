@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from fastflow.evaluation import Bench, Knob, Learned
 from fastflow.gates import attach, detach, own_class
-from fastflow.method import Bench, Knob, Learned
 from fastflow.probing import probe
-from fastflow.records import Request
+from fastflow.sampling import Request
 from fastflow_plugins.methods.block_cache import BlockCache, blocks_of
 from fastflow_plugins.policies.teacache import Change, TeaCache
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from fastflow.metric import Metric
-from fastflow.records import Request
+from fastflow.evaluation import Metric
+from fastflow.sampling import Request
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from fastflow.metric import Metric
-from fastflow.records import Request
+from fastflow.evaluation import Metric
+from fastflow.sampling import Request
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from fastflow.clip import Clip
-from fastflow.metric import Metric
-from fastflow.records import Request
+from fastflow.evaluation import Metric
+from fastflow.sampling import Clip, Request
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from fastflow.metric import Metric
+from fastflow.evaluation import Metric
 
 
 @dataclass(frozen=True, kw_only=True)

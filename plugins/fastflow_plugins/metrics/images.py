@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from fastflow.clip import Clip
+from fastflow.sampling import Clip
 
 
 def frames(output: Any) -> tuple[Image.Image, ...]:

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
-from fastflow.metric import Metric
+from fastflow.evaluation import Metric
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from fastflow.integration import Grid
-from fastflow.records import Problem, Request
+from fastflow.sampling import Problem, Request
 from fastflow_plugins.models.pipeline_flow import BRANCHES, PipelineFlow, stack
 from fastflow_plugins.probes.modulated import FluxProbe
 

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastflow.clip import Clip
 from fastflow.integration import Grid
-from fastflow.records import Problem, Request
+from fastflow.sampling import Clip, Problem, Request
 from fastflow_plugins.models.checks import check_frames
 from fastflow_plugins.models.pipeline_flow import BRANCHES, PipelineFlow, stack
 from fastflow_plugins.probes.modulated import HunyuanVideoProbe

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fastflow.records import Prompt
+from fastflow.sampling import Prompt
 from fastflow_plugins.models.flux import Flux
 from fastflow_plugins.models.flux_flow import FluxFlow
 from fastflow_plugins.models.kontext_flow import KontextFlow

@@ -10,8 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from fastflow.integration import Grid
-from fastflow.model import Adapter, FlowModel
-from fastflow.records import Problem, Prompt, Request
+from fastflow.sampling import Adapter, FlowModel, Problem, Prompt, Request
 
 
 @dataclass(frozen=True, kw_only=True)

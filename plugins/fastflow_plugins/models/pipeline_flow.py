@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from fastflow.integration import Grid
-from fastflow.model import FlowModel
-from fastflow.records import Request
+from fastflow.sampling import FlowModel, Request
 from fastflow_plugins.models.checks import check_class, check_scheduler, check_size
 
 if TYPE_CHECKING:

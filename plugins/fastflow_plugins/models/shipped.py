@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from fastflow.records import Prompt
+from fastflow.sampling import Prompt
 
 WORLD = 300  # distinct captions that training never shows
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastflow.clip import Clip
-from fastflow.observer import Observer, Watch
-from fastflow.records import Sample
+from fastflow.evaluation import Observer, Watch
+from fastflow.sampling import Clip, Sample
 
 
 @dataclass(frozen=True, kw_only=True)

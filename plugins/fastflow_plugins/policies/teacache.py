@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fastflow.integration import Episode, FeedbackSpec
 from fastflow.policies import Policy
-from fastflow.recording import NoProbe, Recording
+from fastflow.sampling import NoProbe, Recording
 
 DEGREE = 4
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fastflow.probe import Probe
+from fastflow.sampling import Probe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from tqdm import tqdm
 
-from fastflow.trainer import Place, Trainer
+from fastflow.sampling import Place, Trainer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from fastflow.trainer import Place, Trainer
+from fastflow.sampling import Place, Trainer
 
 DTYPES = {
     "32-true": "float32",

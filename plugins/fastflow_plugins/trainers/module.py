@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
-from fastflow.trainer import Interrupted, Place
+from fastflow.sampling import Interrupted, Place
 
 
 class Worker(L.LightningModule):

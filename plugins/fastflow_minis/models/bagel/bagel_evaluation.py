@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from fastflow.full import in_full
-from fastflow.records import Request
+from fastflow.sampling import Request, in_full
 from fastflow_minis.models.bagel.bagel_components import VIEW_SIDE
 from fastflow_minis.worlds.drawing import IMAGE_SIDE, render_scene
 from fastflow_minis.worlds.edits.edit_evaluation import EditEvaluation

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fastflow.model import Adapter, FlowModel
-from fastflow.records import Prompt
+from fastflow.sampling import Adapter, FlowModel, Prompt
 from fastflow_plugins.models.bagel.guidance import RENORMALISATIONS
 from fastflow_plugins.models.bagel.images import TOKEN
 from fastflow_plugins.models.checks import check_size

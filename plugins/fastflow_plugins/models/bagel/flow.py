@@ -11,8 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from fastflow.integration import Grid
-from fastflow.model import FlowModel
-from fastflow.records import Problem, Request
+from fastflow.sampling import FlowModel, Problem, Request
 from fastflow_plugins.models.bagel.autoencoder import decode, encode
 from fastflow_plugins.models.bagel.context import Context
 from fastflow_plugins.models.bagel.guidance import Guidance

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
-from fastflow.records import Prompt
+from fastflow.sampling.request import Prompt
 
 Item = Mapping[str, Any]
 

@@ -15,10 +15,11 @@ from fastflow.integration.episode import Episode, Scheme
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.feedback import Lesson, Trajectory
 from fastflow.integration.loop import Advance, Answer, Step, flow
-from fastflow.model import FlowModel
 from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
-from fastflow.records import Problem, Request, Sample, Seconds
+from fastflow.sampling.model import FlowModel
+from fastflow.sampling.request import Problem, Request
+from fastflow.sampling.sample import Sample, Seconds
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""A video as a value: its frames, and how it is written to a file and read back."""
+"""Images and videos: what models decode to, and the files they are kept in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -78,3 +79,17 @@ class Clip:
 def _images(file) -> Iterator[Image.Image]:
     for frame in file.decode(video=0):
         yield frame.to_image()
+
+
+VIDEO = ".mp4"
+
+
+def suffix(output: Any) -> str:
+    """Returns the ending of the file that an output is kept in."""
+    return VIDEO if isinstance(output, Clip) else ".png"
+
+
+def keep(output: Any, path: Path) -> None:
+    """Writes an output; what is neither image nor clip is left out."""
+    if isinstance(output, Image.Image | Clip):
+        output.save(path)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastflow.report.statistics import bootstrap_mean, bootstrap_ratio
+from fastflow.evaluation.bootstrap import bootstrap_mean, bootstrap_ratio
 
 LAST = 20
 Row = dict[str, Any]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastflow.benchmark import Benchmark
-from fastflow.report.statistics import bootstrap_groups
+from fastflow.evaluation.benchmark import Benchmark
+from fastflow.evaluation.bootstrap import bootstrap_groups
 
 SIDES = {"skipped": "metrics", "full": "metrics_full"}  # and where a sample's line has its values
 Row = dict[str, Any]

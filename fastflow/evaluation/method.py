@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from fastflow.model import FlowModel
-from fastflow.recording import Recording, Replay
-from fastflow.records import Request, Sample
+from fastflow.sampling.model import FlowModel
+from fastflow.sampling.recording import Recording, Replay
+from fastflow.sampling.request import Request
+from fastflow.sampling.sample import Sample
 
 
 @dataclass(frozen=True)

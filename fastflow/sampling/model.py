@@ -1,16 +1,16 @@
-"""Model adapters: how a flow-matching model is prepared, called, advanced and decoded."""
+"""Models: how a flow-matching model is loaded, prepared, called, advanced and decoded."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from fastflow.integration.grid import Grid
-from fastflow.records import Problem, Prompt, Request
+from fastflow.sampling.request import Problem, Prompt, Request
 
 
 class FlowModel(ABC):
@@ -90,3 +90,50 @@ class Adapter(ABC):
     def prompts(self, count: int) -> list[Prompt]:
         """Returns up to ``count`` prompts of the model's own world, if it has one."""
         return []
+
+
+class Wrapped(FlowModel):
+    """Does what the model inside does; subclasses change a part of it."""
+
+    def __init__(self, model: FlowModel):
+        self.model, self.key = model, model.key
+        self.calls_per_velocity = model.calls_per_velocity
+
+    @property
+    def network(self):
+        return self.model.network
+
+    def grid(self, steps: int) -> Grid:
+        return self.model.grid(steps)
+
+    def prepare(self, request: Request) -> Problem:
+        return self.model.prepare(request)
+
+    def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[Any]) -> Tensor:
+        return self.model.velocity(x, t, conditioning)
+
+    def advance(self, x: Tensor, v: Tensor, dsigma: Tensor) -> Tensor:
+        return self.model.advance(x, v, dsigma)
+
+    def calls_of(self, problem: Problem, steps: Iterable[int]) -> int:
+        return self.model.calls_of(problem, steps)
+
+    def decode(self, x: Tensor, problem: Problem) -> Any:
+        return self.model.decode(x, problem)
+
+    def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[Any]) -> Tensor | None:
+        return self.model.probe(x, t, conditioning)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe(ABC):
+    """Looks at one class of transformer; its name in the catalog is the name of that class."""
+
+    @abstractmethod
+    def look(self, transformer: Any, inputs: Mapping[str, Any]) -> Tensor:
+        """Returns what the first block would see, ``(B, N, D)``; calls no block.
+
+        Args:
+            transformer: the network.
+            inputs: the arguments of its ``forward``, by name.
+        """

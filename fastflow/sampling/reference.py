@@ -9,10 +9,10 @@ from fastflow.integration.episode import Episode, Unskipped
 from fastflow.integration.extrapolator import Reuse
 from fastflow.integration.feedback import FeedbackSpec
 from fastflow.integration.grid import Grid
-from fastflow.model import FlowModel
 from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
-from fastflow.sampler import Sampler
+from fastflow.sampling.model import FlowModel
+from fastflow.sampling.sampler import Sampler
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from fastflow.records import Sample
+from fastflow.sampling.sample import Sample
 
 
 class Watch(Protocol):

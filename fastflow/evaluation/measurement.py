@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from fastflow.full import Full, in_full
+from fastflow.evaluation.metric import Metric
+from fastflow.evaluation.observer import Watch
 from fastflow.integration.gram import to_lists
-from fastflow.metric import Metric
-from fastflow.observer import Watch
-from fastflow.outputs import suffix
 from fastflow.policies.memory import Memory
-from fastflow.records import Request, Sample
-from fastflow.sampler import Sampler
+from fastflow.sampling.media import suffix
+from fastflow.sampling.reference import Full, in_full
+from fastflow.sampling.request import Request
+from fastflow.sampling.sample import Sample
+from fastflow.sampling.sampler import Sampler
 
 WATCHED = 8  # how many full runs measure their velocities' changes
 

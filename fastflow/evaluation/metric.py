@@ -6,7 +6,7 @@ from abc import ABC
 from dataclasses import dataclass
 from typing import Any
 
-from fastflow.records import Request
+from fastflow.sampling.request import Request
 
 
 @dataclass(frozen=True, kw_only=True)

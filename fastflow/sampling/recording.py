@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastflow.full import Full, in_full
 from fastflow.integration.losses import relative_l1
-from fastflow.model import FlowModel
-from fastflow.records import Problem, Request, Sample
-from fastflow.sampler import in_order
-from fastflow.wrapped import Wrapped
+from fastflow.sampling.model import FlowModel, Wrapped
+from fastflow.sampling.reference import Full, in_full
+from fastflow.sampling.request import Problem, Request
+from fastflow.sampling.sample import Sample
+from fastflow.sampling.sampler import in_order
 
 
 class NoProbe(ValueError):

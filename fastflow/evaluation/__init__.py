@@ -1,0 +1,20 @@
+"""What is done with samples: measured, scored, compared, observed."""
+
+from fastflow.evaluation.benchmark import Benchmark, Item, Score, Total
+from fastflow.evaluation.method import Bench, Knob, Learned, Method
+from fastflow.evaluation.metric import Metric
+from fastflow.evaluation.observer import Observer, Watch
+
+__all__ = [
+    "Bench",
+    "Benchmark",
+    "Item",
+    "Knob",
+    "Learned",
+    "Method",
+    "Metric",
+    "Observer",
+    "Score",
+    "Total",
+    "Watch",
+]
