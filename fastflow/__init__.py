@@ -1,5 +1,6 @@
 """fastflow: step skipping for flow-matching models, as a laboratory and as a tool."""
 
+from fastflow.acceleration.enable import Accelerated, enable
 from fastflow.evaluation.benchmark import Benchmark
 from fastflow.evaluation.method import Method
 from fastflow.evaluation.metric import Metric
@@ -10,7 +11,6 @@ from fastflow.integration.episode import Episode, Now
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.feedback import Lesson, Observation
 from fastflow.integration.grid import Grid
-from fastflow.pipeline import Accelerated, enable
 from fastflow.policies.arm_statistics import ArmStats
 from fastflow.policies.bandit import Bandit, greedy
 from fastflow.policies.memory import Memory

@@ -66,8 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _sample(words: list[str]) -> None:
     from fastflow.evaluation.summary import headline
-    from fastflow.run import run
-    from fastflow.settings import Settings
+    from fastflow.runs.run import run
+    from fastflow.runs.run_settings import Settings
 
     config = _configuration(words, "sample", Settings)
     if config is None:
@@ -80,8 +80,8 @@ def _sample(words: list[str]) -> None:
 
 def _compare(words: list[str]) -> None:
     from fastflow.comparison.compare import compare
-    from fastflow.comparison.settings import Plan
-    from fastflow.comparison.summary import headline
+    from fastflow.comparison.comparison_settings import Plan
+    from fastflow.comparison.page.text import headline
 
     config = _configuration(words, "compare", Plan)
     if config is None:
@@ -92,8 +92,8 @@ def _compare(words: list[str]) -> None:
 
 
 def _calibrate(words: list[str]) -> None:
-    from fastflow.calibration import calibrate, overrides
-    from fastflow.settings import Settings
+    from fastflow.runs.calibration import calibrate, overrides
+    from fastflow.runs.run_settings import Settings
 
     config = _configuration(overrides(words), "calibrate", Settings)
     if config is not None:
@@ -136,7 +136,7 @@ def _report(words: list[str]) -> None:
     path = _one_path(words, "report RUN_DIR")
     if (path / "rows").is_dir():
         from fastflow.comparison.compare import finish
-        from fastflow.comparison.directory import ComparisonDirectory
+        from fastflow.comparison.rows import ComparisonDirectory
 
         finish(ComparisonDirectory.existing(path))
         print(path / "report.html")
@@ -152,8 +152,8 @@ def _memory(words: list[str]) -> None:
 
 
 def _export(words: list[str]) -> None:
-    from fastflow.benchmarked import Benchmarked
-    from fastflow.export import export
+    from fastflow.runs.official.benchmark_run import Benchmarked
+    from fastflow.runs.official.export import export
 
     usage = "export RUN_DIR out=FOLDER"
     path, options = _path_and_options(words, usage, ("out",))
@@ -165,9 +165,9 @@ def _export(words: list[str]) -> None:
 
 
 def _import_scores(words: list[str]) -> None:
-    from fastflow.benchmarked import Benchmarked
     from fastflow.evaluation.benchmark_scores import SIDES, as_text
-    from fastflow.official import take_scores
+    from fastflow.runs.official.benchmark_run import Benchmarked
+    from fastflow.runs.official.import_scores import take_scores
 
     usage = "import-scores RUN_DIR skipped=FILE full=FILE [replace=true] [partial=true]"
     path, options = _path_and_options(words, usage, (*SIDES, "replace", "partial"))

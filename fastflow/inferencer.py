@@ -11,15 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastflow.gates import attach, detach, gates_of
+from fastflow.acceleration.accelerator import Rides
+from fastflow.acceleration.interception import attach, detach, gates_of
+from fastflow.acceleration.memory_store import Memories
+from fastflow.acceleration.session import Ride
+from fastflow.acceleration.stats import Stats
 from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.grid import Grid
-from fastflow.memories import Memories
 from fastflow.policies.policy import Policy
-from fastflow.ride import Ride
-from fastflow.rides import Rides
-from fastflow.stats import Stats
 
 RUN, STEP = "generate_image", "_forward_flow"  # the model's methods: all steps, and one velocity
 

@@ -16,7 +16,7 @@ from families import METHODS, TASKS
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fastflow.report.images import embed
+from fastflow.report.html.pictures import embed
 
 HERE = Path(__file__).parent
 PSNR, SHOWN = "psnr_db", 19

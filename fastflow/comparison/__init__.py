@@ -1,1 +1,7 @@
-"""`fastflow compare`: every method brought to the same numbers of calls, on the same noise."""
+"""Every method brought to the same number of computed steps, on the same noise."""
+
+from fastflow.comparison.compare import compare
+
+__all__ = [
+    "compare",
+]

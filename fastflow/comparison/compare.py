@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
-from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
-from fastflow.comparison.directory import ComparisonDirectory
+from fastflow.comparison.checks import Results, results
+from fastflow.comparison.comparison_settings import Plan
 from fastflow.comparison.job import Job
-from fastflow.comparison.page import render
-from fastflow.comparison.results import Results, results
-from fastflow.comparison.settings import Plan
-from fastflow.directory import versions
+from fastflow.comparison.page.exhibits import render
+from fastflow.comparison.page.text import as_csv
+from fastflow.comparison.rows import ComparisonDirectory
 from fastflow.evaluation.metric import Metric
 from fastflow.registry.compose import (
     Config,
@@ -27,12 +22,13 @@ from fastflow.registry.compose import (
     save,
     settings_of,
 )
-from fastflow.requests import find_prompts, request
+from fastflow.runs.directory import versions
+from fastflow.runs.prompts import find_prompts, request
+from fastflow.runs.run_settings import Settings
 from fastflow.sampling.executor import Interrupted
 from fastflow.sampling.model import Adapter
 from fastflow.sampling.request import Request
 from fastflow.sampling.storage import writing
-from fastflow.settings import Settings
 
 
 def compare(config: Config) -> Path:
@@ -90,7 +86,7 @@ def finish(directory: ComparisonDirectory) -> Results:
             f"fastflow compare resume={directory.path}"
         )
     directory.write_json("comparison.json", found.to_dict())
-    directory.write_text("comparison.csv", table(found))
+    directory.write_text("comparison.csv", as_csv(found))
     directory.write_text("report.html", render(found, directory))
     return found
 
@@ -119,37 +115,6 @@ def two_sets(plan: Plan, adapter: Adapter) -> tuple[list[Request], list[Request]
         for part, start, count in zip(parts, first, (plan.samples, plan.tuning), strict=True)
     )
     return measured, tuning
-
-
-def table(found: Results) -> str:
-    """Returns the lines as CSV: one column a number, intervals in three."""
-    rows = [dict(_cells(line)) for line in (found.full, found.floor, *found.lines)]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    out = io.StringIO()
-    writer = csv.DictWriter(out, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
-
-
-def _cells(line: Any) -> Iterator[tuple[str, Any]]:
-    for f in fields(line):
-        value = getattr(line, f.name)
-        if isinstance(value, dict):
-            for name, inner in value.items():
-                yield from _flat(f"{f.name}.{name}", inner)
-        else:
-            yield from _flat(f.name, value)
-
-
-def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, tuple | list):
-        yield from zip((name, f"{name}.low", f"{name}.high"), value, strict=True)
-    elif isinstance(value, dict):
-        for inner, number in value.items():
-            yield f"{name}.{inner}", number
-    else:
-        yield name, value
 
 
 def _new_directory(plan: Plan, config: Config) -> ComparisonDirectory:

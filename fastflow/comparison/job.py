@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, TypeVar
 
 from tqdm import tqdm, trange
 
-from fastflow.comparison.baselines import (
+from fastflow.comparison.comparison_settings import Plan
+from fastflow.comparison.measure import Measure
+from fastflow.comparison.references import (
     Baselines,
     converged,
     full_runs,
     other_batch,
     velocity_change,
 )
-from fastflow.comparison.directory import SOURCE, ComparisonDirectory
-from fastflow.comparison.row import Measure, Row
-from fastflow.comparison.search import Search
-from fastflow.comparison.settings import Plan
+from fastflow.comparison.rows import SOURCE, ComparisonDirectory, Row
+from fastflow.comparison.tuning import Search, mean_steps, replayed
 from fastflow.evaluation.method import Bench, Learned, Method
 from fastflow.evaluation.metric import Metric
 from fastflow.sampling.executor import side_by_side
@@ -210,23 +210,3 @@ class Job:
             return mean_steps(method.at(value), bench, self.tuning[: self.plan.live], learned[0])
 
         return steps_at
-
-
-def replayed(method: Method, bench: Bench) -> Callable[[float], float]:
-    """Returns how many steps a method computes, on the tuning trajectories played back."""
-    requests, played = bench.tuning.requests, bench.replayed()
-
-    def steps_at(value: float) -> float:
-        turned = method.at(value)
-        return mean_steps(turned, played, requests, turned.learn(played, requests))
-
-    return steps_at
-
-
-def mean_steps(
-    method: Method, bench: Bench, requests: Sequence[Request], learned: Learned
-) -> float:
-    """Returns the mean number of network calls, in units of those of one step of the full run."""
-    samples = list(method.generate(bench, requests, learned))
-    full = sum(sample.calls_full / sample.request.steps for sample in samples)
-    return sum(sample.calls for sample in samples) / full

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fastflow.sampling.storage import write_whole
+
 __all__ = ["write_report"]
 
 
@@ -17,15 +19,13 @@ def write_report(run_dir: Path) -> Path:
         The path of the page. An earlier page is replaced.
 
     Raises:
-        ValueError: If `run_dir` is no run directory, or one of its files cannot be read.
+        ValueError: If `run_dir` is not a run directory, or one of its files cannot be read.
     """
     # Imported here, so that the bootstrap intervals of a run do not cost a plotting library.
     from fastflow.report.load import load_run
-    from fastflow.report.page import render
+    from fastflow.report.render import render
 
     run = load_run(Path(run_dir))
     path = run.path / "report.html"
-    partial = path.with_suffix(".html.part")
-    partial.write_text(render(run), encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, render(run))
     return path

@@ -16,8 +16,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from fastflow.evaluation.summary import LAST
 from fastflow.report.entry import Entry
+from fastflow.report.html.style import COLOURS, bins, colour, draw, rectangles
 from fastflow.report.load import Run
-from fastflow.report.style import COLOURS, bins, colour, draw, rectangles
 
 HALF = (4.8, 2.9)
 MANY_BOXES = 8000  # above, only every n-th sample's decisions are drawn

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastflow.report.entry import Entry
-from fastflow.report.images import PAGE, Picture, embed
+from fastflow.report.html.pictures import PAGE, Picture, embed
 from fastflow.report.load import Run
 
 SHOWN = 24

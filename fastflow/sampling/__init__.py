@@ -1,7 +1,7 @@
 """Models, requests and samples, and the sampler that brings them together."""
 
 from fastflow.sampling.executor import Interrupted, Place, Trainer
-from fastflow.sampling.media import Clip
+from fastflow.sampling.media import Clip, decode_image, read_image
 from fastflow.sampling.model import Adapter, FlowModel, Probe, Wrapped
 from fastflow.sampling.recording import NoProbe, Recording
 from fastflow.sampling.reference import in_full
@@ -27,7 +27,9 @@ __all__ = [
     "Seconds",
     "Trainer",
     "Wrapped",
+    "decode_image",
     "in_full",
+    "read_image",
     "read_objects",
     "read_text",
 ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 
 @dataclass(frozen=True)
@@ -93,3 +94,27 @@ def keep(output: Any, path: Path) -> None:
     """Writes an output; what is neither image nor clip is left out."""
     if isinstance(output, Image.Image | Clip):
         output.save(path)
+
+
+def read_image(path: Path) -> Image.Image:
+    """Reads a picture as RGB, upright.
+
+    Raises:
+        ValueError: if there is none, or it cannot be read.
+    """
+    if not path.is_file():
+        raise ValueError(f"`image` {str(path)!r} does not exist. Give a PNG, JPEG or WebP file.")
+    return decode_image(path, f"`image` {str(path)!r}")
+
+
+def decode_image(source: Path | BytesIO, name: str) -> Image.Image:
+    """Reads a picture from a file or from bytes as RGB, upright.
+
+    Raises:
+        ValueError: if it cannot be read; the message begins with ``name``.
+    """
+    try:
+        with Image.open(source) as picture:
+            return ImageOps.exif_transpose(picture).convert("RGB")
+    except OSError as error:
+        raise ValueError(f"{name} cannot be read: {error}.") from error

@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
 from fastflow.registry.hooks import KINDS
 from fastflow.sampling.model import FlowModel
-from fastflow.testing import (
-    adapters,
-    components,
-    correctors,
-    extrapolators,
-    flow_models,
-    metrics,
-    observers,
-    policies,
-    rewards,
-)
 from fastflow.testing.rule import Rule, RuleBroken
 
-MODULES: dict[str, tuple[ModuleType, ...]] = {
-    "policy": (components, policies),
-    "extrapolator": (components, extrapolators),
-    "corrector": (components, correctors),
-    "reward": (components, rewards),
-    "model": (components, adapters),
-    "probe": (components,),
-    "method": (components,),
-    "metric": (components, metrics),
-    "benchmark": (components,),
-    "observer": (components, observers),
-    "trainer": (components,),
-    "flow_model": (flow_models,),
-}
+LOADED = "flow_model"  # what a model's `load` gives; not a kind of component
 
 
 def kind_of(component: Any) -> str:
@@ -48,21 +27,31 @@ def kind_of(component: Any) -> str:
         if issubclass(cls, kind.base):
             return name
     if issubclass(cls, FlowModel):
-        return "flow_model"
+        return LOADED
     raise ValueError(f"`component` is of no kind that fastflow knows, got {component!r}.")
 
 
 def rules(component: Any) -> list[Rule]:
     """Returns the rules for a component, given itself, its class or the name of its kind."""
     kind = component if isinstance(component, str) else kind_of(component)
-    if kind not in MODULES:
-        raise ValueError(f"`component` must be one of {', '.join(MODULES)}, got {kind!r}.")
+    if kind not in (*KINDS, LOADED):
+        known = ", ".join((*KINDS, LOADED))
+        raise ValueError(f"`component` must be one of {known}, got {kind!r}.")
     return [
         function
-        for module in MODULES[kind]
+        for module in _modules(kind)
         for function in vars(module).values()
         if getattr(function, "is_rule", False) and function.__module__ == module.__name__
     ]
+
+
+def _modules(kind: str) -> Iterator[ModuleType]:
+    """Yields the modules of the rules for every component and, if there is one, for its kind."""
+    if kind != LOADED:
+        yield import_module("fastflow.testing.rules.component_rules")
+    name = f"fastflow.testing.rules.{kind}_rules"
+    if find_spec(name) is not None:
+        yield import_module(name)
 
 
 def check(component: Any, **context: Any) -> None:

@@ -12,8 +12,8 @@ from tiny_pipelines import flux_images
 
 from fastflow.cli import main
 from fastflow.evaluation.benchmark import places
-from fastflow.requests import make_requests
-from fastflow.settings import Settings
+from fastflow.runs.prompts import make_requests
+from fastflow.runs.run_settings import Settings
 from fastflow_plugins.benchmarks.gedit import GEdit
 from fastflow_plugins.models.kontext import FluxKontext
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fastflow.comparison.settings import Plan
+from fastflow.comparison.comparison_settings import Plan
 from fastflow.registry.compose import build, build_listed, read, settings_of
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "families"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastflow.comparison.search import Search
+from fastflow.comparison.tuning import Search
 from fastflow.evaluation.method import Knob
 
 

@@ -6,7 +6,7 @@ import inspect
 import pytest
 import torch
 
-from fastflow.gates import MARK, attach, detach, gates_of, own_class
+from fastflow.acceleration.interception import MARK, attach, detach, gates_of, own_class
 
 
 class Door:

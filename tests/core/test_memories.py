@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from fastflow.acceleration.memory_store import Memories
 from fastflow.integration.feedback import Lesson
-from fastflow.memories import Memories
 from fastflow.sampling.storage import save_memory
 from fastflow.testing import drive, uneven
 from fastflow_plugins.policies.never import Never

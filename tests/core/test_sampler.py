@@ -10,7 +10,7 @@ import torch
 from fastflow import Lesson, Request, Sampler
 from fastflow.integration.corrector import NoCorrection
 from fastflow.integration.extrapolator import Reuse
-from fastflow.testing.flow_models import Poisoned
+from fastflow.testing.rules.flow_model_rules import Poisoned
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.models.mixture import Mixture, MixtureFlow

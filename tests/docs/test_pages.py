@@ -18,11 +18,11 @@ from tiny_pipelines.cases import NAMED
 
 import fastflow
 from fastflow.cli import main
-from fastflow.comparison.settings import Plan
+from fastflow.comparison.comparison_settings import Plan
 from fastflow.registry import hooks
 from fastflow.registry.compose import read
 from fastflow.registry.hooks import KINDS
-from fastflow.settings import Settings
+from fastflow.runs.run_settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 import fastflow
-from fastflow.seams import COUNTED
+from fastflow.acceleration.pipeline_parts import COUNTED
 from fastflow_plugins.policies.static import Every
 
 

@@ -13,7 +13,7 @@ from tiny_pipelines import flux, wan
 from tiny_pipelines.cases import NAMED
 
 import fastflow
-from fastflow.gates import MARK
+from fastflow.acceleration.interception import MARK
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.policies.plan import Plan
 from fastflow_plugins.policies.static import Every

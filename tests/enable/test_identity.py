@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from matrix import measure
 
-from fastflow.seams import COUNTED
+from fastflow.acceleration.pipeline_parts import COUNTED
 
 DOCS = Path(__file__).parents[2] / "docs"
 SPEC = importlib.util.spec_from_file_location("identity", DOCS / "identity.py")

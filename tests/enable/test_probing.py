@@ -5,7 +5,7 @@ import torch
 from tiny_pipelines import flux, hunyuan_video, wan
 from tiny_pipelines.cases import NAMED
 
-from fastflow.probing import probe
+from fastflow.acceleration.probes import probe
 
 CASES = ["flux", "flux_true_cfg", "flux_schnell", "flux_kontext", "hunyuan_video"]
 

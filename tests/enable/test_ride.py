@@ -3,8 +3,8 @@
 import torch
 
 from fastflow import Grid
+from fastflow.acceleration.session import Ride
 from fastflow.integration.episode import Scheme
-from fastflow.ride import Ride
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.policies.static import Schedule

@@ -8,8 +8,8 @@ from stand import STEPS, assert_same, evaluations, generated, in_full_alone, req
 from tiny_pipelines import hunyuan_video
 
 from fastflow import Sampler
+from fastflow.acceleration.interception import attach, detach
 from fastflow.evaluation.method import Learned
-from fastflow.gates import attach, detach
 from fastflow.integration.corrector import NoCorrection
 from fastflow.integration.extrapolator import Reuse
 from fastflow.registry.compose import preset

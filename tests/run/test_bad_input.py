@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from fastflow import directory
+from fastflow.runs import directory
+from fastflow.sampling import storage
 from fastflow_plugins.models import mixture
 
 
@@ -102,7 +103,7 @@ def test_a_full_disk_keeps_what_is_finished_and_says_how_to_go_on(sample, monkey
 
     def fills(self, done, full, row, rewards):
         if row["index"] == 4:
-            with directory.writing(self.run_dir / "samples.jsonl"):
+            with storage.writing(self.run_dir / "samples.jsonl"):
                 raise OSError(errno.ENOSPC, "No space left on device")
         plain(self, done, full, row, rewards)
 

@@ -8,7 +8,7 @@ import yaml
 from fastflow.cli import main
 from fastflow.registry import compose
 from fastflow.registry.compose import build, preset, read
-from fastflow.settings import Settings
+from fastflow.runs.run_settings import Settings
 from fastflow_plugins.models.mixture import MixtureFlow
 from fastflow_plugins.policies.teacache import TeaCache
 

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from fastflow import directory
+from fastflow.runs import directory
+from fastflow.sampling import storage
 
 SAME = ("computed", "metrics", "prompt", "seed", "calls")
 
@@ -59,11 +60,11 @@ def test_a_killed_process_keeps_its_finished_samples(sample, tmp_path):
     )
     rows = path / "samples.jsonl"
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and len(directory.read_lines(rows)) < 5:
+    while time.monotonic() < deadline and len(storage.read_lines(rows)) < 5:
         time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    finished = directory.read_lines(rows)
+    finished = storage.read_lines(rows)
     assert len(finished) >= 5
     config = path / "config.yaml"
     total = len(finished) + 3

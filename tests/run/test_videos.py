@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 from tiny_pipelines import hunyuan_video
 
-from fastflow import Clip, Request, directory
+from fastflow import Clip, Request
 from fastflow.report import write_report
-from fastflow.report.clips import gif
+from fastflow.report.html.pictures import gif
+from fastflow.runs import directory
 from fastflow_plugins.metrics.fidelity import Fidelity
 from fastflow_plugins.metrics.scenes import Scenes
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from fastflow.prompts import decode, read_image
-from fastflow.sampling import read_objects
+from fastflow.sampling import decode_image, read_image, read_objects
 
 ENDINGS = (".arrow", ".parquet")
 WANTED = "the dataset's folder, its .arrow or .parquet files, or a .jsonl file of its fields"
@@ -56,7 +55,7 @@ def image(value: Any, path: Path, where: str) -> Image.Image:
     if isinstance(value, dict):
         if value.get("bytes") is None:
             raise ValueError(f"{where} holds no picture, only its name {value.get('path')!r}.")
-        return decode(BytesIO(value["bytes"]), f"{where} its picture")
+        return decode_image(BytesIO(value["bytes"]), f"{where} its picture")
     return read_image(path.parent / str(value))
 
 

@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from fastflow.acceleration import attach, detach, own_class, probe
 from fastflow.evaluation import Bench, Knob, Learned
-from fastflow.gates import attach, detach, own_class
-from fastflow.probing import probe
 from fastflow.sampling import Request
 from fastflow_plugins.methods.block_cache import BlockCache, blocks_of
 from fastflow_plugins.policies.teacache import Change, TeaCache

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastflow.benchmarked import IMAGES, Benchmarked
 from fastflow.evaluation.benchmark import Score
 from fastflow.evaluation.benchmark_scores import SIDES, tally
 from fastflow.evaluation.summary import summarise
 from fastflow.report import write_report
+from fastflow.runs.official.benchmark_run import IMAGES, Benchmarked
 from fastflow.sampling.storage import write_whole, writing
 
 Values = dict[str, dict[str, float]]  # by place

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastflow.directory import RunDirectory
 from fastflow.evaluation.benchmark import Benchmark, places
 from fastflow.registry.compose import build_chosen, load
 from fastflow.report.load import check_run_dir
+from fastflow.runs.directory import RunDirectory
 
 IMAGES = {"skipped": "image", "full": "image_full"}  # where a sample's line names its files
 

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fastflow.acceleration.stats import Run, Stopwatch
 from fastflow.integration.episode import Episode, Scheme
 from fastflow.integration.feedback import Trajectory
 from fastflow.integration.grid import Grid
 from fastflow.integration.loop import flow
-from fastflow.stats import Run, Stopwatch
 
 Probe = Callable[[], "Tensor | None"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from fastflow.benchmarked import IMAGES, Benchmarked
+from fastflow.runs.official.benchmark_run import IMAGES, Benchmarked
 from fastflow.sampling.storage import write_whole, writing
 
 Content = Path | str  # a file to copy, or a text

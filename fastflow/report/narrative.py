@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fastflow.evaluation.summary import LAST
-from fastflow.report.headline import TIMES, between, number
+from fastflow.report.key_figures import TIMES, between, number
 from fastflow.report.load import Run
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastflow.directory import Jsonl, RunDirectory, versions
 from fastflow.evaluation.benchmark import Benchmark
 from fastflow.evaluation.measurement import Results, warm_up
 from fastflow.evaluation.metric import Metric
@@ -30,13 +29,14 @@ from fastflow.registry.compose import (
     settings_of,
 )
 from fastflow.report import write_report
-from fastflow.requests import make_requests
-from fastflow.rounds import Rounds
+from fastflow.runs.directory import Jsonl, RunDirectory, versions
+from fastflow.runs.prompts import make_requests
+from fastflow.runs.run_settings import Settings
+from fastflow.runs.updates import Rounds
 from fastflow.sampling.executor import Interrupted, Place, Trainer
 from fastflow.sampling.model import Adapter
 from fastflow.sampling.sampler import Sampler
 from fastflow.sampling.storage import writing
-from fastflow.settings import Settings
 
 MAIN = "FASTFLOW_RUN_DIR"  # tells the other processes of a run where it is
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from fastflow.evaluation.method import Knob
+from fastflow.evaluation.method import Bench, Knob, Learned, Method
+from fastflow.sampling.request import Request
 
 NEAR = 0.25  # calls; nearer than that nothing is tried any more
 
@@ -69,3 +70,23 @@ class Search:
         if b <= 4 * a or a < 0:
             return (a + b) / 2
         return math.sqrt(a * b) if a > 0 else b / 8  # thresholds matter by their magnitude
+
+
+def replayed(method: Method, bench: Bench) -> Callable[[float], float]:
+    """Returns how many steps a method computes, on the tuning trajectories played back."""
+    requests, played = bench.tuning.requests, bench.replayed()
+
+    def steps_at(value: float) -> float:
+        turned = method.at(value)
+        return mean_steps(turned, played, requests, turned.learn(played, requests))
+
+    return steps_at
+
+
+def mean_steps(
+    method: Method, bench: Bench, requests: Sequence[Request], learned: Learned
+) -> float:
+    """Returns the mean number of network calls, in units of those of one step of the full run."""
+    samples = list(method.generate(bench, requests, learned))
+    full = sum(sample.calls_full / sample.request.steps for sample in samples)
+    return sum(sample.calls for sample in samples) / full

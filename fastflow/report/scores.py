@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from fastflow.report.figures import HALF, Chart
-from fastflow.report.headline import between, number
+from fastflow.report.html.style import COLOURS, LEVELS, draw
+from fastflow.report.key_figures import between, number
 from fastflow.report.load import Run
-from fastflow.report.style import COLOURS, LEVELS, draw
 
 
 def tasks(run: Run) -> Chart | None:

@@ -4,49 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from fastflow.comparison.baselines import Baselines
+from fastflow.comparison.references import Baselines
 from fastflow.evaluation.method import Bench, Learned, Method
 from fastflow.evaluation.metric import Metric
 from fastflow.evaluation.profiling import peak_bytes
 from fastflow.sampling.reference import in_full
 from fastflow.sampling.request import Request
 from fastflow.sampling.sample import Sample
-
-IDENTICAL = 99.0  # dB; what counts for identical images, whose PSNR is infinite
-
-
-@dataclass
-class Row:
-    """What was measured of one method at one target.
-
-    Args:
-        method: its name.
-        target: the number of computed steps it was to take.
-        recipe: its parameters, the knob's among them.
-        knob: the parameter that was turned.
-        value: to what.
-        samples: one dictionary a sample: index, calls, computed, closeness (metrics against the
-            full run), reference (against the converged run), scores, rms (distance to the full
-            run's latents), failure.
-        learned: samples and calls spent before, and facts found on the way.
-        pairs: seconds of denoising, ``(full, this)``, interleaved.
-        peak: bytes over what was there before; None where not measured.
-        failure: why there are no numbers; empty if there are.
-    """
-
-    method: str
-    target: int
-    recipe: str = ""
-    knob: str = ""
-    value: float | None = None
-    samples: list[dict[str, Any]] = field(default_factory=list)
-    learned: dict[str, Any] = field(default_factory=dict)
-    pairs: list[tuple[float, float]] = field(default_factory=list)
-    peak: int | None = None
-    failure: str = ""
 
 
 @dataclass
@@ -128,6 +95,9 @@ class Measure:
         """Returns the peak memory of one sample alone, in bytes."""
         alone = replace(self.bench, max_batch=1)
         return peak_bytes(lambda: list(method.generate(alone, self.requests[:1], learned)), device)
+
+
+IDENTICAL = 99.0  # dB; what counts for identical images, whose PSNR is infinite
 
 
 def _distance(sample: Sample, full: Sample) -> float | None:

@@ -7,16 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from markupsafe import Markup
+from fastflow.comparison.checks import Results
+from fastflow.comparison.page import pareto
+from fastflow.comparison.rows import SOURCE, ComparisonDirectory
+from fastflow.comparison.table import PSNR, Line
+from fastflow.evaluation.bootstrap import Interval
+from fastflow.report.html.pictures import PAGE, Picture, embed
+from fastflow.report.render import content_policy, style_sheet, template
 
-from fastflow.comparison import figures
-from fastflow.comparison.directory import SOURCE, ComparisonDirectory
-from fastflow.comparison.results import PSNR, Interval, Line, Results
-from fastflow.report.images import PAGE, Picture, embed
-from fastflow.report.page import content_policy, template
-
-_HERE = Path(__file__).parent
-_STYLE = _HERE.parent / "report" / "page.css"
+HERE = Path(__file__).parent
 DASH = "\N{EN DASH}"
 
 
@@ -47,10 +46,10 @@ def render(found: Results, directory: ComparisonDirectory) -> str:
         found: the comparison in numbers.
         directory: where its rows and images are.
     """
-    return template(_HERE).render(
+    return template(HERE).render(
         found=found,
         title=title(found),
-        curves=list(figures.curves(found)),
+        curves=list(pareto.curves(found)),
         sections=_sections(found, directory),
         prompts=directory.read_json("baselines.json")["prompts"][: found.plan.examples],
         scores=list(found.full.scores),
@@ -58,7 +57,7 @@ def render(found: Results, directory: ComparisonDirectory) -> str:
         interval=interval,
         number=number,
         psnr=PSNR,
-        css=Markup(_STYLE.read_text(encoding="utf-8")),
+        css=style_sheet(),
         policy=content_policy(),
         written=time.strftime("%Y-%m-%d %H:%M"),
     )
@@ -111,7 +110,7 @@ def _exhibit(line: Line, found: Results, directory: ComparisonDirectory, budget:
     return Exhibit(
         line.method,
         note,
-        figures.heat_map(samples, found.plan.steps),
+        pareto.heat_map(samples, found.plan.steps),
         _examples(directory, budget, line.method, line.target),
     )
 

@@ -13,13 +13,13 @@ from fastflow.policies.policy import Policy
 from fastflow.registry import compose
 from fastflow.registry.catalog import installed
 from fastflow.registry.compose import Config, build, settings_of
-from fastflow.requests import make_requests
+from fastflow.runs.prompts import make_requests
+from fastflow.runs.run_settings import Settings
 from fastflow.sampling.executor import Place, Trainer
 from fastflow.sampling.model import Adapter, FlowModel
 from fastflow.sampling.recording import NoProbe, Recording
 from fastflow.sampling.request import Request
 from fastflow.sampling.storage import write_whole, writing
-from fastflow.settings import Settings
 
 FOREIGN = ("reference", "memory", "frozen", "resume", "metrics", "observers")  # of a run
 

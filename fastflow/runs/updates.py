@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fastflow.directory import RunDirectory
 from fastflow.integration.feedback import Lesson
 from fastflow.policies.memory import Memory
+from fastflow.runs.directory import RunDirectory
+from fastflow.runs.run_settings import Settings
 from fastflow.sampling.request import Request
 from fastflow.sampling.sample import Sample
 from fastflow.sampling.sampler import Sampler
 from fastflow.sampling.storage import load_memory, save_memory, writing
-from fastflow.settings import Settings
 
 
 class Rounds:

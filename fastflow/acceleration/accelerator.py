@@ -8,16 +8,16 @@ from typing import Any
 
 import torch
 
+from fastflow.acceleration.memory_store import Memories
+from fastflow.acceleration.session import Ride
+from fastflow.acceleration.stats import Run, Stats
 from fastflow.integration.corrector import Corrector, NoCorrection
 from fastflow.integration.episode import Episode, Scheme, Unskipped
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.grid import FEW_STEPS, Grid, few_steps
-from fastflow.memories import Memories
 from fastflow.policies.policy import Policy
 from fastflow.registry.compose import preset
 from fastflow.registry.hooks import KINDS
-from fastflow.ride import Ride
-from fastflow.stats import Run, Stats
 
 BATCH_ERRORS = {"mean": torch.mean, "worst": torch.amax}
 

@@ -12,8 +12,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from fastflow.report.figures import Chart
+from fastflow.report.html.style import COLOURS, bins, colour, draw, rectangles
 from fastflow.report.load import Run
-from fastflow.report.style import COLOURS, bins, colour, draw, rectangles
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,47 @@
-"""A comparison's directory: the truth about it, kept row by row, so that it can be resumed."""
+"""The rows of a comparison, kept one by one in its directory, so that it can be resumed."""
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastflow.comparison.row import Row
 from fastflow.sampling.media import keep, suffix
 from fastflow.sampling.storage import make_folder, write_whole, writing
+
+
+@dataclass
+class Row:
+    """What was measured of one method at one target.
+
+    Args:
+        method: its name.
+        target: the number of computed steps it was to take.
+        recipe: its parameters, the knob's among them.
+        knob: the parameter that was turned.
+        value: to what.
+        samples: one dictionary a sample: index, calls, computed, closeness (metrics against the
+            full run), reference (against the converged run), scores, rms (distance to the full
+            run's latents), failure.
+        learned: samples and calls spent before, and facts found on the way.
+        pairs: seconds of denoising, ``(full, this)``, interleaved.
+        peak: bytes over what was there before; None where not measured.
+        failure: why there are no numbers; empty if there are.
+    """
+
+    method: str
+    target: int
+    recipe: str = ""
+    knob: str = ""
+    value: float | None = None
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    learned: dict[str, Any] = field(default_factory=dict)
+    pairs: list[tuple[float, float]] = field(default_factory=list)
+    peak: int | None = None
+    failure: str = ""
+
 
 SOURCE = "source"  # in the place of a method's name: what is edited
 

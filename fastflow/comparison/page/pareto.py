@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from fastflow.comparison.results import PSNR, WRONG, Line, Results
+from fastflow.comparison.checks import Results
+from fastflow.comparison.table import PSNR, WRONG, Line
 from fastflow.report.figures import Chart
-from fastflow.report.images import Picture
-from fastflow.report.style import COLOURS, LEVELS, draw
+from fastflow.report.html.pictures import Picture
+from fastflow.report.html.style import COLOURS, LEVELS, draw
 
 COMPUTED, SKIPPED = (36, 104, 143), (217, 214, 207)
 MARKERS = "osD^vP*X<>hp"

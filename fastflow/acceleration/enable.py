@@ -7,17 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fastflow.gates import attach, detach, gates_of
+from fastflow.acceleration.accelerator import Rides
+from fastflow.acceleration.interception import attach, detach, gates_of
+from fastflow.acceleration.memory_store import Memories
+from fastflow.acceleration.pipeline_parts import COUNTED, Seams
+from fastflow.acceleration.probes import probe
+from fastflow.acceleration.session import Ride
+from fastflow.acceleration.stats import Stats
 from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.grid import Grid
-from fastflow.memories import Memories
 from fastflow.policies.policy import Policy
-from fastflow.probing import probe
-from fastflow.ride import Ride
-from fastflow.rides import Rides
-from fastflow.seams import COUNTED, Seams
-from fastflow.stats import Stats
 
 
 def enable(

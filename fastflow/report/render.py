@@ -12,14 +12,14 @@ from markupsafe import Markup
 
 from fastflow.evaluation.summary import LAST
 from fastflow.report import figures
-from fastflow.report.arms import arms, read_arms
 from fastflow.report.gallery import gallery, psnr_text, scores_as_text, worst
-from fastflow.report.headline import measures, tiles, title
+from fastflow.report.key_figures import measures, tiles, title
+from fastflow.report.learned import arms, read_arms
 from fastflow.report.load import Run
-from fastflow.report.outcomes import mean_times, official, task_scores, tasks, times
-from fastflow.report.sentences import sentences
+from fastflow.report.narrative import sentences
+from fastflow.report.scores import mean_times, official, task_scores, tasks, times
 
-_HERE = Path(__file__).parent
+HTML = Path(__file__).parent / "html"
 
 
 def render(run: Run) -> str:
@@ -28,8 +28,8 @@ def render(run: Run) -> str:
     Args:
         run: what `load_run` returned.
     """
-    script = (_HERE / "page.js").read_text(encoding="utf-8")
-    return template(_HERE).render(
+    script = (HTML / "page.js").read_text(encoding="utf-8")
+    return template(HTML).render(
         run=run,
         title=title(run),
         tiles=tiles(run),
@@ -56,7 +56,7 @@ def render(run: Run) -> str:
         failed=[entry for entry in run.entries if entry.failure],
         score_text=scores_as_text(run),
         psnr_text=psnr_text,
-        css=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
+        css=style_sheet(),
         script=Markup(script),
         policy=content_policy(script),
         written=time.strftime("%Y-%m-%d %H:%M"),
@@ -90,6 +90,11 @@ def template(folder: Path) -> Template:
         lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2")
+
+
+def style_sheet() -> Markup:
+    """Returns the style sheet that all pages share."""
+    return Markup((HTML / "page.css").read_text(encoding="utf-8"))
 
 
 def content_policy(script: str = "") -> str:
