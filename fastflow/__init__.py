@@ -7,9 +7,9 @@ from fastflow.evaluation.metric import Metric
 from fastflow.evaluation.observer import Observer
 from fastflow.inferencer import WrappedBagel, wrap_bagel
 from fastflow.integration.corrector import Corrector
-from fastflow.integration.episode import Episode, Now
+from fastflow.integration.episode import Episode, StepContext
 from fastflow.integration.extrapolator import Extrapolator
-from fastflow.integration.feedback import Lesson, Observation
+from fastflow.integration.feedback import Feedback, Observation
 from fastflow.integration.grid import Grid
 from fastflow.policies.arm_statistics import ArmStats
 from fastflow.policies.bandit import Bandit, greedy
@@ -19,9 +19,9 @@ from fastflow.policies.reward import Reward
 from fastflow.policies.skip_length import SkipLength
 from fastflow.registry.catalog import PluginError, installed
 from fastflow.registry.hooks import hookimpl
-from fastflow.sampling.executor import Trainer
-from fastflow.sampling.media import Clip
-from fastflow.sampling.model import Adapter, FlowModel, Probe
+from fastflow.sampling.executor import Executor
+from fastflow.sampling.media import Video
+from fastflow.sampling.model import FlowModel, Model, Probe
 from fastflow.sampling.request import Problem, Prompt, Request
 from fastflow.sampling.sample import Sample
 from fastflow.sampling.sampler import Sampler
@@ -29,21 +29,20 @@ from fastflow.sampling.sampler import Sampler
 __version__ = "0.1.0"
 __all__ = [
     "Accelerated",
-    "Adapter",
     "ArmStats",
     "Bandit",
     "Benchmark",
-    "Clip",
     "Corrector",
     "Episode",
+    "Executor",
     "Extrapolator",
+    "Feedback",
     "FlowModel",
     "Grid",
-    "Lesson",
     "Memory",
     "Method",
     "Metric",
-    "Now",
+    "Model",
     "Observation",
     "Observer",
     "PluginError",
@@ -56,7 +55,8 @@ __all__ = [
     "Sample",
     "Sampler",
     "SkipLength",
-    "Trainer",
+    "StepContext",
+    "Video",
     "WrappedBagel",
     "enable",
     "greedy",

@@ -67,9 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _sample(words: list[str]) -> None:
     from fastflow.evaluation.summary import headline
     from fastflow.runs.run import run
-    from fastflow.runs.run_settings import Settings
+    from fastflow.runs.run_settings import RunSettings
 
-    config = _configuration(words, "sample", Settings)
+    config = _configuration(words, "sample", RunSettings)
     if config is None:
         return
     path = run(config)
@@ -93,9 +93,9 @@ def _compare(words: list[str]) -> None:
 
 def _calibrate(words: list[str]) -> None:
     from fastflow.runs.calibration import calibrate, overrides
-    from fastflow.runs.run_settings import Settings
+    from fastflow.runs.run_settings import RunSettings
 
-    config = _configuration(overrides(words), "calibrate", Settings)
+    config = _configuration(overrides(words), "calibrate", RunSettings)
     if config is not None:
         print(calibrate(config), end="")
 

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastflow.acceleration.accelerator import Rides
-from fastflow.acceleration.interception import attach, detach, gates_of
-from fastflow.acceleration.memory_store import Memories
-from fastflow.acceleration.session import Ride
+from fastflow.acceleration.accelerator import Accelerator
+from fastflow.acceleration.interception import attach, detach, interceptors_of
+from fastflow.acceleration.memory_store import MemoryStore
+from fastflow.acceleration.session import Session
 from fastflow.acceleration.stats import Stats
 from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
@@ -30,7 +30,7 @@ def wrap_bagel(
     *,
     extrapolator: Extrapolator | str = "linear",
     corrector: Corrector | str = "interpolate",
-    memory: Memories | str | Path | None = None,
+    memory: MemoryStore | str | Path | None = None,
     frozen: bool = False,
     seed: int = 0,
 ) -> WrappedBagel:
@@ -59,12 +59,12 @@ def wrap_bagel(
             f"{type(inferencer).__name__} without `model.{RUN}` and `model.{STEP}`. A diffusers "
             "pipeline is accelerated by fastflow.enable(pipe)."
         )
-    if any(isinstance(gate, WrappedBagel) for gate in gates_of(model)):
+    if any(isinstance(gate, WrappedBagel) for gate in interceptors_of(model)):
         raise ValueError(
             "`inferencer` is wrapped already. Call disable() on what wrap_bagel() returned first."
         )
     name = type(model).__name__
-    rides = Rides(name, policy, extrapolator, corrector, memory, frozen, "mean", seed)
+    rides = Accelerator(name, policy, extrapolator, corrector, memory, frozen, "mean", seed)
     return WrappedBagel(model, rides)
 
 
@@ -75,7 +75,7 @@ class WrappedBagel:
         model: the model of BAGEL's own code.
     """
 
-    def __init__(self, model: Any, rides: Rides):
+    def __init__(self, model: Any, rides: Accelerator):
         self.model, self.rides = model, rides
         self._lock = threading.RLock()
         self._thread: int | None = None  # the thread whose image is under way
@@ -87,7 +87,7 @@ class WrappedBagel:
         return self.rides.policy
 
     @property
-    def memory(self) -> Memories:
+    def memory(self) -> MemoryStore:
         """What the policy has learned; it can be saved."""
         return self.rides.memory
 
@@ -105,7 +105,7 @@ class WrappedBagel:
     def disable(self) -> None:
         """Gives the model back as it was; once more does nothing."""
         with self._lock:
-            if self in gates_of(self.model):
+            if self in interceptors_of(self.model):
                 detach(self.model, self)
 
     def __deepcopy__(self, memo: dict) -> WrappedBagel:
@@ -137,7 +137,7 @@ class WrappedBagel:
                 self._thread = self.rides.ride = None
             return output
 
-    def _step(self, ride: Ride, ask: Callable[[], Tensor], told: dict[str, Any]) -> Tensor:
+    def _step(self, ride: Session, ask: Callable[[], Tensor], told: dict[str, Any]) -> Tensor:
         """Returns the velocity of one step: the model's, guidance included, or a predicted one.
 
         The model takes the step itself; where a landing mends the latents, it does so from there.

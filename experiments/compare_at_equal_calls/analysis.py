@@ -46,7 +46,7 @@ def tables(found: dict[str, Any]):
     )
     for target in sorted(found["plan"]["targets"], reverse=True):
         lines = [line for line in found["lines"] if line["target"] == target]
-        lines.sort(key=lambda line: -line["closeness"].get(PSNR, [0])[0])
+        lines.sort(key=lambda line: -line["fidelity"].get(PSNR, [0])[0])
         yield f"\n### {target} of {found['plan']['steps']} steps\n"
         yield (
             "| method | group | steps | calls | PSNR, dB (95 %) | SSIM | PSNR to exact, dB "
@@ -67,7 +67,7 @@ def cells(line: dict[str, Any]):
         return
     yield f"{line['steps']:.1f}" + ("" if line["reached"] else " (!)")
     yield f"{line['calls']:.1f}"
-    yield interval(line["closeness"].get(PSNR))
+    yield interval(line["fidelity"].get(PSNR))
     yield f"{line['closeness']['ssim'][0]:.4f}"
     yield f"{line['reference'][PSNR][0]:.1f}" if PSNR in line["reference"] else ""
     yield interval(line["lost"].get("score"), "+.3f")
@@ -95,7 +95,7 @@ def draw(found: dict[str, Any]) -> None:
             methods.setdefault(line["method"], []).append(line)
     best = {}
     for name, lines in methods.items():
-        points = np.array(sorted((line["steps"], line["closeness"][PSNR][0]) for line in lines))
+        points = np.array(sorted((line["steps"], line["fidelity"][PSNR][0]) for line in lines))
         group = lines[0]["group"]
         dashed = (0, (3, 2)) if group == "hindsight" else "-"
         ax.plot(*points.T, color=COLOURS[group], linewidth=1, linestyle=dashed, marker=".")

@@ -91,7 +91,7 @@ def cells(line: dict[str, Any], full: float):
     yield f"{line['calls']:.1f}"
     yield f"{full / line['calls']:.2f}"
     yield interval(line["speedup_wall"], ".2f")
-    yield interval(line["closeness"].get(PSNR))
+    yield interval(line["fidelity"].get(PSNR))
     yield f"{line['scores']['score'][0]:.3f}"
     yield interval(line["lost"].get("score"), "+.3f")
 
@@ -148,7 +148,7 @@ def curve(ax: Axes, found: dict[str, Any], method: str, what: str) -> None:
 
 def quality(line: dict[str, Any], what: str) -> float:
     """Returns a line's mean score or PSNR."""
-    return line["scores"]["score"][0] if what == "score" else line["closeness"][PSNR][0]
+    return line["scores"]["score"][0] if what == "score" else line["fidelity"][PSNR][0]
 
 
 def draw_changes(baselines: dict[str, dict[str, Any]]) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from fastflow.acceleration.memory_store import Memories
-from fastflow.acceleration.session import Ride
+from fastflow.acceleration.memory_store import MemoryStore
+from fastflow.acceleration.session import Session
 from fastflow.acceleration.stats import Run, Stats
 from fastflow.integration.corrector import Corrector, NoCorrection
 from fastflow.integration.episode import Episode, Scheme, Unskipped
@@ -22,7 +22,7 @@ from fastflow.registry.hooks import KINDS
 BATCH_ERRORS = {"mean": torch.mean, "worst": torch.amax}
 
 
-class Rides:
+class Accelerator:
     """Begins a ride for every run, counts what it did and lets the policy learn from it.
 
     Args:
@@ -50,7 +50,7 @@ class Rides:
         policy: Policy | str,
         extrapolator: Extrapolator | str,
         corrector: Corrector | str,
-        memory: Memories | str | Path | None,
+        memory: MemoryStore | str | Path | None,
         frozen: bool,
         batch_error: str,
         seed: int,
@@ -60,21 +60,21 @@ class Rides:
         self.scheme = Scheme(make("extrapolator", extrapolator), make("corrector", corrector))
         self.policy: Policy = make("policy", policy)
         key = {"model": name, "extrapolator": repr(self.scheme.extrapolator)}
-        self.memory = memory if isinstance(memory, Memories) else Memories(self.policy, key)
+        self.memory = memory if isinstance(memory, MemoryStore) else MemoryStore(self.policy, key)
         if isinstance(memory, (str, Path)):
             self.memory.load(memory)
         if frozen:
             self.memory.freeze()
         self.over_rows, self.seed = BATCH_ERRORS[batch_error], seed
         self.stats = Stats()
-        self.ride: Ride | None = None
+        self.ride: Session | None = None
 
-    def begin(self, grid: Grid, takes_euler_steps: bool = True) -> Ride:
+    def begin(self, grid: Grid, takes_euler_steps: bool = True) -> Session:
         """Begins a ride over a grid; latents of other steps than Euler's are not corrected."""
         corrector = self.scheme.corrector if takes_euler_steps else NoCorrection()
         scheme = self.scheme._replace(corrector=corrector)
         key = self.seed, len(self.stats.per_call)
-        self.ride = Ride(grid, scheme, self._episode(grid), key, self.over_rows)
+        self.ride = Session(grid, scheme, self._episode(grid), key, self.over_rows)
         return self.ride
 
     def end(self) -> None:
@@ -87,7 +87,7 @@ class Rides:
         if run.skipped:
             self.stats.reason = ""
         if ride.end is not None and not self.memory.frozen:
-            self.policy.learn(self.memory.of(ride.grid), ride.end.lesson)
+            self.policy.learn(self.memory.of(ride.grid), ride.end.feedback)
 
     def _episode(self, grid: Grid) -> Episode:
         little = few_steps(grid.steps)

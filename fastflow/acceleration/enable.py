@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fastflow.acceleration.accelerator import Rides
-from fastflow.acceleration.interception import attach, detach, gates_of
-from fastflow.acceleration.memory_store import Memories
-from fastflow.acceleration.pipeline_parts import COUNTED, Seams
+from fastflow.acceleration.accelerator import Accelerator
+from fastflow.acceleration.interception import attach, detach, interceptors_of
+from fastflow.acceleration.memory_store import MemoryStore
+from fastflow.acceleration.pipeline_parts import COUNTED, PipelineParts
 from fastflow.acceleration.probes import probe
-from fastflow.acceleration.session import Ride
+from fastflow.acceleration.session import Session
 from fastflow.acceleration.stats import Stats
 from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
@@ -26,7 +26,7 @@ def enable(
     *,
     extrapolator: Extrapolator | str = "linear",
     corrector: Corrector | str = "interpolate",
-    memory: Memories | str | Path | None = None,
+    memory: MemoryStore | str | Path | None = None,
     frozen: bool = False,
     batch_error: str = "mean",
     seed: int = 0,
@@ -52,11 +52,11 @@ def enable(
     Raises:
         ValueError: if the pipeline cannot be accelerated, is so already, or an argument is wrong.
     """
-    if any(isinstance(gate, Accelerated) and gate.pipe is pipe for gate in gates_of(pipe)):
+    if any(isinstance(gate, Accelerated) and gate.pipe is pipe for gate in interceptors_of(pipe)):
         raise ValueError(
             "`pipe` is accelerated already. Call disable() on what enable() returned first."
         )
-    rides = Rides(
+    rides = Accelerator(
         name_of(pipe), policy, extrapolator, corrector, memory, frozen, batch_error, seed
     )
     return Accelerated(pipe, rides)
@@ -69,11 +69,11 @@ class Accelerated:
         pipe: the pipeline.
     """
 
-    def __init__(self, pipe: Any, rides: Rides):
+    def __init__(self, pipe: Any, rides: Accelerator):
         self.pipe, self.rides = pipe, rides
         self._lock = threading.RLock()  # a callback of a call may disable
         self._thread: int | None = None  # the thread whose call of the pipeline is under way
-        self._seams = Seams.of(pipe)
+        self._seams = PipelineParts.of(pipe)
         self._hold()
         attach(pipe, self, "__call__")
 
@@ -83,7 +83,7 @@ class Accelerated:
         return self.rides.policy
 
     @property
-    def memory(self) -> Memories:
+    def memory(self) -> MemoryStore:
         """What the policy has learned; it can be saved."""
         return self.rides.memory
 
@@ -101,7 +101,7 @@ class Accelerated:
     def disable(self) -> None:
         """Gives the pipeline back as it was; once more does nothing."""
         with self._lock:
-            if self in gates_of(self.pipe):
+            if self in interceptors_of(self.pipe):
                 detach(self.pipe, self)
                 self._let_go()
 
@@ -143,7 +143,7 @@ class Accelerated:
             return output
 
     def _step(
-        self, ride: Ride, plain: Callable, v, t, x, *args, return_dict: bool = True, **kwargs
+        self, ride: Session, plain: Callable, v, t, x, *args, return_dict: bool = True, **kwargs
     ) -> Any:
         """Takes one step of the scheduler, and answers as the scheduler does."""
         taken: list[Any] = []
@@ -155,7 +155,7 @@ class Accelerated:
         ride.advance(x, v, take_step)
         return taken[0]
 
-    def _begin_ride(self) -> Ride:
+    def _begin_ride(self) -> Session:
         seams, start = self._seams, self._seams.start()
         jumps = seams.jumps(self.pipe, seams.scheduler.timesteps[start:])
         grid = Grid(seams.scheduler.sigmas[start:], jumps=jumps)
@@ -181,7 +181,7 @@ class Accelerated:
         """Follows a scheduler or network that was replaced since, and looks for caches again."""
         self._let_go()
         try:
-            self._seams = Seams.of(self.pipe)
+            self._seams = PipelineParts.of(self.pipe)
         finally:
             self._hold()
 

@@ -14,14 +14,14 @@ from typing import Any, Protocol
 MARK = "_fastflow_gates"
 
 
-class Gate(Protocol):
+class Interceptor(Protocol):
     """Stands before the methods of an object and decides what becomes of a call."""
 
     def __call__(self, thing: Any, name: str, plain: Callable, args: tuple, kwargs: dict) -> Any:
         """Answers a call, by calling ``plain(*args, **kwargs)`` or otherwise."""
 
 
-def attach(thing: Any, gate: Gate, *names: str) -> None:
+def attach(thing: Any, gate: Interceptor, *names: str) -> None:
     """Puts a gate before the named methods of an object; the gate put on last is the outermost."""
     if MARK not in vars(thing):
         vars(thing)[MARK] = []
@@ -30,7 +30,7 @@ def attach(thing: Any, gate: Gate, *names: str) -> None:
     vars(thing)[MARK].append(gate)
 
 
-def detach(thing: Any, gate: Gate) -> None:
+def detach(thing: Any, gate: Interceptor) -> None:
     """Takes a gate off again; with the last one the object gets its own class back."""
     vars(thing)[MARK].remove(gate)
     if not vars(thing)[MARK]:
@@ -38,7 +38,7 @@ def detach(thing: Any, gate: Gate) -> None:
         object.__setattr__(thing, "__class__", type(thing).__mro__[1])
 
 
-def gates_of(thing: Any) -> tuple[Gate, ...]:
+def interceptors_of(thing: Any) -> tuple[Interceptor, ...]:
     """Returns the gates on an object."""
     return tuple(vars(thing).get(MARK, ()))
 
@@ -65,12 +65,12 @@ def _through(cls: type, name: str) -> Callable:
     @functools.wraps(original)
     def method(self, *args, **kwargs):
         plain = functools.partial(original, self)
-        for gate in gates_of(self):
+        for gate in interceptors_of(self):
             plain = functools.partial(_pass, gate, self, name, plain)
         return plain(*args, **kwargs)
 
     return method
 
 
-def _pass(gate: Gate, thing: Any, name: str, plain: Callable, *args, **kwargs) -> Any:
+def _pass(gate: Interceptor, thing: Any, name: str, plain: Callable, *args, **kwargs) -> Any:
     return gate(thing, name, plain, args, kwargs)

@@ -12,7 +12,7 @@ from fastflow.policies.policy import Policy
 from fastflow.sampling.storage import read_memory, write_whole
 
 
-class Memories:
+class MemoryStore:
     """What a policy has learned on a pipeline: a `Memory` for each time grid it met.
 
     Another number of steps, or an image size that shifts the grid, is learned apart.
@@ -52,7 +52,7 @@ class Memories:
         memory.frozen = self.frozen
         return memory
 
-    def freeze(self) -> Memories:
+    def freeze(self) -> MemoryStore:
         """Marks all of it as read-only and returns it."""
         self.frozen = True
         return self
@@ -62,7 +62,7 @@ class Memories:
         content = {"memories": self.to_list(), "summary": self.summary().splitlines()}
         write_whole(Path(path), json.dumps(content, indent=1))
 
-    def load(self, path: str | Path) -> Memories:
+    def load(self, path: str | Path) -> MemoryStore:
         """Takes over a file that `save` wrote for the same pipeline, and returns itself.
 
         Raises:

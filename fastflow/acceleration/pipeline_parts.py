@@ -14,7 +14,7 @@ EULER = "FlowMatchEulerDiscreteScheduler"
 
 
 @dataclass(frozen=True)
-class Seams:
+class PipelineParts:
     """The parts of a pipeline through which its steps can be skipped.
 
     Attributes:
@@ -26,7 +26,7 @@ class Seams:
     networks: Mapping[str, nn.Module]
 
     @classmethod
-    def of(cls, pipe: Any) -> Seams:
+    def of(cls, pipe: Any) -> PipelineParts:
         """Finds the seams of a pipeline.
 
         Raises:

@@ -17,7 +17,7 @@ from fastflow.integration.loop import flow
 Probe = Callable[[], "Tensor | None"]
 
 
-class Ride:
+class Session:
     """Follows one run over a time grid in lock-step, and answers for skipped network calls.
 
     The decision about a step falls at its first network call. If the step is skipped, each of its
@@ -111,7 +111,7 @@ class Ride:
 
     def stats(self) -> Run:
         """Returns what was counted; waits for the device."""
-        seen = self.end.lesson.observations if self.end else ()
+        seen = self.end.feedback.observations if self.end else ()
         return Run(
             steps=self.grid.steps,
             computed=tuple(self.computed),

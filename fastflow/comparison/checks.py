@@ -9,7 +9,7 @@ from typing import Any
 
 from fastflow.comparison.comparison_settings import Plan
 from fastflow.comparison.rows import Row
-from fastflow.comparison.table import NO_PEERS, PSNR, WRONG, Line, Liner, value_of
+from fastflow.comparison.table import NO_PEERS, PSNR, WRONG, Liner, TableRow, value_of
 from fastflow.evaluation.bootstrap import Interval, bootstrap_mean
 
 
@@ -66,14 +66,14 @@ class Results:
     plan: Plan
     model: str
     branches: float
-    full: Line
-    floor: Line
-    lines: list[Line]
+    full: TableRow
+    floor: TableRow
+    lines: list[TableRow]
     checks: list[Check] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
-    def at(self, target: int, groups: Iterable[str] | None = None) -> list[Line]:
+    def at(self, target: int, groups: Iterable[str] | None = None) -> list[TableRow]:
         """Returns the lines with numbers at a target, of some groups or of all."""
         wanted = None if groups is None else set(groups)
         return [
@@ -92,32 +92,32 @@ class Results:
         return content
 
 
-def results(plan: Plan, model: str, baselines: dict[str, Any], rows: Sequence[Row]) -> Results:
+def results(plan: Plan, model: str, references: dict[str, Any], rows: Sequence[Row]) -> Results:
     """Puts rows into numbers.
 
     Args:
         plan: the comparison's settings.
         model: the model's name.
-        baselines: what `baselines.json` holds.
+        baselines: what `references.json` holds.
         rows: the rows there are.
     """
-    liner = Liner(plan, baselines)
-    full = liner.line(Row("full", plan.steps, samples=baselines["full"]))
-    floor = liner.line(Row("full, another batch", plan.steps, samples=baselines["floor"]))
+    liner = Liner(plan, references)
+    full = liner.line(Row("full", plan.steps, samples=references["full"]))
+    floor = liner.line(Row("full, another batch", plan.steps, samples=references["floor"]))
     lines = [liner.line(row) for row in rows]
-    found = Results(plan, model, baselines["branches"], full, floor, lines)
+    found = Results(plan, model, references["branches"], full, floor, lines)
     found.left_out = list(dict.fromkeys(f"{r.method}: {r.failure}" for r in rows if r.failure))
-    found.checks = list(checks(found, baselines))
+    found.checks = list(checks(found, references))
     samples = {(row.method, row.target): row.samples for row in rows}
     found.findings = list(findings(found, samples))
     return found
 
 
-def checks(found: Results, baselines: dict[str, Any]) -> Iterable[Check]:
+def checks(found: Results, references: dict[str, Any]) -> Iterable[Check]:
     """Yields what has to hold."""
     yield _falls(found)
     yield _below_floor(found)
-    for name, same in baselines["identical_at_zero"].items():
+    for name, same in references["identical_at_zero"].items():
         what = f"`{name}` at a knob of 0 is the full run, bit for bit"
         yield Check(what, same, "it is" if same else "it is not")
     yield _broken_last(found)
@@ -180,17 +180,17 @@ def findings(found: Results, samples: dict[tuple[str, int], list]) -> Iterable[F
             target,
             ours.method,
             peer.method,
-            ours.closeness[PSNR],
-            peer.closeness[PSNR],
+            ours.fidelity[PSNR],
+            peer.fidelity[PSNR],
             bootstrap_mean([mine[i] - theirs[i] for i in mine]),
         )
 
 
-def _best(lines: Iterable[Line]) -> Line | None:
+def _best(lines: Iterable[TableRow]) -> TableRow | None:
     """Returns the line of the highest PSNR that does not take more calls than it was to."""
     fair = [line for line in lines if line.psnr is not None and line.steps <= line.target + 1]
     return max(fair, key=lambda line: line.psnr or 0.0, default=None)
 
 
 def _by_index(samples: Sequence[dict[str, Any]]) -> dict[int, float]:
-    return {sample["index"]: value_of(sample["closeness"], PSNR) for sample in samples}
+    return {sample["index"]: value_of(sample["fidelity"], PSNR) for sample in samples}

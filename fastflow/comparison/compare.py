@@ -24,9 +24,9 @@ from fastflow.registry.compose import (
 )
 from fastflow.runs.directory import versions
 from fastflow.runs.prompts import find_prompts, request
-from fastflow.runs.run_settings import Settings
+from fastflow.runs.run_settings import RunSettings
 from fastflow.sampling.executor import Interrupted
-from fastflow.sampling.model import Adapter
+from fastflow.sampling.model import Model
 from fastflow.sampling.request import Request
 from fastflow.sampling.storage import writing
 
@@ -45,7 +45,7 @@ def compare(config: Config) -> Path:
         directory = ComparisonDirectory.existing(Path(plan.resume))
         config = load(directory.path / "config.yaml")
         plan = settings_of(config, Plan)
-    adapter: Adapter = build("model", config["model"])
+    adapter: Model = build("model", config["model"])
     methods = build_listed(config | {"methods": plan.names()}, "methods")
     metrics: list[Metric] = list(build_listed(config, "metrics").values())
     observers = list(build_listed(config, "observers").values())
@@ -91,13 +91,13 @@ def finish(directory: ComparisonDirectory) -> Results:
     return found
 
 
-def two_sets(plan: Plan, adapter: Adapter) -> tuple[list[Request], list[Request]]:
+def two_sets(plan: Plan, adapter: Model) -> tuple[list[Request], list[Request]]:
     """Returns the samples to measure and those to tune on: other prompts, if there are several.
 
     Raises:
         ValueError: if there is no prompt, or a file of them is missing or damaged.
     """
-    asked = Settings(
+    asked = RunSettings(
         steps=plan.steps,
         samples=plan.samples + plan.tuning,
         seed=plan.seed,

@@ -12,7 +12,7 @@ from tqdm import tqdm, trange
 from fastflow.comparison.comparison_settings import Plan
 from fastflow.comparison.measure import Measure
 from fastflow.comparison.references import (
-    Baselines,
+    References,
     converged,
     full_runs,
     other_batch,
@@ -23,9 +23,9 @@ from fastflow.comparison.tuning import Search, mean_steps, replayed
 from fastflow.evaluation.method import Bench, Learned, Method
 from fastflow.evaluation.metric import Metric
 from fastflow.sampling.executor import side_by_side
-from fastflow.sampling.model import Adapter, FlowModel
+from fastflow.sampling.model import FlowModel, Model
 from fastflow.sampling.recording import Recording
-from fastflow.sampling.reference import in_full
+from fastflow.sampling.reference import reference_sampler
 from fastflow.sampling.request import Request
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class Job:
     """One comparison: its parts, and what it still has to do."""
 
     plan: Plan
-    adapter: Adapter
+    adapter: Model
     methods: dict[str, Method]
     metrics: list[Metric]
     measured: list[Request]
@@ -57,7 +57,7 @@ class Job:
             max_batch=self.plan.max_batch,
         )
         measure = Measure(bench, self.measured, self.metrics, self._baselines(model))
-        bench.full = measure.baselines.full
+        bench.full = measure.references.full
         self._keep_baselines(measure)
         rows = len(self.methods) * len(self.plan.targets)
         with tqdm(total=rows, unit="row", desc="methods") as bar:
@@ -94,17 +94,17 @@ class Job:
             parts.append(Recording.make(model, self.tuning[start : start + size], size))
         return Recording.joined(parts)
 
-    def _baselines(self, model: FlowModel) -> Baselines:
+    def _baselines(self, model: FlowModel) -> References:
         plan, requests = self.plan, self.measured
         full = self._shown(full_runs(model, requests, plan.max_batch), "full runs")
-        other = in_full(model, max_batch=other_batch(plan.max_batch)).generate(requests)
+        other = reference_sampler(model, max_batch=other_batch(plan.max_batch)).generate(requests)
         again = self._shown(other, "full runs, another batch")
         reference: Iterable[tuple[int, Any]] = ()
         if plan.reference_steps:
             kept = self.directory.path / "reference.safetensors"
             runs = converged(model, requests, plan.reference_steps, plan.max_batch, kept)
             reference = self._shown(runs, f"in {plan.reference_steps} steps")
-        return Baselines(
+        return References(
             {sample.request.index: sample for sample in full},
             {sample.request.index: sample for sample in again},
             dict(reference),
@@ -115,7 +115,7 @@ class Job:
         yield from tqdm(samples, total=len(self.measured), desc=what, unit="sample")
 
     def _keep_baselines(self, measure: Measure) -> None:
-        full, again = measure.baselines.full, measure.baselines.again
+        full, again = measure.references.full, measure.references.again
         for index in sorted(full)[: self.plan.examples]:
             self.directory.keep_image("full", None, index, full[index].output)
             if source := full[index].request.image:
@@ -137,7 +137,7 @@ class Job:
     def _identical_at_zero(self, measure: Measure) -> dict[str, bool]:
         """Says of each method that is exact at a knob of zero whether it is, bit for bit."""
         found = {}
-        alone = in_full(measure.bench.model, max_batch=1)
+        alone = reference_sampler(measure.bench.model, max_batch=1)
         for name, method in self.methods.items():
             if not method.exact_at_zero or method.unavailable():
                 continue

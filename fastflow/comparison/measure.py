@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fastflow.comparison.references import Baselines
+from fastflow.comparison.references import References
 from fastflow.evaluation.method import Bench, Learned, Method
 from fastflow.evaluation.metric import Metric
 from fastflow.evaluation.profiling import peak_bytes
-from fastflow.sampling.reference import in_full
+from fastflow.sampling.reference import reference_sampler
 from fastflow.sampling.request import Request
 from fastflow.sampling.sample import Sample
 
@@ -30,7 +30,7 @@ class Measure:
     bench: Bench
     requests: Sequence[Request]
     metrics: Sequence[Metric]
-    baselines: Baselines
+    references: References
 
     def samples(
         self, method: Method, learned: Learned, show: Callable[[Sample], None]
@@ -46,7 +46,7 @@ class Measure:
         """Measures one sample."""
         index, request = sample.request.index, self.bench.full[sample.request.index].request
         full = self.bench.full[index]
-        reference = self.baselines.reference.get(index)
+        reference = self.references.reference.get(index)
         scores: dict[str, float] = {}
         if sample.output is not None:
             for metric in self.metrics:
@@ -55,7 +55,7 @@ class Measure:
             "index": index,
             "calls": sample.calls,
             "computed": list(sample.computed),
-            "closeness": self._closeness(sample.output, full.output),
+            "fidelity": self._closeness(sample.output, full.output),
             "reference": self._closeness(sample.output, reference),
             "scores": _finite(scores),
             "rms": _distance(sample, full),
@@ -77,7 +77,7 @@ class Measure:
             request = self.requests[i % len(self.requests)]
 
             def full(request=request) -> float:
-                (sample,) = in_full(alone.model, max_batch=1).generate([request])
+                (sample,) = reference_sampler(alone.model, max_batch=1).generate([request])
                 return sample.seconds.denoise
 
             def this(request=request) -> float:

@@ -12,13 +12,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from fastflow.sampling.model import FlowModel
-from fastflow.sampling.reference import Full, in_full
+from fastflow.sampling.reference import Reference, reference_sampler
 from fastflow.sampling.request import Request
 from fastflow.sampling.sample import Sample
 
 
 @dataclass
-class Baselines:
+class References:
     """The runs that every method is compared with, by the requests' indices.
 
     Attributes:
@@ -35,12 +35,14 @@ class Baselines:
 def full_runs(model: FlowModel, requests: Sequence[Request], max_batch: int) -> Iterator[Sample]:
     """Yields the full runs with their Gram matrices and how their velocities change."""
     gram = max(request.steps for request in requests)
-    yield from in_full(model, Full(changes=True, gram=gram), max_batch).generate(requests)
+    yield from reference_sampler(model, Reference(changes=True, gram=gram), max_batch).generate(
+        requests
+    )
 
 
 def velocity_change(full: Iterable[Sample]) -> list[float]:
     """Returns the relative L1 change of the velocity from each step to the next, their mean."""
-    changes = [[seen.error for seen in sample.lesson.observations] for sample in full]
+    changes = [[seen.error for seen in sample.feedback.observations] for sample in full]
     return np.mean([one for one in changes if one] or [[]], axis=0).tolist()
 
 
@@ -69,7 +71,9 @@ def converged(
             yield request.index, _decode(model, x, problem)
         return
     latents = {}
-    for sample in in_full(model, max_batch=max_batch).generate(_in_steps(requests, steps)):
+    for sample in reference_sampler(model, max_batch=max_batch).generate(
+        _in_steps(requests, steps)
+    ):
         if sample.x is not None:
             latents[str(sample.request.index)] = sample.x.contiguous().cpu()
         yield sample.request.index, sample.output

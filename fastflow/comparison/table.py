@@ -21,7 +21,7 @@ NO_PEERS = ("ours", "hindsight", WRONG)
 
 
 @dataclass(frozen=True)
-class Line:
+class TableRow:
     """A row of the table.
 
     Args:
@@ -53,7 +53,7 @@ class Line:
     calls: float
     reached: bool
     knob: str
-    closeness: dict[str, Interval]
+    fidelity: dict[str, Interval]
     reference: dict[str, Interval]
     scores: dict[str, Interval]
     lost: dict[str, Interval]
@@ -68,7 +68,7 @@ class Line:
     @property
     def psnr(self) -> float | None:
         """The mean PSNR to the full run."""
-        return self.closeness[PSNR][0] if PSNR in self.closeness else None
+        return self.fidelity[PSNR][0] if PSNR in self.fidelity else None
 
 
 @dataclass
@@ -76,14 +76,14 @@ class Liner:
     """Makes lines of rows."""
 
     plan: Plan
-    baselines: dict[str, Any]
+    references: dict[str, Any]
 
-    def line(self, row: Row) -> Line:
+    def line(self, row: Row) -> TableRow:
         """Returns a row in numbers."""
-        samples, branches = row.samples, self.baselines["branches"]
+        samples, branches = row.samples, self.references["branches"]
         calls = _mean(sample["calls"] for sample in samples)
         ratios = sorted(full / this for full, this in row.pairs if this > 0)
-        return Line(
+        return TableRow(
             method=row.method,
             group=self.plan.group_of(row.method),
             target=row.target,
@@ -91,7 +91,7 @@ class Liner:
             calls=calls,
             reached=abs(calls / branches - row.target) <= 1,
             knob="" if row.value is None else f"{row.knob}={row.value:.4g}",
-            closeness=_intervals(samples, "closeness"),
+            fidelity=_intervals(samples, "fidelity"),
             reference=_intervals(samples, "reference"),
             scores=_intervals(samples, "scores"),
             lost=self._lost(samples),
@@ -106,12 +106,12 @@ class Liner:
 
     def _lost(self, samples: Sequence[dict[str, Any]]) -> dict[str, Interval]:
         """Returns the paired differences of the scores to the full run's."""
-        full = {sample["index"]: sample["scores"] for sample in self.baselines["full"]}
+        full = {sample["index"]: sample["scores"] for sample in self.references["full"]}
         return {
             name: bootstrap_mean(
                 [value_of(s["scores"], name) - full[s["index"]][name] for s in scored]
             )
-            for name in _names(self.baselines["full"], "scores")
+            for name in _names(self.references["full"], "scores")
             if (scored := [s for s in samples if full[s["index"]].get(name) is not None])
         }
 

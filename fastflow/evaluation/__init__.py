@@ -3,7 +3,7 @@
 from fastflow.evaluation.benchmark import Benchmark, Item, Score, Total
 from fastflow.evaluation.method import Bench, Knob, Learned, Method
 from fastflow.evaluation.metric import Metric
-from fastflow.evaluation.observer import Observer, Watch
+from fastflow.evaluation.observer import Observer, ObserverSession
 
 __all__ = [
     "Bench",
@@ -14,7 +14,7 @@ __all__ = [
     "Method",
     "Metric",
     "Observer",
+    "ObserverSession",
     "Score",
     "Total",
-    "Watch",
 ]

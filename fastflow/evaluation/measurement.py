@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fastflow.evaluation.metric import Metric
-from fastflow.evaluation.observer import Watch
+from fastflow.evaluation.observer import ObserverSession
 from fastflow.integration.gram import to_lists
 from fastflow.policies.memory import Memory
 from fastflow.sampling.media import suffix
-from fastflow.sampling.reference import Full, in_full
+from fastflow.sampling.reference import Reference, reference_sampler
 from fastflow.sampling.request import Request
 from fastflow.sampling.sample import Sample
 from fastflow.sampling.sampler import Sampler
@@ -29,7 +29,7 @@ class Result:
     row: dict[str, Any]
     rewards: list[float | None]
 
-    def show(self, watches: Sequence[Watch]) -> None:
+    def show(self, watches: Sequence[ObserverSession]) -> None:
         """Tells the observers."""
         for watch in watches:
             watch.sample(self.sample, self.full, self.row, self.rewards)
@@ -41,7 +41,7 @@ class Results:
 
     sampler: Sampler
     metrics: list[Metric]
-    watches: list[Watch]
+    watches: list[ObserverSession]
 
     def take(self, requests: list[Request], reference: bool) -> list[Result]:
         """Generates and measures; observers of a single process see each sample at once."""
@@ -57,7 +57,9 @@ class Results:
         found = {}
         for watch in (True, False):
             part = [r for r in requests if (r.index < WATCHED) == watch]
-            plain = in_full(self.sampler.model, Full(changes=watch), self.sampler.max_batch)
+            plain = reference_sampler(
+                self.sampler.model, Reference(changes=watch), self.sampler.max_batch
+            )
             found |= {sample.request.index: sample for sample in plain.generate(part)}
         return found
 
@@ -93,9 +95,9 @@ class Results:
         }
         if request.item:
             row |= {"item": dict(request.item), "repeat": request.repeat}
-        if sample.lesson.gram is not None:
-            row["gram"] = to_lists(sample.lesson.gram)
-        rewards = self.sampler.policy.rewards(memory, sample.lesson.observations)
+        if sample.feedback.gram is not None:
+            row["gram"] = to_lists(sample.feedback.gram)
+        rewards = self.sampler.policy.rewards(memory, sample.feedback.observations)
         return Result(sample, full, row, rewards)
 
 
@@ -111,13 +113,13 @@ def _finite(values: dict[str, float]) -> dict[str, float | None]:
 
 def _changes(full: Sample | None) -> list[float] | None:
     """Returns the relative L1 change of consecutive velocities, where they were watched."""
-    changes = [o.error for o in full.lesson.observations] if full else []
+    changes = [o.error for o in full.feedback.observations] if full else []
     return changes or None
 
 
 def warm_up(sampler: Sampler, request: Request) -> None:
     """Runs two steps of a batch unmeasured, so that first-call costs fall on nobody's time."""
-    plain = in_full(sampler.model, max_batch=sampler.max_batch)
+    plain = reference_sampler(sampler.model, max_batch=sampler.max_batch)
     batch = [replace(request, steps=2) for _ in range(sampler.max_batch)]
     for _ in plain.generate(batch):
         pass

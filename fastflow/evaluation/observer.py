@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from fastflow.sampling.sample import Sample
 
 
-class Watch(Protocol):
+class ObserverSession(Protocol):
     """What an opened observer offers; called on the main process alone."""
 
     def sample(
@@ -40,5 +40,7 @@ class Observer(ABC):
     """A recipe for watching a run."""
 
     @abstractmethod
-    def open(self, run_dir: Path, config: Mapping[str, Any]) -> AbstractContextManager[Watch]:
+    def open(
+        self, run_dir: Path, config: Mapping[str, Any]
+    ) -> AbstractContextManager[ObserverSession]:
         """Begins to watch a run; the context's end is the run's end, also after an error."""

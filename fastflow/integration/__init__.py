@@ -3,7 +3,7 @@
 from fastflow.integration.corrector import Corrector, NoCorrection
 from fastflow.integration.episode import Episode, Scheme, Unskipped
 from fastflow.integration.extrapolator import Extrapolator, Reuse, lagrange
-from fastflow.integration.feedback import FeedbackSpec, Lesson, Observation, Trajectory
+from fastflow.integration.feedback import Feedback, FeedbackSpec, Observation, Trajectory
 from fastflow.integration.gram import from_lists, to_lists
 from fastflow.integration.grid import Grid
 from fastflow.integration.loop import flow
@@ -12,9 +12,9 @@ __all__ = [
     "Corrector",
     "Episode",
     "Extrapolator",
+    "Feedback",
     "FeedbackSpec",
     "Grid",
-    "Lesson",
     "NoCorrection",
     "Observation",
     "Reuse",

@@ -23,7 +23,7 @@ class Scheme(NamedTuple):
     corrector: Corrector
 
 
-class Now:
+class StepContext:
     """What an episode may look at when it decides about a step.
 
     Attributes:
@@ -65,9 +65,9 @@ class Now:
         """How many of the following steps may be skipped before one has to be computed."""
         return self.grid.longest_skip[self.index]
 
-    def before(self) -> Now:
+    def before(self) -> StepContext:
         """The step before this one, seen as a computed step."""
-        return Now(self.grid, self.index - 1, 0, self._key, self.scheme)
+        return StepContext(self.grid, self.index - 1, 0, self._key, self.scheme)
 
     @cached_property
     def random(self) -> np.random.Generator:
@@ -83,16 +83,16 @@ class Episode(ABC):
     """Decides for one trajectory.
 
     Attributes:
-        feedback: what it wants to be told about the trajectory.
+        feedback_spec: what it wants to be told about the trajectory.
         propensities: for each step with a drawn decision, the probability of the arm drawn there.
     """
 
-    def __init__(self, feedback: FeedbackSpec = FeedbackSpec()):  # noqa: B008 (it is frozen)
-        self.feedback = feedback
+    def __init__(self, feedback_spec: FeedbackSpec = FeedbackSpec()):  # noqa: B008 (it is frozen)
+        self.feedback_spec = feedback_spec
         self.propensities: dict[int, float] = {}
 
     @abstractmethod
-    def wants_model(self, now: Now) -> bool:
+    def wants_model(self, context: StepContext) -> bool:
         """Says whether to call the model at this step.
 
         Not asked where a call is forced, unless `FeedbackSpec.forced_steps` is set.
@@ -105,5 +105,5 @@ class Episode(ABC):
 class Unskipped(Episode):
     """Computes every step."""
 
-    def wants_model(self, now: Now) -> bool:
+    def wants_model(self, context: StepContext) -> bool:
         return True

@@ -39,7 +39,7 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Feedback:
     """What one trajectory taught.
 
     Args:
@@ -64,7 +64,7 @@ class Trajectory:
 
     x: Tensor
     computed: tuple[int, ...]
-    lesson: Lesson
+    feedback: Feedback
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class FeedbackSpec:
             lookback's included, and not only of the skips that were taken.
         lookback: how many earlier computed steps to observe in addition to the last one; each
             costs the memory of one velocity.
-        gram: over how many earlier computed velocities inner products are taken (`Lesson.gram`);
+        gram: over how many earlier computed velocities inner products are taken (`Feedback.gram`);
             0 takes none. Each costs the memory of one velocity.
         immediate: whether `Episode.observe` is called at each landing, at the price of a device
             synchronisation.
@@ -148,10 +148,10 @@ class FeedbackCollector:
             return ()
         return _read(self.facts[before:], self.errors[before:])
 
-    def lesson(self) -> Lesson:
+    def feedback(self) -> Feedback:
         """Reads everything back from the device."""
         gram = None if self.gram is None else self.gram.read()
-        return Lesson(_read(self.facts, self.errors), gram)
+        return Feedback(_read(self.facts, self.errors), gram)
 
 
 def exposure(grid: Grid, k: int, j: int) -> float:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fastflow.integration.corrector import Corrector
-from fastflow.integration.episode import Episode, Now, Scheme
+from fastflow.integration.episode import Episode, Scheme, StepContext
 from fastflow.integration.extrapolator import combine, widen
 from fastflow.integration.feedback import FeedbackCollector, Past, Trajectory
 from fastflow.integration.grid import Grid
@@ -36,9 +36,9 @@ class Step:
 
     __slots__ = ("_episode", "_forced", "is_jump", "k", "now", "x")
 
-    def __init__(self, k: int, x: Tensor, now: Now, episode: Episode):
-        self.k, self.x, self.now, self._episode = k, x, now, episode
-        self._forced, self.is_jump = now.grid.is_forced(k), k in now.grid.jumps
+    def __init__(self, k: int, x: Tensor, context: StepContext, episode: Episode):
+        self.k, self.x, self.context, self._episode = k, x, context, episode
+        self._forced, self.is_jump = context.grid.is_forced(k), k in context.grid.jumps
 
     def jump(self) -> None:
         """Tells of a jump in the velocity that the grid did not know of; before the decision."""
@@ -50,10 +50,10 @@ class Step:
         Args:
             probe: gives the model's cheap look at x, if the policy wants it.
         """
-        if self._forced and not self._episode.feedback.forced_steps:
+        if self._forced and not self._episode.feedback_spec.forced_steps:
             return True
-        self.now.look = probe
-        return self._episode.wants_model(self.now) or self._forced
+        self.context.look = probe
+        return self._episode.wants_model(self.context) or self._forced
 
 
 def flow(
@@ -84,14 +84,14 @@ def flow(
     Raises:
         RuntimeError: if the driver answers a step that has to be computed without a velocity.
     """
-    (extrapolator, corrector), spec = scheme, episode.feedback
+    (extrapolator, corrector), spec = scheme, episode.feedback_spec
     keep = max(extrapolator.depth, corrector.depth - 1) + spec.lookback
     past: list[Past] = []
     gap: list[tuple[int, tuple[float, ...]]] = []  # skipped steps with their weights
     computed: list[int] = []
     collector = FeedbackCollector(grid, extrapolator, spec, over_rows)
     for k in range(grid.steps):
-        step = Step(k, x, Now(grid, k, len(gap), key, scheme), episode)
+        step = Step(k, x, StepContext(grid, k, len(gap), key, scheme), episode)
         x, v, advance = yield step
         if step.is_jump:
             past.clear()
@@ -114,7 +114,7 @@ def flow(
             past.insert(0, Past(k, grid.sigma[k], v))
             del past[max(keep, spec.gram) :]
         x = advance(x, v, grid.dsigmas[k])
-    return Trajectory(x, tuple(computed), collector.lesson())
+    return Trajectory(x, tuple(computed), collector.feedback())
 
 
 def _correct(

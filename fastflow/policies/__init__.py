@@ -3,7 +3,7 @@
 from fastflow.policies.arm_statistics import ArmStats, BanditMemory, check_rows, memory_of
 from fastflow.policies.bandit import Bandit, greedy
 from fastflow.policies.memory import Memory
-from fastflow.policies.optimal_schedule import Hindsight, check_calls
+from fastflow.policies.optimal_schedule import OptimalSchedule, check_computed_steps
 from fastflow.policies.policy import Policy
 from fastflow.policies.reward import Fixed, Normalised, Paper, Reward
 from fastflow.policies.skip_length import SkipLength
@@ -13,9 +13,9 @@ __all__ = [
     "Bandit",
     "BanditMemory",
     "Fixed",
-    "Hindsight",
     "Memory",
     "Normalised",
+    "OptimalSchedule",
     "Paper",
     "Policy",
     "Reward",

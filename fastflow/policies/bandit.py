@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fastflow.integration.episode import Episode, Now, Unskipped
-from fastflow.integration.feedback import FeedbackSpec, Lesson, Observation
+from fastflow.integration.episode import Episode, StepContext, Unskipped
+from fastflow.integration.feedback import Feedback, FeedbackSpec, Observation
 from fastflow.integration.grid import Grid
 from fastflow.policies.arm_statistics import ArmStats, BanditMemory, check_rows, memory_of
 from fastflow.policies.memory import Memory
@@ -27,7 +27,7 @@ def greedy(scores: Sequence[float] | np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class Bandit(SkipLength):
-    """A bandit at every time step; a new one states `chances` and nothing else.
+    """A bandit at every time step; a new one states `probabilities` and nothing else.
 
     Args:
         arms: the numbers of skipped steps to choose from; rising, starting with 0.
@@ -40,25 +40,25 @@ class Bandit(SkipLength):
     """
 
     reward: Reward = Normalised()
-    full_first: int = 1
+    warmup_samples: int = 1
     round: int = 8
 
     def __post_init__(self):
         super().__post_init__()
-        if self.full_first < 0:
-            raise ValueError(f"`full_first` must be 0 or more, got {self.full_first}.")
+        if self.warmup_samples < 0:
+            raise ValueError(f"`warmup_samples` must be 0 or more, got {self.warmup_samples}.")
         if self.round < 1:
             raise ValueError(f"`round` must be 1 or more, got {self.round}.")
 
     @abstractmethod
-    def chances(self, stats: ArmStats, now: Now) -> Sequence[float] | np.ndarray:
+    def probabilities(self, stats: ArmStats, context: StepContext) -> Sequence[float] | np.ndarray:
         """Returns each feasible arm's probability; `greedy` turns scores into probabilities."""
 
-    def probabilities(self, arms: Sequence[int], now: Now, memory: Memory):
-        stats = memory_of(memory).stats(now.index, arms)
+    def arm_probabilities(self, arms: Sequence[int], context: StepContext, memory: Memory):
+        stats = memory_of(memory).stats(context.index, arms)
         if memory.frozen:
             return greedy(np.where(stats.count > 0, stats.mean, -math.inf if stats.total else 0))
-        return self.chances(stats, now)
+        return self.probabilities(stats, context)
 
     def begin(self, grid: Grid, memory: Memory) -> Episode:
         self.check_fit(grid)
@@ -67,7 +67,7 @@ class Bandit(SkipLength):
         wanted = FeedbackSpec(loss=self.reward.loss, all_arms=not memory.frozen)
         if memory.frozen and memory.is_empty:
             return Unskipped(wanted)  # nothing was learned, and nothing may be explored
-        if memory.samples < self.full_first and not memory.frozen:
+        if memory.samples < self.warmup_samples and not memory.frozen:
             return Unskipped(replace(wanted, lookback=self.arms[-1]))
         return Countdown(self, memory, wanted)
 
@@ -80,8 +80,8 @@ class Bandit(SkipLength):
         }
         return BanditMemory(key=key, arms=self.arms, steps=grid.steps)
 
-    def learn(self, memory: Memory, lesson: Lesson) -> None:
-        memory, observations = memory_of(memory), lesson.observations
+    def learn(self, memory: Memory, feedback: Feedback) -> None:
+        memory, observations = memory_of(memory), feedback.observations
         memory.samples += 1
         rewards = self.rewards(memory, observations)
         memory.constants = self._constants(memory, observations)
@@ -108,7 +108,7 @@ class Bandit(SkipLength):
     def _counts(self, seen: Observation) -> bool:
         return seen.arm in self.arms and math.isfinite(seen.error)
 
-    def round_size(self, memory: Memory) -> int | None:
+    def samples_until_update(self, memory: Memory) -> int | None:
         if memory.frozen:
             return None
-        return 1 if memory.samples < self.full_first else self.round
+        return 1 if memory.samples < self.warmup_samples else self.round

@@ -16,7 +16,7 @@ Layer = dict[State, tuple[np.ndarray, np.ndarray]]  # cost, and the number of th
 
 
 @dataclass(frozen=True, eq=False)
-class Hindsight:
+class OptimalSchedule:
     """Knows what every skip would have cost, and finds the schedules of least cost.
 
     The cost of a gap is how far its skipped steps, extrapolated and then corrected, move x from
@@ -26,7 +26,7 @@ class Hindsight:
     is run can differ.
 
     Args:
-        grams: ``(S, T, T)`` mean products of velocities (`Lesson.gram`).
+        grams: ``(S, T, T)`` mean products of velocities (`Feedback.gram`).
         grid: their time grid.
         scheme: how skipped velocities are made.
         longest: how many steps in a row are skipped at most.
@@ -68,7 +68,7 @@ class Hindsight:
         Raises:
             ValueError: if no schedule has that many.
         """
-        check_calls(calls, self.grid, self.longest)
+        check_computed_steps(calls, self.grid, self.longest)
         nowhere = np.zeros(len(self.grams) if self.each else 1)
         layers: list[Layer] = [{(0,): (nowhere, nowhere)}]
         for _ in range(calls - 1):
@@ -141,7 +141,7 @@ def reach(grid: Grid, k: int, longest: int) -> int:
     return min(longest, grid.longest_skip[k])
 
 
-def check_calls(calls: int, grid: Grid, longest: int) -> None:
+def check_computed_steps(calls: int, grid: Grid, longest: int) -> None:
     """Raises a ValueError if no schedule has that many calls with skips of ``longest`` at most."""
     fewest, k = 1, 0
     while k + 1 + reach(grid, k, longest) < grid.steps:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastflow.integration.episode import Episode
-from fastflow.integration.feedback import Lesson, Observation
+from fastflow.integration.feedback import Feedback, Observation
 from fastflow.integration.grid import Grid
 from fastflow.policies.memory import Memory
 
@@ -40,7 +40,7 @@ class Policy(ABC):
         """Returns a memory that has learned nothing, for trajectories on this grid."""
         return Memory()
 
-    def learn(self, memory: Memory, lesson: Lesson) -> None:
+    def learn(self, memory: Memory, feedback: Feedback) -> None:
         """Takes what one trajectory taught into memory."""
 
     def rewards(self, memory: Memory, observations: Sequence[Observation]) -> list[float | None]:
@@ -61,6 +61,6 @@ class Policy(ABC):
         """Returns how well its parameters fit recorded trajectories: numbers by name."""
         return {}
 
-    def round_size(self, memory: Memory) -> int | None:
+    def samples_until_update(self, memory: Memory) -> int | None:
         """Says how many samples may run before memory has to learn; None if it never does."""
         return None

@@ -23,7 +23,7 @@ class Reward(ABC):
     def __post_init__(self):
         check_loss(self.loss)
 
-    def calibrate(self, lesson: Sequence[Observation], steps: int) -> dict[str, float]:
+    def calibrate(self, feedback: Sequence[Observation], steps: int) -> dict[str, float]:
         """Measures, on the first generation, the constants that `value` needs.
 
         Args:
@@ -51,8 +51,8 @@ class Paper(Reward):
 
     scale: float = 1.0
 
-    def calibrate(self, lesson: Sequence[Observation], steps: int) -> dict[str, float]:
-        return {"mu": self.scale * max((o.error for o in lesson), default=0.0) / steps}
+    def calibrate(self, feedback: Sequence[Observation], steps: int) -> dict[str, float]:
+        return {"mu": self.scale * max((o.error for o in feedback), default=0.0) / steps}
 
     def value(self, seen: Observation, constants: Mapping[str, float]) -> float:
         return constants["mu"] * seen.arm - seen.error
@@ -89,8 +89,8 @@ class Normalised(Reward):
     loss: str = "relative_l2"
     mu: float = 0.3
 
-    def calibrate(self, lesson: Sequence[Observation], steps: int) -> dict[str, float]:
-        costs = [o.exposure * o.error for o in lesson if o.arm]
+    def calibrate(self, feedback: Sequence[Observation], steps: int) -> dict[str, float]:
+        costs = [o.exposure * o.error for o in feedback if o.arm]
         return {"unit": sum(costs) / len(costs) if sum(costs) > 0 else 1.0}
 
     def value(self, seen: Observation, constants: Mapping[str, float]) -> float:

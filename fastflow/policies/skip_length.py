@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fastflow.integration.episode import Episode, Now
+from fastflow.integration.episode import Episode, StepContext
 from fastflow.integration.feedback import FeedbackSpec
 from fastflow.integration.grid import Grid
 from fastflow.policies.memory import Memory
@@ -33,7 +33,9 @@ class SkipLength(Policy):
             raise ValueError(f"`arms` must rise, got {list(self.arms)}.")
 
     @abstractmethod
-    def probabilities(self, arms: Sequence[int], now: Now, memory: Memory) -> Sequence[float]:
+    def probabilities(
+        self, arms: Sequence[int], context: StepContext, memory: Memory
+    ) -> Sequence[float]:
         """Returns the probability of each of the feasible ``arms`` at this step; sums to 1."""
 
     def begin(self, grid: Grid, memory: Memory) -> Episode:
@@ -57,32 +59,32 @@ class Countdown(Episode):
         self,
         policy: SkipLength,
         memory: Memory,
-        feedback: FeedbackSpec = FeedbackSpec(),  # noqa: B008 (it is frozen)
+        feedback_spec: FeedbackSpec = FeedbackSpec(),  # noqa: B008 (it is frozen)
     ):
-        super().__init__(feedback)
+        super().__init__(feedback_spec)
         self.policy, self.memory = policy, memory
         self.left = 0  # steps still to skip
 
-    def wants_model(self, now: Now) -> bool:
-        if now.streak == 0:
-            self.left = self.draw(now.before())
+    def wants_model(self, context: StepContext) -> bool:
+        if context.streak == 0:
+            self.left = self.draw(context.before())
         self.left -= 1
         return self.left < 0
 
-    def draw(self, now: Now) -> int:
-        """Draws the arm of the computed step ``now``."""
-        arms = [m for m in self.policy.arms if m <= now.longest_skip]
+    def draw(self, context: StepContext) -> int:
+        """Draws the arm of the computed step ``context``."""
+        arms = [m for m in self.policy.arms if m <= context.longest_skip]
         if len(arms) == 1:
             return arms[0]
-        chances = self.policy.probabilities(arms, now, self.memory)
-        pick = pick_by(chances, now)
-        self.propensities[now.index] = float(chances[pick])
+        probabilities = self.policy.arm_probabilities(arms, context, self.memory)
+        pick = pick_by(probabilities, context)
+        self.propensities[context.index] = float(probabilities[pick])
         return arms[pick]
 
 
-def pick_by(chances: Sequence[float], now: Now) -> int:
+def pick_by(probabilities: Sequence[float], context: StepContext) -> int:
     """Draws an index by its probability; certain choices use no randomness."""
-    best = max(range(len(chances)), key=chances.__getitem__)
-    if chances[best] >= 1.0:
+    best = max(range(len(probabilities)), key=probabilities.__getitem__)
+    if probabilities[best] >= 1.0:
         return best
-    return int(now.random.choice(len(chances), p=chances))
+    return int(context.random.choice(len(probabilities), p=probabilities))

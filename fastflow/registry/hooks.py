@@ -19,8 +19,8 @@ from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.policies.policy import Policy
 from fastflow.policies.reward import Reward
-from fastflow.sampling.executor import Trainer
-from fastflow.sampling.model import Adapter, Probe
+from fastflow.sampling.executor import Executor
+from fastflow.sampling.model import Model, Probe
 
 PROJECT = "fastflow"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -56,7 +56,7 @@ KINDS: dict[str, Kind] = {
         Corrector, "correctors", "Correctors improve the latents once the model is called again."
     ),
     "reward": Kind(Reward, "rewards", "Rewards weigh skipped steps against their errors."),
-    "model": Kind(Adapter, "adapters", "Models load flow-matching models for sampling."),
+    "model": Kind(Model, "adapters", "Models load flow-matching models for sampling."),
     "probe": Kind(
         Probe, "probes", "Probes compute a cheap signal of a transformer's input, by class name."
     ),
@@ -68,7 +68,7 @@ KINDS: dict[str, Kind] = {
         Benchmark, "benchmarks", "Benchmarks connect runs with official scorers, both ways."
     ),
     "observer": Kind(Observer, "observers", "Observers follow runs and change nothing."),
-    "trainer": Kind(Trainer, "trainers", "Trainers distribute work over devices and processes."),
+    "trainer": Kind(Executor, "trainers", "Trainers distribute work over devices and processes."),
 }
 
 

@@ -14,9 +14,9 @@ from fastflow.registry import compose
 from fastflow.registry.catalog import installed
 from fastflow.registry.compose import Config, build, settings_of
 from fastflow.runs.prompts import make_requests
-from fastflow.runs.run_settings import Settings
-from fastflow.sampling.executor import Place, Trainer
-from fastflow.sampling.model import Adapter, FlowModel
+from fastflow.runs.run_settings import RunSettings
+from fastflow.sampling.executor import Executor, Worker
+from fastflow.sampling.model import FlowModel, Model
 from fastflow.sampling.recording import NoProbe, Recording
 from fastflow.sampling.request import Request
 from fastflow.sampling.storage import write_whole, writing
@@ -48,7 +48,7 @@ def calibrate(config: Config) -> str:
         ValueError: for anything wrong with the configuration, if the policy has nothing to fit,
             or if the model lacks what it needs.
     """
-    plan, name = settings_of(config, Settings), config["names"]["policy"]
+    plan, name = settings_of(config, RunSettings), config["names"]["policy"]
     policy: Policy = build("policy", config["policy"])
     if type(policy).calibrated is Policy.calibrated:
         raise ValueError(
@@ -56,9 +56,9 @@ def calibrate(config: Config) -> str:
             f"These can be calibrated: {', '.join(calibratable())}."
         )
     path = _new_file(plan.out)
-    adapter: Adapter = build("model", config["model"])
+    adapter: Model = build("model", config["model"])
     recorded = Recorded(policy, plan, adapter, make_requests(plan, adapter))
-    trainer: Trainer = build("trainer", config["trainer"])
+    trainer: Executor = build("trainer", config["trainer"])
     trainer.run(recorded.work, len(recorded.requests))
     recording = Recording.joined(recorded.parts)
     fitted = policy.calibrated(recording)
@@ -83,14 +83,14 @@ class Recorded:
     """The full runs that a policy is fitted to, as far as they are made."""
 
     policy: Policy
-    plan: Settings
-    adapter: Adapter
+    plan: RunSettings
+    adapter: Model
     requests: list[Request]
 
     def __post_init__(self):
         self.parts: list[Recording] = []
 
-    def work(self, place: Place) -> Iterator[int]:
+    def work(self, place: Worker) -> Iterator[int]:
         """Makes them, a batch at a time; yields how many were made."""
         if place.size > 1:
             raise ValueError(
@@ -101,7 +101,7 @@ class Recorded:
         size = self.plan.max_batch
         for start in range(0, len(self.requests), size):
             batch = self.requests[start : start + size]
-            self.parts.append(Recording.make(model, batch, size, keep_looks=False).to("cpu"))
+            self.parts.append(Recording.make(model, batch, size, keep_signals=False).to("cpu"))
             yield len(batch)
 
     def try_out(self, model: FlowModel) -> None:

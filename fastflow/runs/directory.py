@@ -15,8 +15,8 @@ from typing import IO, Any
 
 import torch
 
-from fastflow.evaluation.observer import Observer, Watch
-from fastflow.integration.feedback import Lesson, Observation
+from fastflow.evaluation.observer import Observer, ObserverSession
+from fastflow.integration.feedback import Feedback, Observation
 from fastflow.integration.gram import from_lists
 from fastflow.sampling.media import keep
 from fastflow.sampling.sample import Sample
@@ -74,14 +74,14 @@ class RunDirectory:
         known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         return {name: known[name] for name in ("benchmark",) if name in known}
 
-    def lessons(self) -> dict[int, Lesson]:
+    def feedbacks(self) -> dict[int, Feedback]:
         """Returns what each finished sample taught."""
         names = Observation.__dataclass_fields__
         seen: dict[int, list[Observation]] = {row["index"]: [] for row in self.rows()}
         for row in read_lines(self.path / "records.jsonl"):
             seen[row["sample"]].append(Observation(**{name: row[name] for name in names}))
         grams = {row["index"]: from_lists(row["gram"]) for row in self.rows() if "gram" in row}
-        return {i: Lesson(tuple(found), grams.get(i)) for i, found in seen.items()}
+        return {i: Feedback(tuple(found), grams.get(i)) for i, found in seen.items()}
 
     def write_json(self, name: str, content: Any) -> None:
         """Writes a JSON file atomically."""
@@ -104,12 +104,14 @@ class RunDirectory:
 class Jsonl(Observer):
     """Writes samples.jsonl, records.jsonl and images/: always takes part."""
 
-    def open(self, run_dir: Path, config: Mapping[str, Any]) -> AbstractContextManager[Watch]:
+    def open(
+        self, run_dir: Path, config: Mapping[str, Any]
+    ) -> AbstractContextManager[ObserverSession]:
         return _open_lines(run_dir)
 
 
 @contextmanager
-def _open_lines(run_dir: Path) -> Iterator[Watch]:
+def _open_lines(run_dir: Path) -> Iterator[ObserverSession]:
     with (
         (run_dir / "samples.jsonl").open("a") as samples,
         (run_dir / "records.jsonl").open("a") as records,
@@ -135,7 +137,7 @@ class Lines:
             )
             for name, image in images:
                 keep(image, self.run_dir / str(name))
-            for seen, reward in zip(sample.lesson.observations, rewards, strict=True):
+            for seen, reward in zip(sample.feedback.observations, rewards, strict=True):
                 chance = sample.propensities.get(seen.step, 1.0) if seen.taken else None
                 line = {"sample": row["index"], **asdict(seen)}
                 line |= {"propensity": chance, "reward": reward}

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from fastflow.evaluation.benchmark import Benchmark, places
-from fastflow.runs.run_settings import Settings
+from fastflow.runs.run_settings import RunSettings
 from fastflow.sampling.media import read_image
-from fastflow.sampling.model import Adapter
+from fastflow.sampling.model import Model
 from fastflow.sampling.request import Prompt, Request
 from fastflow.sampling.storage import read_text
 
@@ -62,7 +62,7 @@ OWN_WORLD = 64
 
 
 def make_requests(
-    settings: Settings, adapter: Adapter, benchmark: Benchmark | None = None
+    settings: RunSettings, adapter: Model, benchmark: Benchmark | None = None
 ) -> list[Request]:
     """Returns the run's requests, sample i with noise seed ``seed + i``.
 
@@ -84,7 +84,7 @@ def make_requests(
     return requests
 
 
-def request(prompt: Prompt, index: int, settings: Settings, repeat: int = 0) -> Request:
+def request(prompt: Prompt, index: int, settings: RunSettings, repeat: int = 0) -> Request:
     """Returns the request for a prompt, as sample number ``index``."""
     return Request(
         index,
@@ -99,7 +99,7 @@ def request(prompt: Prompt, index: int, settings: Settings, repeat: int = 0) -> 
 
 
 def find_prompts(
-    settings: Settings, adapter: Adapter, benchmark: Benchmark | None = None
+    settings: RunSettings, adapter: Model, benchmark: Benchmark | None = None
 ) -> list[Prompt]:
     """Returns the prompts there are; raises a ValueError as `make_requests` does."""
     prompts = _prompts(settings, adapter, benchmark)
@@ -111,7 +111,7 @@ def find_prompts(
     return prompts
 
 
-def _prompts(settings: Settings, adapter: Adapter, benchmark: Benchmark | None) -> list[Prompt]:
+def _prompts(settings: RunSettings, adapter: Model, benchmark: Benchmark | None) -> list[Prompt]:
     if benchmark is not None:
         if settings.prompts is None:
             raise ValueError("`benchmark` needs `prompts`: the path of the benchmark's own file.")
@@ -128,7 +128,7 @@ def _prompts(settings: Settings, adapter: Adapter, benchmark: Benchmark | None) 
     return [replace(p, image=image) if p.image is None else p for p in prompts]
 
 
-def _own(adapter: Adapter, count: int) -> list[Prompt]:
+def _own(adapter: Model, count: int) -> list[Prompt]:
     own = adapter.prompts(count)
     if not own:
         raise ValueError(

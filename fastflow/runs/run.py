@@ -13,7 +13,7 @@ from typing import Any
 from fastflow.evaluation.benchmark import Benchmark
 from fastflow.evaluation.measurement import Results, warm_up
 from fastflow.evaluation.metric import Metric
-from fastflow.evaluation.observer import Observer, Watch
+from fastflow.evaluation.observer import Observer, ObserverSession
 from fastflow.evaluation.summary import summarise
 from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
@@ -31,10 +31,10 @@ from fastflow.registry.compose import (
 from fastflow.report import write_report
 from fastflow.runs.directory import Jsonl, RunDirectory, versions
 from fastflow.runs.prompts import make_requests
-from fastflow.runs.run_settings import Settings
-from fastflow.runs.updates import Rounds
-from fastflow.sampling.executor import Interrupted, Place, Trainer
-from fastflow.sampling.model import Adapter
+from fastflow.runs.run_settings import RunSettings
+from fastflow.runs.updates import Updates
+from fastflow.sampling.executor import Executor, Interrupted, Worker
+from fastflow.sampling.model import Model
 from fastflow.sampling.sampler import Sampler
 from fastflow.sampling.storage import writing
 
@@ -46,8 +46,8 @@ class Job:
     """One run: its components, and what it still has to do."""
 
     config: dict[str, Any]
-    settings: Settings
-    adapter: Adapter
+    settings: RunSettings
+    adapter: Model
     policy: Policy
     extrapolator: Extrapolator
     corrector: Corrector
@@ -56,7 +56,7 @@ class Job:
     directory: RunDirectory
     benchmark: Benchmark | None = None
 
-    def work(self, place: Place) -> Iterator[int]:
+    def work(self, place: Worker) -> Iterator[int]:
         """Does everything, in one of the run's processes; yields finished samples' numbers."""
         model = self.adapter.load(place.device, place.dtype)
         sampler = Sampler(
@@ -71,7 +71,7 @@ class Job:
         left_out = [reason for reason in reasons if reason]
         metrics = [m for m, reason in zip(self.metrics, reasons, strict=True) if not reason]
         requests = make_requests(self.settings, self.adapter, self.benchmark)
-        rounds = Rounds(sampler, self.settings, self.directory, requests)
+        rounds = Updates(sampler, self.settings, self.directory, requests)
         with ExitStack() as stack:
             watches = [
                 stack.enter_context(observer.open(self.directory.path, self.config))
@@ -95,7 +95,7 @@ class Job:
                 self.finish(place, sampler, watches, left_out)
 
     def finish(
-        self, place: Place, sampler: Sampler, watches: list[Watch], left_out: list[str]
+        self, place: Worker, sampler: Sampler, watches: list[ObserverSession], left_out: list[str]
     ) -> None:
         """Writes summary.json, versions.json and the report."""
         names = self.config["names"]
@@ -136,18 +136,18 @@ def run(config: Config) -> Path:
         DiskFull: if the disk fills; everything finished before is kept.
         Interrupted: on Ctrl-C, likewise.
     """
-    plan = settings_of(config, Settings)
+    plan = settings_of(config, RunSettings)
     if plan.resume is not None:
         directory = RunDirectory.existing(Path(plan.resume))
         config = load(directory.path / "config.yaml")
-        plan = settings_of(config, Settings)
+        plan = settings_of(config, RunSettings)
     else:
         directory = None
     kinds = {"adapter": "model"} | {k: k for k in ("policy", "extrapolator", "corrector")}
     parts = {name: build(kind, config[kind]) for name, kind in kinds.items()}
     metrics = list(build_listed(config, "metrics").values())
     observers = [Jsonl(), *build_listed(config, "observers").values()]
-    trainer: Trainer = build("trainer", config["trainer"])
+    trainer: Executor = build("trainer", config["trainer"])
     benchmark = build_chosen(config, "benchmark")
     requests = make_requests(plan, parts["adapter"], benchmark)
     directory = directory or _new_directory(plan, config)
@@ -174,7 +174,7 @@ def run(config: Config) -> Path:
     return directory.path
 
 
-def _new_directory(plan: Settings, config: Config) -> RunDirectory:
+def _new_directory(plan: RunSettings, config: Config) -> RunDirectory:
     """Makes the run directory, or finds the one that the main process has made."""
     if made := os.environ.get(MAIN):
         return RunDirectory(Path(made))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Settings:
+class RunSettings:
     """What to generate and where to write it; the components are chosen beside.
 
     Args:

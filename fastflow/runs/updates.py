@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fastflow.integration.feedback import Lesson
+from fastflow.integration.feedback import Feedback
 from fastflow.policies.memory import Memory
 from fastflow.runs.directory import RunDirectory
-from fastflow.runs.run_settings import Settings
+from fastflow.runs.run_settings import RunSettings
 from fastflow.sampling.request import Request
 from fastflow.sampling.sample import Sample
 from fastflow.sampling.sampler import Sampler
 from fastflow.sampling.storage import load_memory, save_memory, writing
 
 
-class Rounds:
+class Updates:
     """Goes through the samples a round at a time, and learns after each round.
 
     What earlier rounds taught is read back from the run's records. So a resumed run has the memory
@@ -25,13 +25,13 @@ class Rounds:
     def __init__(
         self,
         sampler: Sampler,
-        plan: Settings,
+        plan: RunSettings,
         directory: RunDirectory,
         requests: Sequence[Request],
     ):
         self.sampler, self.plan, self.directory, self.requests = sampler, plan, directory, requests
         self.done = {row["index"] for row in directory.rows()}
-        self.kept = directory.lessons()
+        self.kept = directory.feedbacks()
         self.round: Sequence[Request] = ()
         sampler.memory = self._memory()
 
@@ -43,7 +43,7 @@ class Rounds:
     def __iter__(self) -> Iterator[list[Request]]:
         start = 0
         while start < len(self.requests):
-            size = self.sampler.round_size(self.plan.steps) or 4 * self.plan.max_batch
+            size = self.sampler.samples_until_update(self.plan.steps) or 4 * self.plan.max_batch
             self.round = self.requests[start : start + size]
             start += size
             left = [r for r in self.round if r.index not in self.done]
@@ -54,8 +54,8 @@ class Rounds:
 
     def learn(self, samples: Sequence[Sample]) -> None:
         """Takes the round's lessons in, in the order of its samples."""
-        lessons = self.kept | {s.request.index: s.lesson for s in samples}
-        self.sampler.learn([lessons.get(r.index, Lesson()) for r in self.round])
+        feedbacks = self.kept | {s.request.index: s.feedback for s in samples}
+        self.sampler.learn([feedbacks.get(r.index, Feedback()) for r in self.round])
 
     def save(self) -> None:
         """Writes memory.json."""

@@ -1,22 +1,22 @@
 """Models, requests and samples, and the sampler that brings them together."""
 
-from fastflow.sampling.executor import Interrupted, Place, Trainer
-from fastflow.sampling.media import Clip, decode_image, read_image
-from fastflow.sampling.model import Adapter, FlowModel, Probe, Wrapped
+from fastflow.sampling.executor import Executor, Interrupted, Worker
+from fastflow.sampling.media import Video, decode_image, read_image
+from fastflow.sampling.model import FlowModel, Model, ModelWrapper, Probe
 from fastflow.sampling.recording import NoProbe, Recording
-from fastflow.sampling.reference import in_full
+from fastflow.sampling.reference import reference_sampler
 from fastflow.sampling.request import Problem, Prompt, Request
 from fastflow.sampling.sample import Sample, Seconds
 from fastflow.sampling.sampler import Sampler
 from fastflow.sampling.storage import read_objects, read_text
 
 __all__ = [
-    "Adapter",
-    "Clip",
+    "Executor",
     "FlowModel",
     "Interrupted",
+    "Model",
+    "ModelWrapper",
     "NoProbe",
-    "Place",
     "Probe",
     "Problem",
     "Prompt",
@@ -25,8 +25,8 @@ __all__ = [
     "Sample",
     "Sampler",
     "Seconds",
-    "Trainer",
-    "Wrapped",
+    "Video",
+    "Worker",
     "decode_image",
     "in_full",
     "read_image",

@@ -14,7 +14,7 @@ import torch
 
 
 @dataclass(frozen=True)
-class Place:
+class Worker:
     """One process of a run.
 
     Attributes:
@@ -37,11 +37,11 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trainer(ABC):
+class Executor(ABC):
     """A recipe for where to compute."""
 
     @abstractmethod
-    def run(self, work: Callable[[Place], Iterable[int]], total: int) -> None:
+    def run(self, work: Callable[[Worker], Iterable[int]], total: int) -> None:
         """Runs ``work`` once in every process.
 
         Args:

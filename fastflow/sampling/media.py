@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 
 @dataclass(frozen=True)
-class Clip:
+class Video:
     """A short video, what video models decode to.
 
     Args:
@@ -61,7 +61,7 @@ class Clip:
             file.mux(stream.encode())
 
     @classmethod
-    def read(cls, path: Path) -> Clip:
+    def read(cls, path: Path) -> Video:
         """Reads a video file.
 
         Raises:
@@ -87,12 +87,12 @@ VIDEO = ".mp4"
 
 def suffix(output: Any) -> str:
     """Returns the ending of the file that an output is kept in."""
-    return VIDEO if isinstance(output, Clip) else ".png"
+    return VIDEO if isinstance(output, Video) else ".png"
 
 
 def keep(output: Any, path: Path) -> None:
     """Writes an output; what is neither image nor clip is left out."""
-    if isinstance(output, Image.Image | Clip):
+    if isinstance(output, Image.Image | Video):
         output.save(path)
 
 

@@ -56,7 +56,7 @@ class FlowModel(ABC):
 
     @abstractmethod
     def decode(self, x: Tensor, problem: Problem) -> Any:
-        """Turns final latents ``(1, ...)`` into the output: a PIL image, or a `Clip`."""
+        """Turns final latents ``(1, ...)`` into the output: a PIL image, or a `Video`."""
 
     @property
     def network(self) -> Any:
@@ -69,7 +69,7 @@ class FlowModel(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adapter(ABC):
+class Model(ABC):
     """A recipe for loading a model; heavy imports belong inside `load`.
 
     Attributes:
@@ -92,7 +92,7 @@ class Adapter(ABC):
         return []
 
 
-class Wrapped(FlowModel):
+class ModelWrapper(FlowModel):
     """Does what the model inside does; subclasses change a part of it."""
 
     def __init__(self, model: FlowModel):

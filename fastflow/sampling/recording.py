@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from fastflow.integration.losses import relative_l1
-from fastflow.sampling.model import FlowModel, Wrapped
-from fastflow.sampling.reference import Full, in_full
+from fastflow.sampling.model import FlowModel, ModelWrapper
+from fastflow.sampling.reference import Reference, reference_sampler
 from fastflow.sampling.request import Problem, Request
 from fastflow.sampling.sample import Sample
 from fastflow.sampling.sampler import in_order
@@ -22,7 +22,7 @@ class NoProbe(ValueError):
 
 
 @dataclass
-class Track:
+class RecordedTrajectory:
     """A recorded trajectory: step by step the velocity, and what the probe saw if there is one.
 
     Attributes:
@@ -41,7 +41,7 @@ class Track:
     changes: list[Tensor] = field(default_factory=list)
 
 
-class Recorder(Wrapped):
+class Recorder(ModelWrapper):
     """Records every velocity that the model inside gives.
 
     Args:
@@ -50,18 +50,18 @@ class Recorder(Wrapped):
             be a hundred times as large as a velocity.
     """
 
-    def __init__(self, model: FlowModel, keep_looks: bool = True):
+    def __init__(self, model: FlowModel, keep_signals: bool = True):
         super().__init__(model)
-        self.keep_looks = keep_looks
-        self.tracks: dict[int, Track] = {}
+        self.keep_signals = keep_signals
+        self.tracks: dict[int, RecordedTrajectory] = {}
         self._last: dict[int, Tensor] = {}  # what the probe saw at the step before
 
     def prepare(self, request: Request) -> Problem:
         problem = self.model.prepare(request)
-        track = self.tracks[request.index] = Track(problem)
+        track = self.tracks[request.index] = RecordedTrajectory(problem)
         return replace(problem, conditioning=track)
 
-    def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[Track]) -> Tensor:
+    def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[RecordedTrajectory]) -> Tensor:
         inner = [track.problem.conditioning for track in conditioning]
         v = self.model.velocity(x, t, inner)
         look = self.model.probe(x, t, inner)
@@ -71,27 +71,27 @@ class Recorder(Wrapped):
                 self._take(track, look[i : i + 1].clone())
         return v
 
-    def _take(self, track: Track, look: Tensor) -> None:
+    def _take(self, track: RecordedTrajectory, look: Tensor) -> None:
         """Records what the probe saw, after the velocity of the same step."""
         track.has_probe, index = True, track.problem.request.index
         if len(track.velocities) > 1:
             signals = (look, self._last[index]), (track.velocities[-1], track.velocities[-2])
             track.changes.append(torch.cat([relative_l1(now, last) for now, last in signals]))
         self._last[index] = look
-        if self.keep_looks:
+        if self.keep_signals:
             track.looks.append(look)
 
     def decode(self, x: Tensor, problem: Problem) -> None:
         """Decodes nothing: it is the trajectory that is wanted."""
 
-    def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[Track]) -> None:
+    def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[RecordedTrajectory]) -> None:
         """Looks only where it records."""
 
 
-class Replay(Wrapped):
+class Replay(ModelWrapper):
     """Answers each step with the velocity recorded there, whatever x is (teacher forcing)."""
 
-    def __init__(self, model: FlowModel, tracks: dict[int, Track]):
+    def __init__(self, model: FlowModel, tracks: dict[int, RecordedTrajectory]):
         super().__init__(model)
         self.tracks = tracks
 
@@ -99,10 +99,12 @@ class Replay(Wrapped):
         track = self.tracks[request.index]
         return replace(track.problem, conditioning=track)
 
-    def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[Track]) -> Tensor:
+    def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[RecordedTrajectory]) -> Tensor:
         return torch.cat([c.velocities[_step(c, s)] for c, s in zip(conditioning, t, strict=True)])
 
-    def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[Track]) -> Tensor | None:
+    def probe(
+        self, x: Tensor, t: Tensor, conditioning: Sequence[RecordedTrajectory]
+    ) -> Tensor | None:
         (track,) = conditioning
         return track.looks[_step(track, t[0])] if track.looks else None
 
@@ -110,7 +112,7 @@ class Replay(Wrapped):
         """Decodes nothing."""
 
 
-def _step(track: Track, t: Tensor) -> int:
+def _step(track: RecordedTrajectory, t: Tensor) -> int:
     return int((track.problem.grid.model_times - t).abs().argmin())
 
 
@@ -126,7 +128,7 @@ class Recording:
     """
 
     requests: list[Request]
-    tracks: dict[int, Track]
+    tracks: dict[int, RecordedTrajectory]
     grams: np.ndarray
     calls: int
 
@@ -136,7 +138,7 @@ class Recording:
         model: FlowModel,
         requests: Iterable[Request],
         max_batch: int,
-        keep_looks: bool = True,
+        keep_signals: bool = True,
     ) -> Recording:
         """Runs requests in full and records them.
 
@@ -150,15 +152,17 @@ class Recording:
         Raises:
             ValueError: if a trajectory is not finite.
         """
-        requests, recorder = list(requests), Recorder(model, keep_looks)
-        sampler = in_full(recorder, Full(gram=max(r.steps for r in requests)), max_batch)
+        requests, recorder = list(requests), Recorder(model, keep_signals)
+        sampler = reference_sampler(
+            recorder, Reference(gram=max(r.steps for r in requests)), max_batch
+        )
         samples: list[Sample] = in_order(sampler.generate(requests))
         for sample in samples:
             if sample.failure:
                 raise ValueError(
                     f"sample {sample.request.index} cannot be recorded: {sample.failure}."
                 )
-        grams = np.stack([sample.lesson.gram for sample in samples])  # type: ignore[arg-type]
+        grams = np.stack([sample.feedback.gram for sample in samples])  # type: ignore[arg-type]
         return cls(requests, recorder.tracks, grams, sum(sample.calls for sample in samples))
 
     def to(self, device: str) -> Recording:

@@ -16,7 +16,7 @@ from fastflow.sampling.sampler import Sampler
 
 
 @dataclass(frozen=True, kw_only=True)
-class Full(Policy):
+class Reference(Policy):
     """Computes every step, and measures on the way what it is asked to.
 
     Args:
@@ -31,7 +31,9 @@ class Full(Policy):
         return Unskipped(FeedbackSpec(loss="relative_l1", all_arms=self.changes, gram=self.gram))
 
 
-def in_full(model: FlowModel, policy: Full | None = None, max_batch: int = 8) -> Sampler:
+def reference_sampler(
+    model: FlowModel, policy: Reference | None = None, max_batch: int = 8
+) -> Sampler:
     """Returns a sampler that never skips.
 
     Args:
@@ -39,5 +41,5 @@ def in_full(model: FlowModel, policy: Full | None = None, max_batch: int = 8) ->
         policy: what to measure on the way; nothing if None.
         max_batch: how many samples are under way at once.
     """
-    policy = policy or Full()
+    policy = policy or Reference()
     return Sampler(model, policy, Reuse(), NoCorrection(), Memory(), max_batch=max_batch)

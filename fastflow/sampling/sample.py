@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fastflow.integration.feedback import Lesson
+from fastflow.integration.feedback import Feedback
 from fastflow.sampling.request import Request
 
 
@@ -17,7 +17,7 @@ class Sample:
 
     Args:
         request: what was asked.
-        output: the decoded output (a PIL image, or a `Clip`), or None where it failed.
+        output: the decoded output (a PIL image, or a `Video`), or None where it failed.
         x: the final latents ``(1, ...)`` at sigma = 0.
         computed: the steps at which the model was called.
         calls: network calls: the guidance branches of the computed steps.
@@ -33,7 +33,7 @@ class Sample:
     x: Tensor | None
     computed: tuple[int, ...]
     calls: int
-    lesson: Lesson
+    feedback: Feedback
     propensities: dict[int, float]
     seconds: Seconds
     failure: str = ""

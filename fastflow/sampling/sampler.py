@@ -13,7 +13,7 @@ from torch import Tensor
 from fastflow.integration.corrector import Corrector
 from fastflow.integration.episode import Episode, Scheme
 from fastflow.integration.extrapolator import Extrapolator
-from fastflow.integration.feedback import Lesson, Trajectory
+from fastflow.integration.feedback import Feedback, Trajectory
 from fastflow.integration.loop import Advance, Answer, Step, flow
 from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
@@ -23,7 +23,7 @@ from fastflow.sampling.sample import Sample, Seconds
 
 
 @dataclass(eq=False)
-class Flight:
+class ActiveSample:
     """One sample under way: its loop, where the loop stands, and what it has cost."""
 
     problem: Problem
@@ -99,26 +99,26 @@ class Sampler:
         """Generates all requests, learning after every round; yields samples as they finish."""
         todo = deque(requests)
         while todo:
-            size = self.round_size(todo[0].steps) or len(todo)
+            size = self.samples_until_update(todo[0].steps) or len(todo)
             batch = [todo.popleft() for _ in range(min(size, len(todo)))]
             finished = []
             for sample in self.generate(batch):
                 finished.append(sample)
                 yield sample
-            self.learn(sample.lesson for sample in in_order(finished))
+            self.learn(sample.feedback for sample in in_order(finished))
 
-    def round_size(self, steps: int) -> int | None:
+    def samples_until_update(self, steps: int) -> int | None:
         """Says how many samples may run before `learn` is due; None if nothing is learned."""
         if self.memory is None:
             self.memory = self.empty_memory(steps)
-        return self.policy.round_size(self.memory)
+        return self.policy.samples_until_update(self.memory)
 
-    def learn(self, lessons: Iterable[Lesson]) -> None:
+    def learn(self, feedbacks: Iterable[Feedback]) -> None:
         """Takes what finished samples taught into memory, in the order given."""
         if self.memory is None or self.memory.frozen:
             return
-        for lesson in lessons:
-            self.policy.learn(self.memory, lesson)
+        for feedback in feedbacks:
+            self.policy.learn(self.memory, feedback)
 
     @torch.no_grad()
     def generate(self, requests: Iterable[Request]) -> Iterator[Sample]:
@@ -136,7 +136,7 @@ class Sampler:
                 if flight.end is not None:
                     yield self._finish(flight, flight.end, before)
 
-    def _begin(self, request: Request, others: list[Flight]) -> Flight:
+    def _begin(self, request: Request, others: list[ActiveSample]) -> ActiveSample:
         self._clock(others)
         problem = self.model.prepare(request)
         if self.memory is None:
@@ -150,13 +150,13 @@ class Sampler:
             episode,
             key=key,
         )
-        flight = Flight(problem, episode, loop, next(loop), self.model.advance)
+        flight = ActiveSample(problem, episode, loop, next(loop), self.model.advance)
         flight.seconds = Seconds(encode=self._elapsed(problem.x))
         return flight
 
-    def _call(self, flights: list[Flight]) -> None:
+    def _call(self, flights: list[ActiveSample]) -> None:
         """Calls the model once per group of samples whose latents can be stacked."""
-        groups: dict[tuple, list[Flight]] = {}
+        groups: dict[tuple, list[ActiveSample]] = {}
         for flight in flights:
             x = flight.step.x
             groups.setdefault((x.shape, x.dtype), []).append(flight)
@@ -175,7 +175,7 @@ class Sampler:
                 # a row of a batch is a view that would keep the whole batch alive
                 flight.send(flight.step.x, v if len(group) == 1 else v.clone())
 
-    def _finish(self, flight: Flight, end: Trajectory, others: list[Flight]) -> Sample:
+    def _finish(self, flight: ActiveSample, end: Trajectory, others: list[ActiveSample]) -> Sample:
         self._clock(others)
         failure = "" if torch.isfinite(end.x).all() else "the latents are not finite (NaN or inf)"
         output = None if failure else self.model.decode(end.x, flight.problem)
@@ -185,14 +185,14 @@ class Sampler:
             x=end.x,
             computed=end.computed,
             calls=flight.calls,
-            lesson=Lesson() if failure else end.lesson,
+            feedback=Feedback() if failure else end.feedback,
             propensities=dict(flight.episode.propensities),
             seconds=replace(flight.seconds, decode=self._elapsed(end.x)),
             failure=failure,
             calls_full=self.model.calls_of(flight.problem, range(flight.problem.grid.steps)),
         )
 
-    def _clock(self, flights: Sequence[Flight]) -> None:
+    def _clock(self, flights: Sequence[ActiveSample]) -> None:
         """Shares the denoising time since the last reading among the network calls made in it."""
         device = flights[0].problem.x if flights else None
         elapsed = self._elapsed(device)

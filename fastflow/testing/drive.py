@@ -10,7 +10,7 @@ from torch import Tensor
 from fastflow.integration.corrector import Corrector, NoCorrection
 from fastflow.integration.episode import Scheme
 from fastflow.integration.extrapolator import Extrapolator, Reuse
-from fastflow.integration.feedback import Lesson
+from fastflow.integration.feedback import Feedback
 from fastflow.integration.grid import Grid
 from fastflow.integration.loop import flow
 from fastflow.policies.memory import Memory
@@ -32,7 +32,7 @@ class Transcript:
 
     x: Tensor
     computed: tuple[int, ...]
-    lesson: Lesson
+    feedback: Feedback
     propensities: dict[int, float]
 
     @property
@@ -79,7 +79,7 @@ def drive(
             step = loop.send((x, velocity(x, t) if wanted else None, euler))
     except StopIteration as stop:
         end = stop.value
-    return Transcript(end.x, end.computed, end.lesson, dict(episode.propensities))
+    return Transcript(end.x, end.computed, end.feedback, dict(episode.propensities))
 
 
 def start(sample: int) -> Tensor:

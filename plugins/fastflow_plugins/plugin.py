@@ -8,7 +8,7 @@ from fastflow_plugins.benchmarks.geneval import GenEval
 from fastflow_plugins.benchmarks.vbench import VBench
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic
-from fastflow_plugins.methods.broken import Broken
+from fastflow_plugins.methods.broken import NegativeControl
 from fastflow_plugins.methods.cache_dit import DBCache
 from fastflow_plugins.methods.diffusers_caches import FirstBlockCache, MagCache, TaylorSeer
 from fastflow_plugins.methods.oracle import Oracle
@@ -76,7 +76,7 @@ def fastflow_rewards():
 
 
 @hookimpl
-def fastflow_adapters():
+def fastflow_models():
     return {
         "mixture": Mixture,
         "flux": Flux,
@@ -105,7 +105,7 @@ def fastflow_methods():
         "taylor_seer": TaylorSeer,
         "db_cache": DBCache,
         "oracle": Oracle,
-        "broken": Broken,
+        "broken": NegativeControl,
     }
 
 
@@ -133,5 +133,5 @@ def fastflow_observers():
 
 
 @hookimpl
-def fastflow_trainers():
+def fastflow_executors():
     return {"lightning": Lightning, "inline": Inline}

@@ -13,7 +13,7 @@ from tiny_pipelines import flux_images
 from fastflow.cli import main
 from fastflow.evaluation.benchmark import places
 from fastflow.runs.prompts import make_requests
-from fastflow.runs.run_settings import Settings
+from fastflow.runs.run_settings import RunSettings
 from fastflow_plugins.benchmarks.gedit import GEdit
 from fastflow_plugins.models.kontext import FluxKontext
 
@@ -135,7 +135,7 @@ def test_one_image_of_an_instruction_is_all_there_is_room_for():
 
 
 def test_more_samples_than_there_is_room_for_are_refused(plain):
-    settings = Settings(prompts=str(plain), samples=4)
+    settings = RunSettings(prompts=str(plain), samples=4)
     with pytest.raises(ValueError, match="2 samples would be one file, 'fullset/style_change/en/"):
         make_requests(settings, FluxKontext(), GEdit())
 

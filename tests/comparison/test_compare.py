@@ -81,8 +81,8 @@ def test_the_table_says_the_same(done):
     assert len(rows) == 2 + 2 * len(METHODS)
     for line in done.found["lines"]:
         row = rows[line["method"], str(line["target"])]
-        assert float(row["closeness.psnr_db"]) == line["closeness"]["psnr_db"][0]
-        assert float(row["closeness.psnr_db.high"]) == line["closeness"]["psnr_db"][2]
+        assert float(row["closeness.psnr_db"]) == line["fidelity"]["psnr_db"][0]
+        assert float(row["closeness.psnr_db.high"]) == line["fidelity"]["psnr_db"][2]
 
 
 def test_the_page_opens_without_a_network(done):
@@ -121,7 +121,7 @@ def test_an_interrupted_comparison_keeps_its_rows_and_goes_on(done, compare, mon
     assert resumed.status == 0
     assert len(made) == len(set(made)) == 2 * len(METHODS)
     for method in METHODS:
-        assert resumed.line(method, 6)["closeness"] == done.line(method, 6)["closeness"]
+        assert resumed.line(method, 6)["fidelity"] == done.line(method, 6)["fidelity"]
 
 
 def test_several_processes_find_the_same(done, compare):
@@ -130,7 +130,7 @@ def test_several_processes_find_the_same(done, compare):
     for alone, other in zip(done.found["lines"], shared.found["lines"], strict=True):
         for exact in ("method", "target", "calls", "knob", "learned"):
             assert other[exact] == alone[exact]
-        assert other["closeness"]["psnr_db"] == pytest.approx(alone["closeness"]["psnr_db"])
+        assert other["fidelity"]["psnr_db"] == pytest.approx(alone["fidelity"]["psnr_db"])
         assert (other["seconds"] is None) == (alone["seconds"] is None)
 
 

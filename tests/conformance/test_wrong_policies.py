@@ -21,7 +21,7 @@ class GlobalDice(Policy):
 
 
 class Dice(Episode):
-    def wants_model(self, now):
+    def wants_model(self, context):
         return random.random() < 0.5
 
 
@@ -32,14 +32,14 @@ class SameDraws(SkipLength):
     def begin(self, grid, memory):
         return Alike(self, memory)
 
-    def probabilities(self, arms, now, memory):
+    def arm_probabilities(self, arms, context, memory):
         return [1 / len(arms)] * len(arms)
 
 
 class Alike(Countdown):
-    def draw(self, now):
-        now._key = (0, 0)
-        return super().draw(now)
+    def draw(self, context):
+        context._key = (0, 0)
+        return super().draw(context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +49,12 @@ class Unforced(SkipLength):
     def begin(self, grid, memory):
         return Blind(self, memory)
 
-    def probabilities(self, arms, now, memory):
+    def arm_probabilities(self, arms, context, memory):
         return [float(m == arms[-1]) for m in arms]
 
 
 class Blind(Countdown):
-    def draw(self, now):
+    def draw(self, context):
         return self.policy.arms[-1]
 
 
@@ -67,7 +67,7 @@ class Meddler(Bandit):
             memory.samples += 1
         return super().begin(grid, memory)
 
-    def chances(self, stats, now):
+    def probabilities(self, stats, context):
         return greedy(stats.mean)
 
 
@@ -80,7 +80,7 @@ class Impatient(Bandit):
             memory.samples += 1
         return super().begin(grid, memory)
 
-    def chances(self, stats, now):
+    def probabilities(self, stats, context):
         return greedy(stats.mean)
 
 
@@ -91,14 +91,14 @@ class Boaster(SkipLength):
     def begin(self, grid, memory):
         return Certain(self, memory)
 
-    def probabilities(self, arms, now, memory):
+    def arm_probabilities(self, arms, context, memory):
         return [1 / len(arms)] * len(arms)
 
 
 class Certain(Countdown):
-    def draw(self, now):
-        arm = super().draw(now)
-        self.propensities[now.index] = 1.0
+    def draw(self, context):
+        arm = super().draw(context)
+        self.propensities[context.index] = 1.0
         return arm
 
 
@@ -117,7 +117,7 @@ class Lossy(Bandit):
         whole = super().empty(grid)
         return Forgetful(key=whole.key, arms=whole.arms, steps=whole.steps)
 
-    def chances(self, stats, now):
+    def probabilities(self, stats, context):
         return greedy(stats.mean)
 
 
@@ -137,7 +137,7 @@ class Halving(Bandit):
         whole = super().empty(grid)
         return Averaging(key=whole.key, arms=whole.arms, steps=whole.steps)
 
-    def chances(self, stats, now):
+    def probabilities(self, stats, context):
         return greedy(stats.mean)
 
 
@@ -169,13 +169,13 @@ class Credulous(Policy):
     def empty(self, grid):
         return Tally()
 
-    def learn(self, memory, lesson):
-        memory.total += sum(o.error for o in lesson.observations)
+    def learn(self, memory, feedback):
+        memory.total += sum(o.error for o in feedback.observations)
 
 
 class Alternate(Episode):
-    def wants_model(self, now):
-        return now.index % 2 == 0
+    def wants_model(self, context):
+        return context.index % 2 == 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +186,7 @@ class Mumbling(SkipLength):
         if grid.steps < 7:
             raise ValueError("no")
 
-    def probabilities(self, arms, now, memory):
+    def arm_probabilities(self, arms, context, memory):
         return [1 / len(arms)] * len(arms)
 
 

@@ -98,8 +98,8 @@ class Perverse(Reward):
 class Fragile(Reward):
     """Divides by the largest error it saw."""
 
-    def calibrate(self, lesson, steps):
-        return {"unit": float(max(o.error for o in lesson))}
+    def calibrate(self, feedback, steps):
+        return {"unit": float(max(o.error for o in feedback))}
 
     def value(self, seen, constants):
         return -seen.error / constants["unit"]

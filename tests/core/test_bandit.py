@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastflow import ArmStats, Lesson, Observation, greedy
-from fastflow.integration.episode import Now
+from fastflow import ArmStats, Feedback, Observation, greedy
+from fastflow.integration.episode import StepContext
 from fastflow.policies.arm_statistics import Moments
 from fastflow.policies.reward import Fixed
 from fastflow.testing import drive, uneven
@@ -25,8 +25,8 @@ def stats(count, mean):
     return ArmStats(np.arange(len(count)), count, mean, np.zeros(len(count)))
 
 
-def now(index=3, key=(0, 0)):
-    return Now(GRID, index, 0, key, PLAIN)
+def context(index=3, key=(0, 0)):
+    return StepContext(GRID, index, 0, key, PLAIN)
 
 
 @given(VALUES, VALUES)
@@ -55,21 +55,23 @@ def test_ucb_takes_the_highest_bound(arms, gamma):
     count, mean = zip(*arms)
     n = sum(count)
     bounds = [q + gamma * math.sqrt(math.log(n) / c) for c, q in arms]
-    chances = UCB(gamma=gamma).chances(stats(count, mean), now())
-    assert sum(chances) == pytest.approx(1)
-    assert bounds[int(np.argmax(chances))] == pytest.approx(max(bounds), abs=1e-12)
+    probabilities = UCB(gamma=gamma).probabilities(stats(count, mean), context())
+    assert sum(probabilities) == pytest.approx(1)
+    assert bounds[int(np.argmax(probabilities))] == pytest.approx(max(bounds), abs=1e-12)
 
 
 @pytest.mark.parametrize("policy", [UCB(), EpsilonGreedy()], ids=["ucb", "epsilon_greedy"])
 def test_untried_arms_come_first_and_share_the_chance(policy):
-    chances = policy.chances(stats([3, 0, 5, 0], [9.0, 0.0, 9.0, 0.0]), now())
-    assert list(chances) == [0, 0.5, 0, 0.5]
+    probabilities = policy.probabilities(stats([3, 0, 5, 0], [9.0, 0.0, 9.0, 0.0]), context())
+    assert list(probabilities) == [0, 0.5, 0, 0.5]
 
 
 def test_epsilon_greedy_explores_by_epsilon():
-    chances = EpsilonGreedy(epsilon=0.2).chances(stats([1, 1, 2, 1], [0, 3, 1, 3]), now())
-    assert list(chances) == pytest.approx([0.05, 0.45, 0.05, 0.45])
-    falling = EpsilonGreedy(epsilon=0.2, decay=0.5).chances(stats([3, 3], [0, 1]), now())
+    probabilities = EpsilonGreedy(epsilon=0.2).probabilities(
+        stats([1, 1, 2, 1], [0, 3, 1, 3]), context()
+    )
+    assert list(probabilities) == pytest.approx([0.05, 0.45, 0.05, 0.45])
+    falling = EpsilonGreedy(epsilon=0.2, decay=0.5).probabilities(stats([3, 3], [0, 1]), context())
     assert list(falling) == pytest.approx([0.025, 0.975])  # 0.2 / (1 + 0.5 * 6) = 0.05
 
 
@@ -83,15 +85,15 @@ def test_a_frozen_bandit_takes_the_best_known_arm(policy):
     for arm, reward in ((0, 1.0), (2, 2.0), (4, -1.0)):
         memory.add(3, arm, 0.1, reward)
     memory.freeze()
-    assert list(policy.probabilities([0, 2, 4, 6], now(), memory)) == [0, 1, 0, 0]
-    unknown = policy.probabilities([0, 2, 4, 6], now(4), memory)
+    assert list(policy.arm_probabilities([0, 2, 4, 6], context(), memory)) == [0, 1, 0, 0]
+    unknown = policy.arm_probabilities([0, 2, 4, 6], context(4), memory)
     assert list(unknown) == [0.25] * 4
 
 
 def teach(policy, velocity, samples):
     memory = policy.empty(GRID)
     for i in range(samples):
-        policy.learn(memory, drive(policy, GRID, memory, (0, i), velocity=velocity).lesson)
+        policy.learn(memory, drive(policy, GRID, memory, (0, i), velocity=velocity).feedback)
     return memory
 
 
@@ -100,20 +102,22 @@ def teach(policy, velocity, samples):
     [UCB(gamma=1e-3, reward=Fixed(mu=0.01)), EpsilonGreedy(epsilon=0.1, reward=Fixed(mu=0.01))],
     ids=["ucb", "epsilon_greedy"],
 )
-@pytest.mark.parametrize("full_first", [0, 1])
-def test_finds_where_it_pays_to_skip(policy, full_first):
+@pytest.mark.parametrize("warmup_samples", [0, 1])
+def test_finds_where_it_pays_to_skip(policy, warmup_samples):
     """The velocity stands still in the first half of time and swings at every step in the second.
 
     Skipping is free up to step 12, so the longest arm that lands there is best; after it every
     skip costs more than it brings, so arm 0 is.
     """
-    policy = type(policy)(**{**vars(policy), "full_first": full_first, "arms": (0, 1, 2, 5)})
+    policy = type(policy)(
+        **{**vars(policy), "warmup_samples": warmup_samples, "arms": (0, 1, 2, 5)}
+    )
 
     def velocity(x, sigma):
         k = round((1 - sigma) * 24)
         return x * 0 + (1.0 if k <= 12 else 1.0 + k * (k - 11) / 10)
 
-    memory = teach(policy, velocity, 1 if full_first else 60).freeze()
+    memory = teach(policy, velocity, 1 if warmup_samples else 60).freeze()
     computed = drive(policy, GRID, memory, (0, 99), velocity=velocity).computed
     assert computed[:3] == (0, 6, 12)
     assert computed[3:] == tuple(range(13, 24))
@@ -122,7 +126,7 @@ def test_finds_where_it_pays_to_skip(policy, full_first):
 def test_a_lesson_from_other_arms_is_not_learned():
     policy = UCB()
     memory = policy.empty(GRID)
-    policy.learn(memory, Lesson((Observation(3, 5, 9, 0.1, 0.1, False),)))
+    policy.learn(memory, Feedback((Observation(3, 5, 9, 0.1, 0.1, False),)))
     assert memory.reward.count.sum() == 0
     assert memory.samples == 1
 
@@ -143,7 +147,7 @@ def test_the_summary_shows_best_arm_mean_and_count():
         ({"arms": (2, 4)}, "`arms` must start with 0, got [2, 4]: arm 0 computes the next step."),
         ({"arms": (0, 4, 2)}, "`arms` must rise, got [0, 4, 2]."),
         ({"gamma": -1.0}, "`gamma` must be 0 or more, got -1.0."),
-        ({"full_first": -1}, "`full_first` must be 0 or more, got -1."),
+        ({"warmup_samples": -1}, "`warmup_samples` must be 0 or more, got -1."),
         ({"round": 0}, "`round` must be 1 or more, got 0."),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastflow import Clip
+from fastflow import Video
 
 
 def _clip(count=9, width=64, height=48, fps=8.0):
@@ -14,14 +14,14 @@ def _clip(count=9, width=64, height=48, fps=8.0):
         pixels = np.full((height, width, 3), 240, np.uint8)
         pixels[8:32, 3 * i : 3 * i + 24] = (225, 35, 35)
         frames.append(Image.fromarray(pixels))
-    return Clip(tuple(frames), fps)
+    return Video(tuple(frames), fps)
 
 
 @pytest.mark.parametrize("fps", [8.0, 24.0, 29.97, 0.5])
 def test_a_file_gives_back_the_frames_and_their_speed(tmp_path, fps):
     clip = _clip(fps=fps)
     clip.save(tmp_path / "clip.mp4")
-    found = Clip.read(tmp_path / "clip.mp4")
+    found = Video.read(tmp_path / "clip.mp4")
     assert (len(found.frames), found.size) == (9, (64, 48))
     assert found.fps == pytest.approx(fps, rel=1e-3)
     off = np.abs(found.pixels().astype(int) - clip.pixels())
@@ -36,12 +36,12 @@ def test_the_same_clip_gives_the_same_file(tmp_path):
 
 def test_a_single_frame_and_an_odd_size_can_be_written(tmp_path):
     _clip(1, 63, 47).save(tmp_path / "clip.mp4")
-    found = Clip.read(tmp_path / "clip.mp4")
+    found = Video.read(tmp_path / "clip.mp4")
     assert (len(found.frames), found.size) == (1, (64, 48))
 
 
 def test_pixels_are_rgb_whatever_the_frames_are():
-    clip = Clip(tuple(frame.convert("RGBA") for frame in _clip(2).frames), 8)
+    clip = Video(tuple(frame.convert("RGBA") for frame in _clip(2).frames), 8)
     assert clip.pixels().shape == (2, 48, 64, 3)
     np.testing.assert_array_equal(clip.pixels(), _clip(2).pixels())
 
@@ -57,13 +57,13 @@ def test_pixels_are_rgb_whatever_the_frames_are():
 )
 def test_what_is_no_clip_is_refused(frames, fps, message):
     with pytest.raises(ValueError, match="`f") as error:
-        Clip(frames, fps)
+        Video(frames, fps)
     assert str(error.value) == message
 
 
 def test_a_file_that_is_no_video_is_refused(tmp_path):
     (tmp_path / "clip.mp4").write_bytes(b"no video")
     with pytest.raises(ValueError, match="Invalid data"):
-        Clip.read(tmp_path / "clip.mp4")
+        Video.read(tmp_path / "clip.mp4")
     with pytest.raises(OSError, match="No such file"):
-        Clip.read(tmp_path / "nowhere.mp4")
+        Video.read(tmp_path / "nowhere.mp4")

@@ -47,9 +47,9 @@ def test_an_episode_is_not_asked_where_a_call_is_forced():
     class Asked(Episode):
         asked = ()
 
-        def wants_model(self, now):
-            self.asked = (*self.asked, (now.index, now.streak))
-            return now.index == 3
+        def wants_model(self, context):
+            self.asked = (*self.asked, (context.index, context.streak))
+            return context.index == 3
 
     grid, episode = even(8, jumps=frozenset({5})), Asked()
     loop = flow(scalar(0), grid, Scheme(Reuse(), NoCorrection()), episode)
@@ -69,7 +69,7 @@ def test_a_landing_is_corrected_as_by_hand():
         end, xs = answer(loop, lambda k: scalar(velocities[k]))
         assert xs == [0.0, -0.25, -1.0, -2.25]
         assert end.x.item() == -2.25 + shift - 1.0
-        (seen,) = end.lesson.observations
+        (seen,) = end.feedback.observations
         assert (seen.step, seen.arm, seen.landing, seen.taken) == (1, 1, 3, True)
         assert seen.error == 9.0  # the line says 7 at the landing
         assert seen.exposure == 0.125  # half of one step of 0.25
@@ -109,7 +109,7 @@ def test_an_unskipped_stretch_shows_every_arm_at_every_step():
 
     episode = Unskipped(FeedbackSpec(all_arms=True, lookback=3))
     policy = type("Fixed", (Every,), {"begin": lambda self, grid, memory: episode})()
-    for o in drive(policy, grid, velocity=velocity, extrapolator=Linear()).lesson.observations:
+    for o in drive(policy, grid, velocity=velocity, extrapolator=Linear()).feedback.observations:
         seen[o.step, o.arm] = o
     assert set(seen) == {(k, m) for k in range(9) for m in range(4) if k + m + 1 < 9}
     for (k, m), o in seen.items():
@@ -139,7 +139,7 @@ def test_an_episode_that_wants_feedback_at_once_is_given_it_at_once():
             self.told = (*self.told, *((o.step, o.landing) for o in observations))
 
     episode = Watching({0, 2, 5})
-    episode.feedback = FeedbackSpec(immediate=True)
+    episode.feedback_spec = FeedbackSpec(immediate=True)
     loop = flow(scalar(0), even(8), Scheme(Reuse(), NoCorrection()), episode)
     step, told = next(loop), {}
     while step.k < 7:
@@ -156,7 +156,7 @@ def test_an_episode_that_wants_feedback_at_once_is_given_it_at_once():
 def test_no_more_velocities_are_kept_than_are_used(extrapolator, corrector, lookback):
     keep = max(extrapolator.depth, corrector.depth - 1) + lookback
     episode, alive = Schedule({0, 1, 2, 3, 5, 8, 9, 10, 11, 12, 15}), []
-    episode.feedback = FeedbackSpec(lookback=lookback)
+    episode.feedback_spec = FeedbackSpec(lookback=lookback)
     loop = flow(scalar(0), even(20), Scheme(extrapolator, corrector), episode)
     step = next(loop)
     while step.k < 19:
@@ -172,12 +172,12 @@ def test_an_episode_can_be_asked_at_forced_steps_and_is_obeyed_where_it_may():
     class Attending(Schedule):
         asked = ()
 
-        def wants_model(self, now):
-            self.asked = (*self.asked, now.index)
-            return super().wants_model(now)
+        def wants_model(self, context):
+            self.asked = (*self.asked, context.index)
+            return super().wants_model(context)
 
     episode = Attending({3})
-    episode.feedback = FeedbackSpec(forced_steps=True)
+    episode.feedback_spec = FeedbackSpec(forced_steps=True)
     loop = flow(scalar(0), even(6), Scheme(Reuse(), NoCorrection()), episode)
     end, _ = answer(loop, lambda k: scalar(1))
     assert episode.asked == (0, 1, 2, 3, 4, 5)
@@ -203,7 +203,7 @@ def test_nothing_reaches_across_a_jump(known):
         end = stop.value
     assert seen == [0, 1, 3, 5, 6, 7, 10, 11]
     assert end.x.item() == pytest.approx(-(6 * 1 + 6 * 10) / 12, abs=1e-14)
-    assert [o.error for o in end.lesson.observations] == [0.0] * len(end.lesson.observations)
+    assert [o.error for o in end.feedback.observations] == [0.0] * len(end.feedback.observations)
 
 
 def test_the_error_of_a_batch_is_that_of_its_mean_or_of_its_worst_row():
@@ -216,5 +216,5 @@ def test_the_error_of_a_batch_is_that_of_its_mean_or_of_its_worst_row():
             while True:
                 step = loop.send((step.x, rows[step.k] if step.wants_model() else None, euler))
         except StopIteration as stop:
-            (seen,) = stop.value.lesson.observations
+            (seen,) = stop.value.feedback.observations
         assert seen.error == pytest.approx(error)

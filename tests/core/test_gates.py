@@ -6,7 +6,7 @@ import inspect
 import pytest
 import torch
 
-from fastflow.acceleration.interception import MARK, attach, detach, gates_of, own_class
+from fastflow.acceleration.interception import MARK, attach, detach, interceptors_of, own_class
 
 
 class Door:
@@ -75,7 +75,7 @@ def test_the_gate_put_on_last_is_the_outermost():
     first, second = gate("first"), gate("second")
     attach(door, first, "open")
     attach(door, second, "open")
-    assert gates_of(door) == (first, second)
+    assert interceptors_of(door) == (first, second)
     door.open(1)
     assert order == ["into second", "into first", "out of first", "out of second"]
 
@@ -93,7 +93,7 @@ def test_taken_off_in_any_order_they_leave_no_trace(order):
         assert gates[n].seen == []
     assert type(door) is Door
     assert vars(door) == before | {"opened": 2}
-    assert gates_of(door) == ()
+    assert interceptors_of(door) == ()
 
 
 def test_a_gated_object_looks_like_itself():
@@ -114,7 +114,7 @@ def test_an_error_passes_through_a_gate():
     attach(door, Noting(), "open")
     with pytest.raises(TypeError, match="width"):
         door.open()
-    detach(door, gates_of(door)[0])
+    detach(door, interceptors_of(door)[0])
     assert type(door) is Door
 
 

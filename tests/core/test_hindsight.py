@@ -12,7 +12,7 @@ from fastflow.integration.extrapolator import Reuse
 from fastflow.integration.feedback import FeedbackSpec
 from fastflow.integration.gram import from_lists, to_lists
 from fastflow.integration.loop import flow
-from fastflow.policies.optimal_schedule import Hindsight
+from fastflow.policies.optimal_schedule import OptimalSchedule
 from fastflow.testing import uneven
 from fastflow.testing.drive import euler, field, start
 from fastflow_plugins.correctors.interpolate import Interpolate
@@ -45,7 +45,7 @@ def recorded(grid, sample=0, gram=None):
             velocities.append(field(step.x, grid.sigma[step.k]))
             step = loop.send((step.x, velocities[-1], euler))
     except StopIteration as stop:
-        return velocities, stop.value.lesson
+        return velocities, stop.value.feedback
 
 
 def replayed(grid, scheme, velocities, computed):
@@ -61,13 +61,13 @@ def replayed(grid, scheme, velocities, computed):
 
 def test_the_gram_matrix_holds_mean_products_as_far_as_it_was_asked_to():
     grid = GRIDS["plain"]
-    velocities, lesson = recorded(grid)
+    velocities, feedback = recorded(grid)
     v = torch.cat(velocities)
-    assert lesson.gram == pytest.approx((v @ v.T / v.shape[1]).numpy(), rel=1e-12)
+    assert feedback.gram == pytest.approx((v @ v.T / v.shape[1]).numpy(), rel=1e-12)
     _, banded = recorded(grid, gram=2)
     far = np.abs(np.subtract.outer(np.arange(9), np.arange(9))) > 2
     assert np.isnan(banded.gram[far]).all()
-    assert (banded.gram[~far] == lesson.gram[~far]).all()
+    assert (banded.gram[~far] == feedback.gram[~far]).all()
 
 
 def test_the_gram_matrix_survives_json():
@@ -80,8 +80,8 @@ def test_the_gram_matrix_survives_json():
 @pytest.mark.parametrize("name", GRIDS)
 def test_the_cost_of_one_gap_is_how_far_it_moves_the_end(name, scheme):
     grid = GRIDS[name]
-    velocities, lesson = recorded(grid)
-    seen = Hindsight(lesson.gram[None], grid, scheme)
+    velocities, feedback = recorded(grid)
+    seen = OptimalSchedule(feedback.gram[None], grid, scheme)
     full = replayed(grid, scheme, velocities, range(grid.steps))
     for first in range(1, grid.steps):
         for last in range(first, grid.steps):
@@ -99,7 +99,7 @@ def test_the_cost_of_one_gap_is_how_far_it_moves_the_end(name, scheme):
 def test_no_schedule_of_as_many_calls_costs_less(name, scheme, each):
     grid, longest = GRIDS[name], 3
     grams = np.stack([recorded(grid, i)[1].gram for i in range(3)])
-    seen = Hindsight(grams, grid, scheme, longest, each)
+    seen = OptimalSchedule(grams, grid, scheme, longest, each)
     forced = {k for k in range(grid.steps) if grid.is_forced(k)}
     tried = 0
     for calls in range(3, grid.steps + 1):
@@ -126,7 +126,7 @@ def fits(computed, steps, longest):
 
 def test_a_number_of_calls_that_no_schedule_has_is_refused():
     grid = GRIDS["plain"]
-    seen = Hindsight(recorded(grid)[1].gram[None], grid, SCHEMES[2], longest=3)
+    seen = OptimalSchedule(recorded(grid)[1].gram[None], grid, SCHEMES[2], longest=3)
     message = (
         "`calls` must be from 3 to 9 on a grid of 9 steps of which at most 3 in a row are "
         "skipped, got 2."

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from fastflow.acceleration.memory_store import Memories
-from fastflow.integration.feedback import Lesson
+from fastflow.acceleration.memory_store import MemoryStore
+from fastflow.integration.feedback import Feedback
 from fastflow.sampling.storage import save_memory
 from fastflow.testing import drive, uneven
 from fastflow_plugins.policies.never import Never
@@ -18,7 +18,7 @@ SHORT, LONG = uneven(10), uneven(16)
 
 def learned():
     """Returns memories that have learned from two calls on one grid and one on another."""
-    memories = Memories(POLICY, KEY)
+    memories = MemoryStore(POLICY, KEY)
     for grid in (SHORT, LONG, SHORT):
         teach(memories, grid)
     return memories
@@ -26,8 +26,8 @@ def learned():
 
 def teach(memories, grid):
     memory = memories.of(grid)
-    lesson = drive(POLICY, grid, memory=memory).lesson
-    POLICY.learn(memory, lesson)
+    feedback = drive(POLICY, grid, memory=memory).feedback
+    POLICY.learn(memory, feedback)
 
 
 def test_each_grid_has_a_memory_of_its_own_and_keeps_it():
@@ -47,7 +47,7 @@ def test_the_key_of_the_pipeline_is_part_of_every_memorys():
 def test_saved_and_loaded_they_are_the_same(tmp_path):
     memories, path = learned(), tmp_path / "memories.json"
     memories.save(path)
-    again = Memories(POLICY, KEY).load(path)
+    again = MemoryStore(POLICY, KEY).load(path)
     assert again.samples == 3
     assert again.to_list() == json.loads(path.read_text())["memories"]
     assert again.of(LONG).to_dict() == memories.of(LONG).to_dict()
@@ -58,10 +58,10 @@ def test_saved_and_loaded_they_are_the_same(tmp_path):
 def test_what_was_loaded_and_never_met_is_saved_again(tmp_path):
     memories, path = learned(), tmp_path / "memories.json"
     memories.save(path)
-    again = Memories(POLICY, KEY).load(path)
+    again = MemoryStore(POLICY, KEY).load(path)
     teach(again, LONG)
     again.save(path)
-    third = Memories(POLICY, KEY).load(path)
+    third = MemoryStore(POLICY, KEY).load(path)
     assert third.samples == 4
     assert third.of(SHORT).to_dict() == memories.of(SHORT).to_dict()
 
@@ -69,7 +69,7 @@ def test_what_was_loaded_and_never_met_is_saved_again(tmp_path):
 def test_loading_replaces_what_was_learned_on_the_same_grid(tmp_path):
     memories, path = learned(), tmp_path / "memories.json"
     memories.save(path)
-    other = Memories(POLICY, KEY)
+    other = MemoryStore(POLICY, KEY)
     teach(other, SHORT)
     other.load(path)
     assert other.of(SHORT).to_dict() == memories.of(SHORT).to_dict()
@@ -81,13 +81,13 @@ def test_frozen_all_of_them_are(tmp_path):
     assert memories.of(SHORT).frozen
     assert memories.of(uneven(12)).frozen
     memories.save(path)
-    assert not Memories(POLICY, KEY).load(path).of(SHORT).frozen
+    assert not MemoryStore(POLICY, KEY).load(path).of(SHORT).frozen
 
 
 def test_a_memory_of_a_single_run_can_be_loaded(tmp_path):
     memories, path = learned(), tmp_path / "memory.json"
     save_memory(memories.of(SHORT), path)
-    again = Memories(POLICY, KEY).load(path)
+    again = MemoryStore(POLICY, KEY).load(path)
     assert again.of(SHORT).to_dict() == memories.of(SHORT).to_dict()
     assert again.samples == 2
 
@@ -95,7 +95,7 @@ def test_a_memory_of_a_single_run_can_be_loaded(tmp_path):
 def test_those_of_another_pipeline_are_refused_with_what_differs(tmp_path):
     path = tmp_path / "memories.json"
     learned().save(path)
-    other = Memories(POLICY, KEY | {"pipeline": "Other"})
+    other = MemoryStore(POLICY, KEY | {"pipeline": "Other"})
     message = "this memory cannot be loaded: .*pipeline: here 'Other', there 'Tiny'"
     with pytest.raises(ValueError, match=message):
         other.load(path)
@@ -105,7 +105,7 @@ def test_those_of_another_pipeline_are_refused_with_what_differs(tmp_path):
 def test_those_of_other_arms_are_refused_when_their_grid_is_met(tmp_path):
     path = tmp_path / "memories.json"
     learned().save(path)
-    other = Memories(UCB(arms=(0, 1)), KEY).load(path)
+    other = MemoryStore(UCB(arms=(0, 1)), KEY).load(path)
     with pytest.raises(ValueError, match=r"arms: here \[0, 1\], there \[0, 1, 2\]"):
         other.of(SHORT)
 
@@ -124,19 +124,19 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, content, message):
     if content is not None:
         path.write_text(content)
     with pytest.raises(ValueError, match=f"^`memory` '{path}' {message}"):
-        Memories(POLICY, KEY).load(path)
+        MemoryStore(POLICY, KEY).load(path)
 
 
 def test_the_summary_names_every_grid_and_its_calls():
     summary = learned().summary()
     assert f"grid {SHORT.digest}, 2 calls\n" in summary
     assert f"grid {LONG.digest}, 1 calls\n" in summary
-    assert Memories(POLICY, KEY).summary() == "nothing learned yet"
+    assert MemoryStore(POLICY, KEY).summary() == "nothing learned yet"
 
 
 def test_a_policy_that_learns_nothing_has_nothing_to_save(tmp_path):
-    memories, path = Memories(Never(), KEY), tmp_path / "memories.json"
-    Never().learn(memories.of(SHORT), Lesson())
+    memories, path = MemoryStore(Never(), KEY), tmp_path / "memories.json"
+    Never().learn(memories.of(SHORT), Feedback())
     assert memories.to_list() == []
     memories.save(path)
-    assert Memories(Never(), KEY).load(path).samples == 0
+    assert MemoryStore(Never(), KEY).load(path).samples == 0

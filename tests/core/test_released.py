@@ -2,8 +2,8 @@
 
 import pytest
 
-from fastflow import Lesson, Observation
-from fastflow.integration.episode import Now
+from fastflow import Feedback, Observation
+from fastflow.integration.episode import StepContext
 from fastflow.policies.reward import Paper
 from fastflow.testing import drive, uneven
 from fastflow.testing.drive import PLAIN
@@ -11,7 +11,7 @@ from fastflow_plugins.policies.released import Released
 from fastflow_plugins.policies.ucb import UCB
 
 GRID = uneven(20, 1.0)
-PAPER = UCB(gamma=2.0, reward=Paper(), full_first=0, round=1)
+PAPER = UCB(gamma=2.0, reward=Paper(), warmup_samples=0, round=1)
 RELEASED = Released()
 
 
@@ -23,10 +23,10 @@ def seen(step, arm, error):
 LESSON = [seen(0, 0, 0.30), seen(1, 2, 0.08), seen(4, 0, 0.02)]
 
 
-def rewards(policy, lesson):
+def rewards(policy, feedback):
     """Returns {(step, arm): mean reward} of what one lesson leaves in memory."""
     memory = policy.empty(GRID)
-    policy.learn(memory, Lesson(tuple(lesson)))
+    policy.learn(memory, Feedback(tuple(feedback)))
     count, mean = memory.reward.count, memory.reward.mean
     cells = zip(*count.nonzero())
     return {(int(k), policy.arms[a]): pytest.approx(mean[k, a]) for k, a in cells}
@@ -46,9 +46,9 @@ def test_the_released_code_rewards_the_decision_at_once_and_the_landing_by_the_s
 
 def test_the_error_of_the_released_decision_does_not_depend_on_the_arm():
     for arm in (2, 4, 6):
-        lesson = [seen(0, 0, 0.30), seen(1, arm, 0.01 * arm)]
-        assert rewards(RELEASED, lesson)[1, arm] == 0.005 * arm - 0.30
-        assert rewards(PAPER, lesson)[1, arm] == arm * 0.30 / 20 - 0.01 * arm
+        feedback = [seen(0, 0, 0.30), seen(1, arm, 0.01 * arm)]
+        assert rewards(RELEASED, feedback)[1, arm] == 0.005 * arm - 0.30
+        assert rewards(PAPER, feedback)[1, arm] == arm * 0.30 / 20 - 0.01 * arm
 
 
 def after_lessons(policy, arm):
@@ -66,23 +66,23 @@ def test_a_cycle_of_the_paper_costs_one_call_and_of_the_released_code_two():
 
 
 def test_untried_arms_come_in_rising_order_in_the_released_code_and_by_chance_in_the_paper():
-    step = Now(GRID, 1, 0, (0, 0), PLAIN)
+    step = StepContext(GRID, 1, 0, (0, 0), PLAIN)
     memory = RELEASED.empty(GRID)
     for arm in (0, 2, 4, 6):
-        chances = RELEASED.probabilities([0, 2, 4, 6], step, memory)
-        assert chances == [float(m == arm) for m in (0, 2, 4, 6)]
+        probabilities = RELEASED.arm_probabilities([0, 2, 4, 6], step, memory)
+        assert probabilities == [float(m == arm) for m in (0, 2, 4, 6)]
         memory.add(1, arm, 0.1, 0.0)
-    untried = PAPER.probabilities([0, 2, 4, 6], step, PAPER.empty(GRID))
+    untried = PAPER.arm_probabilities([0, 2, 4, 6], step, PAPER.empty(GRID))
     assert list(untried) == [0.25] * 4
 
 
 def test_ties_go_to_the_smallest_arm_in_the_released_code_and_are_drawn_in_the_paper():
-    step = Now(GRID, 1, 0, (0, 0), PLAIN)
-    for policy, chances in ((RELEASED, [1.0, 0, 0, 0]), (PAPER, [0.25] * 4)):
+    step = StepContext(GRID, 1, 0, (0, 0), PLAIN)
+    for policy, probabilities in ((RELEASED, [1.0, 0, 0, 0]), (PAPER, [0.25] * 4)):
         memory = policy.empty(GRID)
         for arm in policy.arms:
             memory.add(1, arm, 0.1, 0.5)
-        assert list(policy.probabilities([0, 2, 4, 6], step, memory)) == chances
+        assert list(policy.arm_probabilities([0, 2, 4, 6], step, memory)) == probabilities
 
 
 def test_the_first_sample_of_the_released_code_tries_the_smallest_arm_everywhere():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fastflow import Lesson, Request, Sampler
+from fastflow import Feedback, Request, Sampler
 from fastflow.integration.corrector import NoCorrection
 from fastflow.integration.extrapolator import Reuse
 from fastflow.testing.rules.flow_model_rules import Poisoned
@@ -154,11 +154,11 @@ def test_a_frozen_memory_learns_nothing():
 
 @pytest.mark.parametrize("max_batch", [1, 2, 4])
 def test_a_sample_of_nan_is_marked_and_the_others_go_on(max_batch):
-    policy = EpsilonGreedy(arms=(0, 1, 3), full_first=0, round=2)
+    policy = EpsilonGreedy(arms=(0, 1, 3), warmup_samples=0, round=2)
     samples, pull = run(policy, requests(4), model=Poisoned(MODEL), max_batch=max_batch)
     bad = samples.pop(0)
     assert bad.failure == "the latents are not finite (NaN or inf)"
-    assert (bad.output, bad.lesson) == (None, Lesson())
+    assert (bad.output, bad.feedback) == (None, Feedback())
     for s in samples.values():
         assert s.failure == ""
         assert torch.isfinite(s.x).all()

@@ -58,7 +58,7 @@ def planned(calls, **options):
     memory = policy.empty(GRID)
     first = drive(policy, GRID, memory, **HOW)
     assert first.computed == tuple(range(50))
-    policy.learn(memory, first.lesson)
+    policy.learn(memory, first.feedback)
     return drive(policy, GRID, memory, (0, 1), **HOW), drive(Never(), GRID, key=(0, 1))
 
 
@@ -79,7 +79,7 @@ def test_a_plan_never_skips_more_in_a_row_than_it_may():
 def test_one_memory_serves_plans_of_every_number_of_calls():
     policy = Plan(calls=19)
     memory = policy.empty(GRID)
-    policy.learn(memory, drive(policy, GRID, memory, **HOW).lesson)
+    policy.learn(memory, drive(policy, GRID, memory, **HOW).feedback)
     for calls in (10, 19, 30):
         assert len(drive(Plan(calls=calls), GRID, memory, **HOW).computed) == calls
 
@@ -87,7 +87,7 @@ def test_one_memory_serves_plans_of_every_number_of_calls():
 def test_the_scheme_decides_about_the_plan():
     policy = Plan(calls=19)
     memory = policy.empty(GRID)
-    policy.learn(memory, drive(policy, GRID, memory, **HOW).lesson)
+    policy.learn(memory, drive(policy, GRID, memory, **HOW).feedback)
     with_scheme, plain = drive(policy, GRID, memory, **HOW), drive(policy, GRID, memory)
     assert with_scheme.computed != plain.computed
 

@@ -22,7 +22,7 @@ from fastflow.comparison.comparison_settings import Plan
 from fastflow.registry import hooks
 from fastflow.registry.compose import read
 from fastflow.registry.hooks import KINDS
-from fastflow.runs.run_settings import Settings
+from fastflow.runs.run_settings import RunSettings
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -133,7 +133,7 @@ def test_the_table_of_components_is_current():
 
 
 @pytest.mark.parametrize(
-    ("page", "settings"), [("command_line.md", Settings), ("comparing.md", Plan)]
+    ("page", "settings"), [("command_line.md", RunSettings), ("comparing.md", Plan)]
 )
 def test_every_setting_is_explained(page, settings):
     tables = [

@@ -44,7 +44,7 @@ def test_skipping_is_what_the_sampler_does(pipe, call):
         latents = call(pipe)
     assert accelerated.stats.last.computed == sample.computed == THIRDS
     assert torch.equal(latents, sample.x)
-    errors = [o.error for o in sample.lesson.observations]
+    errors = [o.error for o in sample.feedback.observations]
     assert accelerated.stats.last_errors == pytest.approx(errors)
 
 

@@ -3,7 +3,7 @@
 import torch
 
 from fastflow import Grid
-from fastflow.acceleration.session import Ride
+from fastflow.acceleration.session import Session
 from fastflow.integration.episode import Scheme
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
@@ -16,7 +16,7 @@ def drive(turns, steps, networks=None):
     A call of step k answers k + turn / 10; the velocity is the sum of a step's answers.
     """
     grid = Grid.even(len(turns))
-    ride = Ride(grid, Scheme(Linear(), Interpolate()), Schedule(steps), (0, 0), torch.mean)
+    ride = Session(grid, Scheme(Linear(), Interpolate()), Schedule(steps), (0, 0), torch.mean)
     x, answered, velocities = torch.zeros(1, 1), [], []
     for k, count in enumerate(turns):
         network = networks[k] if networks else "network"
@@ -45,14 +45,14 @@ def test_where_guidance_ends_on_a_skipped_step_the_next_is_computed_and_history_
     assert ride.computed == [0, 1, 5, 8, 11]
     assert answered[4] == (1,)
     assert [round(v, 4) for v in velocities[5:8]] == [5, 5, 5]  # one velocity is all there is
-    seen = ride.end.lesson.observations
+    seen = ride.end.feedback.observations
     assert [(o.step, o.landing) for o in seen] == [(5, 8), (8, 11)]
 
 
 def test_where_guidance_begins_on_a_computed_step_nothing_is_continued_across():
     ride, _, _ = drive([1] * 4 + [2] * 4, {0, 1, 2, 4, 6})
     assert ride.computed == [0, 1, 2, 4, 6, 7]
-    seen = ride.end.lesson.observations
+    seen = ride.end.feedback.observations
     assert [(o.step, o.landing) for o in seen] == [(4, 6)]
 
 

@@ -11,7 +11,7 @@ from fastflow import Request, Sample
 from fastflow.evaluation.method import Bench
 from fastflow.sampling.model import FlowModel
 from fastflow.sampling.recording import Recording
-from fastflow.sampling.reference import in_full
+from fastflow.sampling.reference import reference_sampler
 from fastflow_plugins.methods.block_cache import blocks_of
 from fastflow_plugins.models.flux import Flux
 from fastflow_plugins.models.flux_flow import FluxFlow
@@ -62,7 +62,7 @@ def bench(model, steps=STEPS, tuning=2):
 
 def in_full_alone(model, asked):
     """Returns the full runs of requests, one at a time."""
-    return ordered(in_full(model, max_batch=1).generate(asked))
+    return ordered(reference_sampler(model, max_batch=1).generate(asked))
 
 
 def ordered(samples):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from stand import requests, tiny
 
-from fastflow.sampling.model import Wrapped
+from fastflow.sampling.model import ModelWrapper
 from fastflow.sampling.recording import NoProbe, Recording
 from fastflow_plugins.models.mixture import Mixture
 from fastflow_plugins.policies.never import Never
@@ -17,7 +17,7 @@ TRUE = (3.0, -2.0, 1.0, 0.5, 0.05)
 STEPS = 20
 
 
-class Known(Wrapped):
+class Known(ModelWrapper):
     """A model whose velocity changes by a polynomial of how much its probe changes.
 
     Args:
@@ -49,17 +49,17 @@ class Known(Wrapped):
         return self._signal("probe", x, t, conditioning)
 
 
-@pytest.mark.parametrize("keep_looks", [True, False])
+@pytest.mark.parametrize("keep_signals", [True, False])
 @pytest.mark.parametrize("max_batch", [1, 3])
-def test_a_known_polynomial_is_found_again(max_batch, keep_looks):
-    recording = Recording.make(Known(), requests(4, STEPS), max_batch, keep_looks)
+def test_a_known_polynomial_is_found_again(max_batch, keep_signals):
+    recording = Recording.make(Known(), requests(4, STEPS), max_batch, keep_signals)
     fitted = TeaCache(threshold=0.3).calibrated(recording)
     assert fitted.coefficients == pytest.approx(TRUE, abs=1e-3)
     assert fitted == TeaCache(threshold=0.3, coefficients=fitted.coefficients)
     quality = fitted.quality(recording)
     assert quality["R^2"] == pytest.approx(1, abs=1e-8)
     assert quality["points"] == 4 * (STEPS - 1)
-    assert {len(track.looks) for track in recording.tracks.values()} == {STEPS * keep_looks}
+    assert {len(track.looks) for track in recording.tracks.values()} == {STEPS * keep_signals}
 
 
 def test_the_quality_is_the_explained_share_of_the_variance():
@@ -79,7 +79,9 @@ def test_what_is_recorded_are_the_changes_from_step_to_step():
         for k, change in enumerate(track.changes, start=1):
             for value, signal in zip(change, (track.looks, track.velocities), strict=True):
                 now, last = signal[k], signal[k - 1]
-                assert value == pytest.approx(float((now - last).abs().sum() / last.abs().sum()))
+                assert value == pytest.approx(
+                    float((now - last).abs().sum() / last.abs().sum())
+                )
 
 
 def test_parts_of_a_recording_are_joined():

@@ -10,9 +10,9 @@ from stand import STEPS, Stand, error, generated, in_full_alone, requests, tiny
 from fastflow import Request
 from fastflow.evaluation.method import Bench
 from fastflow.integration.episode import Scheme
-from fastflow.policies.optimal_schedule import Hindsight
+from fastflow.policies.optimal_schedule import OptimalSchedule
 from fastflow.sampling.recording import Recording
-from fastflow.sampling.reference import Full, in_full
+from fastflow.sampling.reference import Reference, reference_sampler
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.methods.oracle import Oracle
@@ -26,7 +26,7 @@ SCHEME = Scheme(Linear(), Interpolate())
 def known(model, asked):
     """Returns a stand whose bench holds the full runs of the requests, with Gram matrices."""
     steps = asked[0].steps
-    whole = list(in_full(model, Full(gram=steps), max_batch=1).generate(asked))
+    whole = list(reference_sampler(model, Reference(gram=steps), max_batch=1).generate(asked))
     bench = Bench(model, steps, Recording.make(model, asked[:1], 1), max_batch=1)
     bench.full = {sample.request.index: sample for sample in whole}
     return Stand(model, bench, asked, whole)
@@ -44,7 +44,7 @@ def network():
 
 
 def grams(stand, indices):
-    return np.stack([stand.bench.full[i].lesson.gram for i in indices])
+    return np.stack([stand.bench.full[i].feedback.gram for i in indices])
 
 
 @pytest.mark.parametrize("per_sample", [False, True])
@@ -76,7 +76,7 @@ def test_schedules_of_their_own_are_predicted_to_err_less_than_a_shared_one(call
 def test_a_shared_schedule_is_the_best_of_hindsight():
     stand, method = mixture(), Oracle(calls=8, longest=5)
     learned = method.learn(stand.bench, stand.asked)
-    seen = Hindsight(grams(stand, range(5)), stand.model.grid(24), SCHEME, 5)
+    seen = OptimalSchedule(grams(stand, range(5)), stand.model.grid(24), SCHEME, 5)
     (best,) = seen.best(8)
     assert learned.what == dict.fromkeys(range(5), best)
     assert learned.facts == {"predicted_rms": pytest.approx(seen.cost(best)[0], rel=1e-12)}
@@ -88,7 +88,7 @@ def test_each_samples_own_schedule_is_the_best_of_hindsight_for_it():
     learned = method.learn(stand.bench, stand.asked)
     costs = []
     for i in range(5):
-        seen = Hindsight(grams(stand, [i]), stand.model.grid(24), SCHEME)
+        seen = OptimalSchedule(grams(stand, [i]), stand.model.grid(24), SCHEME)
         (best,) = seen.best(8)
         assert learned.what[i] == best
         costs.append(seen.cost(best)[0])
@@ -108,7 +108,7 @@ def test_one_sample_is_predicted_the_same_either_way():
 
 def test_it_is_predicted_to_err_less_than_evenly_spread_steps():
     stand, grid = mixture(), mixture().model.grid(24)
-    seen = Hindsight(grams(stand, range(5)), grid, SCHEME)
+    seen = OptimalSchedule(grams(stand, range(5)), grid, SCHEME)
     (even, *_) = generated(Skipping(policy=Uniform(calls=8)), stand.bench, stand.asked)
     learned = Oracle(calls=8).learn(stand.bench, stand.asked)
     assert learned.facts["predicted_rms"] < seen.cost(even.computed)[0]

@@ -7,7 +7,7 @@ from stand import STEPS, in_full_alone, ordered, requests, tiny
 from fastflow import Request, Sampler
 from fastflow.evaluation.method import Bench
 from fastflow.sampling.recording import Recording, Replay
-from fastflow.sampling.reference import in_full
+from fastflow.sampling.reference import reference_sampler
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.methods.skipping import Skipping
@@ -22,14 +22,14 @@ from fastflow_plugins.policies.ucb import UCB
 def test_played_back_in_full_a_trajectory_ends_where_it_ended(true_cfg_scale, max_batch):
     model, asked = tiny(true_cfg_scale), requests(3)
     recording = Recording.make(model, asked, max_batch)
-    whole = ordered(in_full(model, max_batch=max_batch).generate(asked))
+    whole = ordered(reference_sampler(model, max_batch=max_batch).generate(asked))
     assert recording.requests == asked
     assert recording.calls == sum(sample.calls for sample in whole)
     made = []
     with model.network.register_forward_pre_hook(lambda *_: made.append(1)):
         replay = Replay(model, recording.tracks)
         for batch in (1, 3):  # played back in any batch
-            again = ordered(in_full(replay, max_batch=batch).generate(asked))
+            again = ordered(reference_sampler(replay, max_batch=batch).generate(asked))
             for sample, full in zip(again, whole, strict=True):
                 assert torch.equal(sample.x, full.x)
                 assert sample.calls == full.calls

@@ -22,7 +22,7 @@ from fastflow_plugins.policies.teacache import TeaCache
 from fastflow_plugins.policies.ucb import UCB
 
 PROMPTS = requests(4, first=50)
-BANDIT = UCB(arms=(0, 1, 2), full_first=1, round=2)
+BANDIT = UCB(arms=(0, 1, 2), warmup_samples=1, round=2)
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from tiny_pipelines import bagel
 
 from fastflow import Request, Sampler
 from fastflow.registry.compose import preset
-from fastflow.sampling.reference import in_full
+from fastflow.sampling.reference import reference_sampler
 from fastflow.testing import check
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
@@ -122,7 +122,7 @@ def test_in_bf16_edits_differ_by_bf16s_own_error(name):
 @pytest.mark.parametrize("name", [*DRAWN, *EDITED])
 def test_without_skips_the_image_is_that_of_bagels_own_code(name):
     model = bagel.model(**(DRAWN | EDITED)[name])
-    (sample,) = in_full(model).generate([prepared(model, name).request])
+    (sample,) = reference_sampler(model).generate([prepared(model, name).request])
     image, theirs = np.asarray(sample.output).astype(int), bagel.trace(name)["image"]
     assert image.shape == theirs.shape
     assert abs(image - theirs.numpy().astype(int)).max() <= 1  # grey levels of 256

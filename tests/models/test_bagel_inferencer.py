@@ -43,7 +43,7 @@ def test_skipping_is_what_the_sampler_does(inferencer, corrector):
     with fastflow.wrap_bagel(inferencer, Every(interval=3), corrector=corrector) as wrapped:
         assert torch.equal(latents(inferencer), sample.x[0])
     assert wrapped.stats.last.computed == sample.computed
-    errors = [o.error for o in sample.lesson.observations]
+    errors = [o.error for o in sample.feedback.observations]
     assert wrapped.stats.last_errors == pytest.approx(errors)
 
 
@@ -60,12 +60,12 @@ def test_an_edit_is_skipped_too(with_image):
 
 def test_counted_calls_are_the_passes_through_the_network(inferencer):
     latents(inferencer)
-    in_full = inferencer.model.passes
+    reference_sampler = inferencer.model.passes
     with fastflow.wrap_bagel(inferencer, Every(interval=3)) as wrapped:
         inferencer.model.passes = 0
         latents(inferencer)
     assert wrapped.stats.calls == inferencer.model.passes
-    assert wrapped.stats.calls + wrapped.stats.skipped == in_full
+    assert wrapped.stats.calls + wrapped.stats.skipped == reference_sampler
 
 
 def test_the_network_is_called_at_both_sides_of_the_guidance_intervals_edge(inferencer):

@@ -6,7 +6,7 @@ import torch
 from diffusers import HunyuanVideoPipeline
 from tiny_pipelines import hunyuan_video
 
-from fastflow import Clip, Request, Sampler
+from fastflow import Request, Sampler, Video
 from fastflow.registry.compose import preset
 from fastflow.testing import check
 from fastflow_plugins.correctors.interpolate import Interpolate
@@ -62,7 +62,7 @@ def _assert_identical(pipe, recipe, requests, model=None):
     for sample, request in zip(samples, requests, strict=True):
         assert torch.equal(sample.x[0], _pipe_call(pipe, recipe, request, "latent"))
         frames = _pipe_call(pipe, recipe, request, "pil")
-        assert isinstance(sample.output, Clip)
+        assert isinstance(sample.output, Video)
         assert sample.output.size == (recipe.width, recipe.height)
         assert len(sample.output.frames) == recipe.frames
         theirs = np.stack([np.asarray(frame) for frame in frames])

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from fastflow import Clip, Request
+from fastflow import Request, Video
 from fastflow_plugins.metrics.brisque import Brisque
 
 REQUEST = Request(0, "a cat", 0)
@@ -44,7 +44,7 @@ def test_a_video_is_measured_frame_by_frame_on_a_scale_of_one(monkeypatch):
     _piq(monkeypatch, brisque)
     frames = tuple(Image.new("RGB", (48, 32), (value,) * 3) for value in (0, 255))
     assert Brisque().unavailable() == ""
-    assert Brisque().score(Clip(frames, 8), REQUEST) == {"brisque": pytest.approx(0.5)}
+    assert Brisque().score(Video(frames, 8), REQUEST) == {"brisque": pytest.approx(0.5)}
     assert Brisque().score(frames[1], REQUEST) == {"brisque": pytest.approx(1.0)}
     assert seen[1:] == [((2, 3, 32, 48), 1.0, 1.0, "mean"), ((1, 3, 32, 48), 1.0, 1.0, "mean")]
 

@@ -8,7 +8,7 @@ import yaml
 from fastflow.cli import main
 from fastflow.registry import compose
 from fastflow.registry.compose import build, preset, read
-from fastflow.runs.run_settings import Settings
+from fastflow.runs.run_settings import RunSettings
 from fastflow_plugins.models.mixture import MixtureFlow
 from fastflow_plugins.policies.teacache import TeaCache
 
@@ -50,7 +50,7 @@ def test_the_preset_and_the_words_to_use_it_with_are_the_fitted_policy(
     content = yaml.safe_load(out)
     assert content.keys() == {"defaults", "coefficients"}
     assert len(content["coefficients"]) == 5
-    policy = build("policy", read(words_of(out), "sample", Settings)["policy"])
+    policy = build("policy", read(words_of(out), "sample", RunSettings)["policy"])
     assert policy == TeaCache(coefficients=tuple(content["coefficients"]))
 
     folder = tmp_path / "conf"
@@ -87,7 +87,7 @@ def test_what_was_chosen_beside_is_kept_in_the_preset(calibrate, probed):
     content = yaml.safe_load(out)
     assert content["defaults"] == ["teacache_flux", "_self_"]
     assert content["threshold"] == 0.25
-    policy = build("policy", read(words_of(out), "sample", Settings)["policy"])
+    policy = build("policy", read(words_of(out), "sample", RunSettings)["policy"])
     assert (policy.threshold, policy.coefficients) == (0.25, tuple(content["coefficients"]))
 
 

@@ -9,7 +9,7 @@ from tiny_pipelines import flux_images
 from fastflow import Prompt
 from fastflow.runs import directory
 from fastflow.runs.prompts import make_requests, read_image, read_prompts
-from fastflow.runs.run_settings import Settings
+from fastflow.runs.run_settings import RunSettings
 from fastflow_plugins.models.kontext import FluxKontext
 
 HINT = " A benchmark's own file wants benchmark=NAME."
@@ -59,7 +59,7 @@ def test_a_run_keeps_its_sources_and_shows_them_beside_the_results(sample, konte
 
 
 def _requests(**settings):
-    requests = make_requests(Settings(**settings), FluxKontext())
+    requests = make_requests(RunSettings(**settings), FluxKontext())
     return [(r.prompt, r.task, r.image and r.image.size) for r in requests]
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tiny_pipelines import hunyuan_video
 
-from fastflow import Clip, Request
+from fastflow import Request, Video
 from fastflow.report import write_report
 from fastflow.report.html.pictures import gif
 from fastflow.runs import directory
@@ -47,7 +47,7 @@ def test_a_run_keeps_its_videos_and_they_play_in_the_report(done):
         name = f"images/{row['index']:04d}"
         assert (row["image"], row["image_full"]) == (f"{name}.mp4", f"{name}_full.mp4")
         for side in ("image", "image_full"):
-            clip = Clip.read(done.path / row[side])
+            clip = Video.read(done.path / row[side])
             assert (len(clip.frames), clip.size, clip.fps) == (5, (32, 16), 8)
         assert math.isfinite(row["metrics"]["psnr_db"])
         assert 0 < row["metrics"]["ssim"] < 1
@@ -108,7 +108,7 @@ def test_wandb_gets_the_videos(sample, video):
 def _noisy(seed, count=5):
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (count, 32, 48, 3), dtype=np.uint8)
-    return Clip(tuple(Image.fromarray(one) for one in pixels), 8)
+    return Video(tuple(Image.fromarray(one) for one in pixels), 8)
 
 
 def test_the_error_of_a_video_is_that_of_all_its_frames():

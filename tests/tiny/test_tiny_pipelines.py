@@ -51,9 +51,9 @@ def _stale(pipe, case, step=1):
     answers = []
 
     def answer(module, arguments, new):
-        now = len(answers) // case.calls_per_step
+        context = len(answers) // case.calls_per_step
         answers.append(new)
-        return answers[-1 - case.calls_per_step] if now == step else None
+        return answers[-1 - case.calls_per_step] if context == step else None
 
     with contextlib.ExitStack() as hooks:
         for name in case.denoisers:

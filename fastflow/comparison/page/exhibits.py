@@ -10,7 +10,7 @@ from pathlib import Path
 from fastflow.comparison.checks import Results
 from fastflow.comparison.page import pareto
 from fastflow.comparison.rows import SOURCE, ComparisonDirectory
-from fastflow.comparison.table import PSNR, Line
+from fastflow.comparison.table import PSNR, TableRow
 from fastflow.evaluation.bootstrap import Interval
 from fastflow.report.html.pictures import PAGE, Picture, embed
 from fastflow.report.render import content_policy, style_sheet, template
@@ -34,7 +34,7 @@ class Section:
     """All that is shown of one target."""
 
     target: int
-    lines: Sequence[Line]
+    lines: Sequence[TableRow]
     exhibits: Sequence[Exhibit]
     open: bool
 
@@ -53,7 +53,7 @@ def render(found: Results, directory: ComparisonDirectory) -> str:
         sections=_sections(found, directory),
         prompts=directory.read_json("baselines.json")["prompts"][: found.plan.examples],
         scores=list(found.full.scores),
-        closeness=[name for name in found.floor.closeness if name != PSNR],
+        fidelity=[name for name in found.floor.fidelity if name != PSNR],
         interval=interval,
         number=number,
         psnr=PSNR,
@@ -99,11 +99,13 @@ def _plain(found: Results, directory: ComparisonDirectory, budget: int) -> Itera
             yield Exhibit(name, note, None, pictures)
 
 
-def _at(found: Results, target: int) -> list[Line]:
+def _at(found: Results, target: int) -> list[TableRow]:
     return [line for line in found.lines if line.target == target]
 
 
-def _exhibit(line: Line, found: Results, directory: ComparisonDirectory, budget: int) -> Exhibit:
+def _exhibit(
+    line: TableRow, found: Results, directory: ComparisonDirectory, budget: int
+) -> Exhibit:
     row = directory.row(line.method, line.target)
     samples = row.samples if row and line.group != "solvers" else []  # those have other steps
     note = f"{line.steps:.1f} steps" + (f", {line.psnr:.1f} dB" if line.psnr is not None else "")

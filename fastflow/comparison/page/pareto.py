@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from fastflow.comparison.checks import Results
-from fastflow.comparison.table import PSNR, WRONG, Line
+from fastflow.comparison.table import PSNR, WRONG, TableRow
 from fastflow.report.figures import Chart
 from fastflow.report.html.pictures import Picture
 from fastflow.report.html.style import COLOURS, LEVELS, draw
@@ -22,28 +22,28 @@ from fastflow.report.html.style import COLOURS, LEVELS, draw
 COMPUTED, SKIPPED = (36, 104, 143), (217, 214, 207)
 MARKERS = "osD^vP*X<>hp"
 
-Along = Callable[[Line], float | None]
+Along = Callable[[TableRow], float | None]
 
 
 def curves(found: Results) -> Iterator[Chart]:
     """Yields the Pareto curves: PSNR to the full and to the converged run, by calls, by time."""
     label = f"network calls, in computed steps (full: {found.plan.steps})"
-    if any(PSNR in line.closeness for line in found.lines):
-        yield _panels(found, "calls", label, calls, "closeness", "PSNR to the full run, dB")
+    if any(PSNR in line.fidelity for line in found.lines):
+        yield _panels(found, "calls", label, calls, "fidelity", "PSNR to the full run, dB")
     if any(line.speedup_wall for line in found.lines):
         clock = "times faster than the full run, by the clock"
-        yield _panels(found, "clock", clock, faster, "closeness", "PSNR to the full run, dB")
+        yield _panels(found, "clock", clock, faster, "fidelity", "PSNR to the full run, dB")
     if any(PSNR in line.reference for line in found.lines):
         what = f"PSNR to {found.plan.reference_steps} steps, dB"
         yield _panels(found, "exact", label, calls, "reference", what)
 
 
-def calls(line: Line) -> float:
+def calls(line: TableRow) -> float:
     """Returns a line's calls, in computed steps."""
     return line.steps
 
 
-def faster(line: Line) -> float | None:
+def faster(line: TableRow) -> float | None:
     """Returns how many times faster than the full run a line was, if it was timed."""
     return line.speedup_wall and line.speedup_wall[0]
 
@@ -84,20 +84,22 @@ def _panels(found: Results, name: str, label: str, along: Along, part: str, what
     )
 
 
-def _methods(found: Results, group: str, along: Along, part: str) -> dict[str, list[Line]]:
+def _methods(found: Results, group: str, along: Along, part: str) -> dict[str, list[TableRow]]:
     """Returns the lines of a group that can be drawn, by method."""
-    by_method: dict[str, list[Line]] = {}
+    by_method: dict[str, list[TableRow]] = {}
     for line in found.lines:
         if line.group == group and _drawable(line, along, part):
             by_method.setdefault(line.method, []).append(line)
     return by_method
 
 
-def _drawable(line: Line, along: Along, part: str) -> bool:
+def _drawable(line: TableRow, along: Along, part: str) -> bool:
     return not line.failure and PSNR in getattr(line, part) and along(line) is not None
 
 
-def _panel(ax: Axes, group: str, methods: dict[str, list[Line]], along: Along, part: str) -> None:
+def _panel(
+    ax: Axes, group: str, methods: dict[str, list[TableRow]], along: Along, part: str
+) -> None:
     for i, (name, lines) in enumerate(methods.items()):
         points = sorted((along(line) or 0.0, *getattr(line, part)[PSNR]) for line in lines)
         x, mean, low, high = np.array(points).T

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from fastflow.sampling.media import VIDEO, Clip
+from fastflow.sampling.media import VIDEO, Video
 
 LARGEST = 512  # pixels of the longer side
 
@@ -87,7 +87,7 @@ def gif(path: Path, budget: int) -> tuple[bytes, tuple[int, int]] | None:
         budget: bytes it should not exceed; met by smaller and by fewer frames at the same speed.
     """
     try:
-        clip = Clip.read(path)
+        clip = Video.read(path)
     except (OSError, ValueError):
         return None
     data, size = b"", clip.size

@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fastflow.sampling.model import FlowModel, Wrapped
-from fastflow.sampling.reference import in_full
+from fastflow.sampling.model import FlowModel, ModelWrapper
+from fastflow.sampling.reference import reference_sampler
 from fastflow.sampling.request import Problem, Request
 from fastflow.sampling.sampler import Sampler
 from fastflow.testing.rule import demand, rule
@@ -149,7 +149,7 @@ def a_sample_that_fails_fails_alone(model, *, steps=4, prompt="a sample"):
         demand(samples[i].output is not None, f"sample {i} has no output")
 
 
-class Poisoned(Wrapped):
+class Poisoned(ModelWrapper):
     """A model whose last velocity of sample 0 is not a number."""
 
     def prepare(self, request: Request) -> Problem:
@@ -169,7 +169,7 @@ class Poisoned(Wrapped):
 
 
 def _sampler(model: FlowModel) -> Sampler:
-    return in_full(model, max_batch=2)
+    return reference_sampler(model, max_batch=2)
 
 
 def _request(index: int, steps: int, prompt: str, seed: int) -> Request:

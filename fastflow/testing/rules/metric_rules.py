@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from fastflow.evaluation.metric import Metric
-from fastflow.sampling.media import Clip
+from fastflow.sampling.media import Video
 from fastflow.sampling.request import Request
 from fastflow.testing.rule import demand, rule
 
@@ -33,7 +33,7 @@ def gives_named_floats_of_videos(metric):
     """Likewise; none where it speaks of images only."""
     if metric.unavailable():
         return
-    a, b = (Clip(tuple(_picture(i) for i in range(k, k + 3)), 8.0) for k in (0, 1))
+    a, b = (Video(tuple(_picture(i) for i in range(k, k + 3)), 8.0) for k in (0, 1))
     _demand_floats(metric, a, b)
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fastflow.integration.episode import Now
-from fastflow.integration.feedback import Lesson
+from fastflow.integration.episode import StepContext
+from fastflow.integration.feedback import Feedback
 from fastflow.integration.grid import Grid
 from fastflow.policies.arm_statistics import BanditMemory
 from fastflow.policies.memory import Memory
@@ -80,7 +80,7 @@ def gives_plain_euler_where_it_never_skips(policy):
 
 @rule
 def says_the_probability_of_every_draw(policy):
-    """Propensities lie in (0, 1] and are what `probabilities` says of the arm that was taken."""
+    """Propensities lie in (0, 1] and are what `arm_probabilities` gives for the arm taken."""
     for grid in _fitting(policy):
         memory, _ = _taught(policy, grid)
         for key in KEYS:
@@ -90,7 +90,9 @@ def says_the_probability_of_every_draw(policy):
                 demand(0 < p <= 1, f"at step {k} the propensity is {p}")
                 demand(k in skips, f"step {k} was not computed and has a propensity")
                 if isinstance(policy, SkipLength):
-                    _demand_probability(policy, Now(grid, k, 0, key, PLAIN), memory, skips[k], p)
+                    _demand_probability(
+                        policy, StepContext(grid, k, 0, key, PLAIN), memory, skips[k], p
+                    )
 
 
 @rule
@@ -131,13 +133,13 @@ def its_memory_survives_being_saved(policy):
 def halves_merge_to_the_whole(policy):
     """Two memories that learned half each make the one that learned all: counts to the last."""
     for grid in _fitting(policy):
-        _, lessons = _taught(policy, grid)
+        _, feedbacks = _taught(policy, grid)
         whole, left, right = (policy.empty(grid) for _ in range(3))
-        for memory, part in ((whole, lessons), (left, lessons[:2]), (right, lessons[2:])):
+        for memory, part in ((whole, feedbacks), (left, feedbacks[:2]), (right, feedbacks[2:])):
             if isinstance(memory, BanditMemory) and isinstance(left, BanditMemory):
                 memory.constants = left.constants  # measured on the first lesson alone
-            for lesson in part:
-                policy.learn(memory, lesson)
+            for feedback in part:
+                policy.learn(memory, feedback)
         left.merge(right)
         _demand_close(left.to_dict(), whole.to_dict(), "memory")
 
@@ -147,9 +149,9 @@ def a_lesson_of_nan_does_not_enter_memory(policy):
     """Nor one of infinity; and the policy goes on afterwards."""
     for grid in _fitting(policy):
         for bad in (math.nan, math.inf):
-            memory, lessons = _taught(policy, grid)
+            memory, feedbacks = _taught(policy, grid)
             for known in (memory, policy.empty(grid)):
-                policy.learn(known, _spoilt(lessons[0], bad))
+                policy.learn(known, _spoilt(feedbacks[0], bad))
                 found = [v for v in _numbers(known.to_dict()) if not math.isfinite(v)]
                 demand(not found, f"memory holds {found[:3]} after a lesson of {bad}")
                 drive(policy, grid, known, (7, 1))
@@ -159,10 +161,10 @@ def a_lesson_of_nan_does_not_enter_memory(policy):
 def tells_one_reward_for_each_observation(policy):
     """A number, or None where it has none; telling changes no memory."""
     for grid in _fitting(policy):
-        memory, lessons = _taught(policy, grid)
+        memory, feedbacks = _taught(policy, grid)
         before = _text(memory)
         for known in (memory, policy.empty(grid)):
-            seen = lessons[0].observations
+            seen = feedbacks[0].observations
             told = policy.rewards(known, seen)
             demand(len(told) == len(seen), f"{len(seen)} have {len(told)} rewards")
             plain = all(r is None or math.isfinite(r) for r in told)
@@ -197,28 +199,28 @@ def _fitting(policy) -> list[Grid]:
 
 def _taught(policy, grid, samples: int = 4) -> tuple[Memory, list]:
     """Returns a memory that learned from a few trajectories, one by one, and their lessons."""
-    memory, lessons = policy.empty(grid), []
+    memory, feedbacks = policy.empty(grid), []
     for i in range(samples):
         seen: Transcript = drive(policy, grid, memory, (3, i))
-        lessons.append(seen.lesson)
-        policy.learn(memory, seen.lesson)
-    return memory, lessons
+        feedbacks.append(seen.feedback)
+        policy.learn(memory, seen.feedback)
+    return memory, feedbacks
 
 
-def _spoilt(lesson: Lesson, bad: float) -> Lesson:
+def _spoilt(feedback: Feedback, bad: float) -> Feedback:
     """Returns a lesson whose numbers are all ``bad``."""
-    observations = tuple(replace(o, error=bad) for o in lesson.observations)
-    gram = None if lesson.gram is None else np.full_like(lesson.gram, bad)
-    return Lesson(observations, gram)
+    observations = tuple(replace(o, error=bad) for o in feedback.observations)
+    gram = None if feedback.gram is None else np.full_like(feedback.gram, bad)
+    return Feedback(observations, gram)
 
 
-def _demand_probability(policy, now, memory, taken, propensity):
-    arms = [m for m in policy.arms if m <= now.longest_skip]
-    chances = [float(p) for p in policy.probabilities(arms, now, memory)]
-    valid = all(p >= 0 for p in chances) and abs(sum(chances) - 1) < 1e-9
-    demand(valid, f"at step {now.index} the probabilities are {chances}")
-    said = chances[arms.index(taken)]
-    seen = f"at step {now.index} arm {taken} has propensity {propensity}, probability {said}"
+def _demand_probability(policy, context, memory, taken, propensity):
+    arms = [m for m in policy.arms if m <= context.longest_skip]
+    probabilities = [float(p) for p in policy.arm_probabilities(arms, context, memory)]
+    valid = all(p >= 0 for p in probabilities) and abs(sum(probabilities) - 1) < 1e-9
+    demand(valid, f"at step {context.index} the probabilities are {probabilities}")
+    said = probabilities[arms.index(taken)]
+    seen = f"at step {context.index} arm {taken} has propensity {propensity}, probability {said}"
     demand(abs(said - propensity) < 1e-12, seen)
 
 

@@ -49,12 +49,12 @@ def its_constants_can_be_saved(reward):
 @rule
 def a_first_generation_that_teaches_little_does_no_harm(reward):
     """Nothing seen, no errors at all, or no arm but 0: all constants and rewards are finite."""
-    lessons = [], [_seen(0, 0.2)], [_seen(0, 0.0), _seen(2, 0.0)]
-    for lesson in lessons:
-        constants = reward.calibrate(lesson, STEPS)
+    feedbacks = [], [_seen(0, 0.2)], [_seen(0, 0.0), _seen(2, 0.0)]
+    for feedback in feedbacks:
+        constants = reward.calibrate(feedback, STEPS)
         _demand_finite(constants)
         value = reward.value(_seen(2, 0.3), constants)
-        demand(math.isfinite(value), f"after {lesson} a reward is {value}")
+        demand(math.isfinite(value), f"after {feedback} a reward is {value}")
 
 
 @rule

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from fastflow.evaluation import Bench, Learned, Method
-from fastflow.sampling import FlowModel, Request, Sample, Wrapped, in_full
+from fastflow.sampling import FlowModel, ModelWrapper, Request, Sample, reference_sampler
 
 Reset = Callable[[], None]
 
@@ -47,11 +47,11 @@ class BlockCache(Method):
                 reset()
                 meter.computed = []
                 batch = requests[start : start + size]
-                for sample in in_full(meter, max_batch=size).generate(batch):
+                for sample in reference_sampler(meter, max_batch=size).generate(batch):
                     yield meter.corrected(sample)
 
 
-class Meter(Wrapped):
+class Meter(ModelWrapper):
     """Counts the evaluations in which the transformer's last block is computed."""
 
     def __init__(self, model: FlowModel):

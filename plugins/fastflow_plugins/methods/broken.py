@@ -24,7 +24,7 @@ class Backwards(Extrapolator):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Broken(Method):
+class NegativeControl(Method):
     """Takes skipped steps with the last velocity's sign turned: wrong on purpose.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastflow.evaluation import Bench, Knob, Learned
-from fastflow.sampling import Request, in_full
+from fastflow.sampling import Request, reference_sampler
 from fastflow_plugins.methods.block_cache import BlockCache, blocks_of
 
 
@@ -104,7 +104,7 @@ class MagCache(BlockCache):
             contextlib.redirect_stdout(printed),  # diffusers gives the ratios out in print only
         ):
             for request in chosen:
-                (sample,) = in_full(bench.model, max_batch=1).generate([request])
+                (sample,) = reference_sampler(bench.model, max_batch=1).generate([request])
                 calls += sample.calls
         lines = [line for line in printed.getvalue().splitlines() if line.startswith("[1.0,")]
         ratios = np.mean([ast.literal_eval(line) for line in lines], axis=0)

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastflow.evaluation import Bench, Knob, Learned, Method
 from fastflow.integration import Corrector, Episode, Extrapolator, Scheme
-from fastflow.policies import Hindsight, Policy
+from fastflow.policies import OptimalSchedule, Policy
 from fastflow.sampling import Request, Sample, Sampler
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
@@ -21,8 +21,8 @@ class Oracle(Method):
     """Computes the steps that were best in hindsight for the very samples that are measured.
 
     Their full trajectories are recorded, every skip's cost is tabulated, and dynamic programming
-    finds the schedule of least accumulated cost (`fastflow.policies.Hindsight`). The cost is that
-    on the recorded velocities; the schedule is then run live, and both errors are reported.
+    finds the schedule of least accumulated cost (`fastflow.policies.OptimalSchedule`). The cost is
+    that on the recorded velocities; the schedule is then run live, and both errors are reported.
 
     Args:
         extrapolator: predicts the velocities of skipped steps.
@@ -52,7 +52,7 @@ class Oracle(Method):
     def learn(self, bench: Bench, requests: Sequence[Request]) -> Learned:
         grams = {r.index: gram_of(bench.full[r.index]) for r in requests}
         scheme, grid = Scheme(self.extrapolator, self.corrector), bench.model.grid(bench.steps)
-        seen = Hindsight(
+        seen = OptimalSchedule(
             np.stack(list(grams.values())), grid, scheme, self.longest, self.per_sample
         )
         best = seen.best(self.calls)
@@ -75,9 +75,11 @@ class Oracle(Method):
 
 def gram_of(sample: Sample) -> np.ndarray:
     """Returns the mean products of a full run's velocities; it must have been asked for them."""
-    if sample.lesson.gram is None:
-        raise ValueError("the full runs were made without `Full(gram=...)`; hindsight needs it.")
-    return sample.lesson.gram
+    if sample.feedback.gram is None:
+        raise ValueError(
+            "the full runs were made without `Reference(gram=...)`; hindsight needs it."
+        )
+    return sample.feedback.gram
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,5 +99,5 @@ class Obeying(Episode):
         super().__init__()
         self.steps = steps
 
-    def wants_model(self, now):
-        return now.index in self.steps[now.sample]
+    def wants_model(self, context):
+        return context.index in self.steps[context.sample]

@@ -65,7 +65,7 @@ class Skipping(Method):
             policy = self.policy.calibrated(bench.tuning)
             return Learned(policy, len(bench.tuning.requests), bench.tuning.calls)
         sampler, samples, left = self._sampler(bench, self.policy), [], list(requests)
-        while left and (size := sampler.round_size(bench.steps)):
+        while left and (size := sampler.samples_until_update(bench.steps)):
             samples += sampler.run(left[:size])
             left = left[size:]
         if samples:

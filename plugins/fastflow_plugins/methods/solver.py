@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from fastflow.evaluation import Bench, Knob, Learned, Method
-from fastflow.integration import Grid, Lesson
-from fastflow.sampling import Problem, Request, Sample, Seconds, in_full
+from fastflow.integration import Feedback, Grid
+from fastflow.sampling import Problem, Request, Sample, Seconds, reference_sampler
 
 Step = Callable[[int, Tensor, Tensor], Tensor]  # (k, x, v) -> x
 
@@ -51,7 +51,7 @@ class Solver(Method):
     ) -> Iterator[Sample]:
         asked = [replace(request, steps=self.calls) for request in requests]
         if self.solver == "euler":
-            yield from in_full(bench.model, max_batch=bench.max_batch).generate(asked)
+            yield from reference_sampler(bench.model, max_batch=bench.max_batch).generate(asked)
             return
         for start in range(0, len(asked), bench.max_batch):
             yield from self._solve(bench, asked[start : start + bench.max_batch])
@@ -73,7 +73,7 @@ class Solver(Method):
                 x=end,
                 computed=tuple(range(self.calls)),
                 calls=model.calls_of(problem, range(self.calls)),
-                lesson=Lesson(),
+                feedback=Feedback(),
                 propensities={},
                 seconds=seconds,
                 calls_full=model.calls_of(problem, range(self.calls)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastflow.evaluation import Metric
-from fastflow.sampling import Clip, Request
+from fastflow.sampling import Request, Video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Clips(Metric):
     def score(self, output: Any, request: Request) -> dict[str, float]:
         from fastflow_minis.worlds.videos.video_scorer import score_video as mark
 
-        if not isinstance(output, Clip):
+        if not isinstance(output, Video):
             return {}
         try:
             return mark(output.pixels(), request.prompt).numbers()

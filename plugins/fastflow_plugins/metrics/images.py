@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from fastflow.sampling import Clip
+from fastflow.sampling import Video
 
 
 def frames(output: Any) -> tuple[Image.Image, ...]:
     """Returns the frames of a clip; an image is one."""
-    return output.frames if isinstance(output, Clip) else (output,)
+    return output.frames if isinstance(output, Video) else (output,)
 
 
 def to_tensor(output: Any) -> torch.Tensor:

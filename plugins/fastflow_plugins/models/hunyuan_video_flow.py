@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fastflow.integration import Grid
-from fastflow.sampling import Clip, Problem, Request
+from fastflow.sampling import Problem, Request, Video
 from fastflow_plugins.models.checks import check_frames
 from fastflow_plugins.models.pipeline_flow import BRANCHES, PipelineFlow, stack
 from fastflow_plugins.probes.modulated import HunyuanVideoProbe
@@ -159,12 +159,12 @@ class HunyuanVideoFlow(PipelineFlow):
         }
 
     @torch.no_grad()
-    def decode(self, x: Tensor, problem: Problem) -> Clip:
+    def decode(self, x: Tensor, problem: Problem) -> Video:
         vae = self.pipe.vae
         video = vae.decode(x.to(vae.dtype) / vae.config.scaling_factor, return_dict=False)[0]
         frames = self.pipe.video_processor.postprocess_video(video, output_type="pil")[0]
         self.pipe.maybe_free_model_hooks()
-        return Clip(tuple(frames), self.recipe.fps)
+        return Video(tuple(frames), self.recipe.fps)
 
     @torch.no_grad()
     def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[Condition]) -> Tensor:

@@ -10,11 +10,11 @@ from PIL import Image
 from torch import Tensor
 
 from fastflow.integration import Grid
-from fastflow.sampling import Adapter, FlowModel, Problem, Prompt, Request
+from fastflow.sampling import FlowModel, Model, Problem, Prompt, Request
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mixture(Adapter):
+class Mixture(Model):
     """Carries noise to a mixture of Gaussians, whose modes are small pictures of their own.
 
     Data is ``sum_i N(m_i, spread^2 I) / modes``; the velocity ``E[noise - data | x, sigma]`` is

@@ -7,14 +7,14 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fastflow.sampling import Adapter, Prompt
+from fastflow.sampling import Model, Prompt
 from fastflow_plugins.models.loading import load_pipeline
 from fastflow_plugins.models.pipeline_flow import PipelineFlow
 from fastflow_plugins.models.shipped import folder_of_mini
 
 
 @dataclass(frozen=True, kw_only=True)
-class PipelineRecipe(Adapter):
+class PipelineRecipe(Model):
     """A recipe for a diffusers pipeline with one transformer.
 
     Attributes:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastflow.evaluation import Observer, Watch
-from fastflow.sampling import Clip, Sample
+from fastflow.evaluation import Observer, ObserverSession
+from fastflow.sampling import Sample, Video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +30,14 @@ class WandB(Observer):
     group: str | None = None
     images: int = 16
 
-    def open(self, run_dir: Path, config: Mapping[str, Any]) -> AbstractContextManager[Watch]:
+    def open(
+        self, run_dir: Path, config: Mapping[str, Any]
+    ) -> AbstractContextManager[ObserverSession]:
         return _open(self, run_dir, config)
 
 
 @contextmanager
-def _open(recipe: WandB, run_dir: Path, config: Mapping[str, Any]) -> Iterator[Watch]:
+def _open(recipe: WandB, run_dir: Path, config: Mapping[str, Any]) -> Iterator[ObserverSession]:
     import wandb
 
     run = wandb.init(
@@ -45,7 +47,7 @@ def _open(recipe: WandB, run_dir: Path, config: Mapping[str, Any]) -> Iterator[W
         dir=str(run_dir),
         config=dict(config),
         mode=_mode(),
-        settings=wandb.Settings(silent=True, console="off"),
+        settings=wandb.RunSettings(silent=True, console="off"),
     )
     code = 1
     try:
@@ -88,9 +90,9 @@ class Mirror:
                 for output, name in kept
                 if output is not None
             ]
-            log["videos" if isinstance(sample.output, Clip) else "images"] = shown
+            log["videos" if isinstance(sample.output, Video) else "images"] = shown
         self.run.log(log)
-        for seen, reward in zip(sample.lesson.observations, rewards, strict=True):
+        for seen, reward in zip(sample.feedback.observations, rewards, strict=True):
             if seen.taken:
                 line = [row["index"], seen.step, seen.arm, seen.error, reward]
                 self.decisions.append(line)
@@ -99,7 +101,7 @@ class Mirror:
         """Returns an output as W&B takes it; a clip's file is written already."""
         import wandb
 
-        if isinstance(output, Clip):
+        if isinstance(output, Video):
             return wandb.Video(str(self.run_dir / name), caption=caption, format="mp4")
         return wandb.Image(output, caption=caption)
 

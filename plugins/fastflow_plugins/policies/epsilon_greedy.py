@@ -26,7 +26,7 @@ class EpsilonGreedy(Bandit):
         if not self.decay >= 0:
             raise ValueError(f"`decay` must be 0 or more, got {self.decay}.")
 
-    def chances(self, stats, now):
+    def probabilities(self, stats, context):
         if (stats.count == 0).any():
             return greedy(stats.count == 0)
         epsilon = self.epsilon / (1 + self.decay * stats.total)

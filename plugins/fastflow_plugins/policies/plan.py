@@ -16,7 +16,7 @@ from fastflow.integration import (
     from_lists,
     to_lists,
 )
-from fastflow.policies import Hindsight, Memory, Policy, check_calls
+from fastflow.policies import Memory, OptimalSchedule, Policy, check_computed_steps
 
 HISTORY = 3  # computed steps whose velocities a gap's cost may depend on
 
@@ -37,10 +37,10 @@ class Plan(Policy):
 
     calls: int = 19
     longest: int = 6
-    full_first: int = 1
+    warmup_samples: int = 1
 
     def __post_init__(self):
-        for name in ("calls", "longest", "full_first"):
+        for name in ("calls", "longest", "warmup_samples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")
 
@@ -49,21 +49,21 @@ class Plan(Policy):
         return PlanMemory(key=key)
 
     def begin(self, grid: Grid, memory: Memory) -> Episode:
-        check_calls(self.calls, grid, self.longest)
+        check_computed_steps(self.calls, grid, self.longest)
         memory = plan_memory(memory)
-        if memory.gram is not None and (memory.frozen or memory.samples >= self.full_first):
+        if memory.gram is not None and (memory.frozen or memory.samples >= self.warmup_samples):
             return Planned(self, memory)
         gram = 0 if memory.frozen else HISTORY * (self.longest + 1)
         return Unskipped(FeedbackSpec(gram=gram))
 
-    def learn(self, memory, lesson):
+    def learn(self, memory, feedback):
         memory = plan_memory(memory)
         memory.samples += 1
-        if lesson.gram is not None:
-            memory.add(lesson.gram)
+        if feedback.gram is not None:
+            memory.add(feedback.gram)
 
-    def round_size(self, memory):
-        return 1 if memory.samples < self.full_first and not memory.frozen else None
+    def samples_until_update(self, memory):
+        return 1 if memory.samples < self.warmup_samples and not memory.frozen else None
 
 
 class Planned(Episode):
@@ -73,8 +73,8 @@ class Planned(Episode):
         super().__init__()
         self.policy, self.memory = policy, memory
 
-    def wants_model(self, now):
-        return now.index in self.memory.plan(self.policy, now.grid, now.scheme)
+    def wants_model(self, context):
+        return context.index in self.memory.plan(self.policy, context.grid, context.scheme)
 
 
 @dataclass
@@ -101,7 +101,7 @@ class PlanMemory(Memory):
         key = policy, scheme
         if key not in self._plans:
             assert self.gram is not None
-            seen = Hindsight(self.gram[None], grid, scheme, policy.longest)
+            seen = OptimalSchedule(self.gram[None], grid, scheme, policy.longest)
             self._plans[key] = frozenset(seen.best(policy.calls)[0])
         return self._plans[key]
 

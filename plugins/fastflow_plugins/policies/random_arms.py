@@ -23,7 +23,7 @@ class RandomArms(SkipLength):
         if not 0 < self.pace < math.inf:
             raise ValueError(f"`pace` must be above 0, got {self.pace}.")
 
-    def probabilities(self, arms, now, memory):
+    def arm_probabilities(self, arms, context, memory):
         longest = max(arms)
         # each in units of the largest, so that no power overflows
         weights = [self.pace ** (m - longest if self.pace > 1 else m) for m in arms]

@@ -46,8 +46,8 @@ class Released(SkipLength):
         check_rows(memory_of(memory), grid)
         return TwoCalls(self, memory)
 
-    def probabilities(self, arms: Sequence[int], now, memory: Memory):
-        stats = memory_of(memory).stats(now.index, arms)
+    def arm_probabilities(self, arms: Sequence[int], context, memory: Memory):
+        stats = memory_of(memory).stats(context.index, arms)
         untried = stats.count == 0
         if untried.any() and not memory.frozen:
             best = int(np.argmax(untried))
@@ -58,9 +58,9 @@ class Released(SkipLength):
             best = int(np.argmax(stats.mean + bonus))
         return [float(i == best) for i in range(len(arms))]
 
-    def learn(self, memory, lesson):
+    def learn(self, memory, feedback):
         memory = memory_of(memory)
-        taken = [o for o in lesson.observations if o.taken and math.isfinite(o.error)]
+        taken = [o for o in feedback.observations if o.taken and math.isfinite(o.error)]
         for before, after in pairwise(taken):
             if before.arm == 0 and before.landing == after.step:
                 reward = self.mu_decision * after.arm - before.error
@@ -71,7 +71,7 @@ class Released(SkipLength):
                 memory.add(seen.landing, seen.arm, seen.error, reward)
         memory.samples += 1
 
-    def round_size(self, memory):
+    def samples_until_update(self, memory):
         return None if memory.frozen else 1
 
 
@@ -84,16 +84,16 @@ class TwoCalls(Episode):
         self.left = 0
         self.rest = True  # whether the computed step before this one was a landing (or the first)
 
-    def wants_model(self, now):
-        if now.streak == 0:
-            self.left = 0 if self.rest else self.draw(now.before())
+    def wants_model(self, context):
+        if context.streak == 0:
+            self.left = 0 if self.rest else self.draw(context.before())
             self.rest = self.left > 0
         self.left -= 1
         return self.left < 0
 
-    def draw(self, now) -> int:
-        """Draws the arm of the computed step ``now``."""
-        arms = [m for m in self.policy.arms if m <= now.longest_skip]
-        chances = self.policy.probabilities(arms, now, self.memory)
-        self.propensities[now.index] = 1.0
-        return arms[int(np.argmax(chances))]
+    def draw(self, context) -> int:
+        """Draws the arm of the computed step ``context``."""
+        arms = [m for m in self.policy.arms if m <= context.longest_skip]
+        probabilities = self.policy.arm_probabilities(arms, context, self.memory)
+        self.propensities[context.index] = 1.0
+        return arms[int(np.argmax(probabilities))]

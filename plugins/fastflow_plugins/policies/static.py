@@ -13,8 +13,8 @@ class Schedule(Episode):
         super().__init__()
         self.steps = steps
 
-    def wants_model(self, now):
-        return now.index in self.steps
+    def wants_model(self, context):
+        return context.index in self.steps
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,11 +77,11 @@ class Accumulating(Episode):
         super().__init__(FeedbackSpec(forced_steps=True))
         self.change = change
 
-    def wants_model(self, now):
-        look = now.probe()
+    def wants_model(self, context):
+        look = context.probe()
         if look is None:
             return True
-        return self.change.is_large(look, forced=now.grid.is_forced(now.index))
+        return self.change.is_large(look, forced=context.grid.is_forced(context.index))
 
 
 class Change:

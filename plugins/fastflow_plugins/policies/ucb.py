@@ -25,7 +25,7 @@ class UCB(Bandit):
         if not self.gamma >= 0:
             raise ValueError(f"`gamma` must be 0 or more, got {self.gamma}.")
 
-    def chances(self, stats, now):
+    def probabilities(self, stats, context):
         if (stats.count == 0).any():
             return greedy(stats.count == 0)
         bonus = self.gamma * np.sqrt(np.log(stats.total) / stats.count)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from fastflow.sampling import Place, Trainer
+from fastflow.sampling import Executor, Worker
 
 DTYPES = {
     "32-true": "float32",
@@ -21,8 +21,8 @@ DTYPES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lightning(Trainer):
-    """Runs on the devices and with the precision that a `lightning.Trainer` sets up.
+class Lightning(Executor):
+    """Runs on the devices and with the precision that a `lightning.Executor` sets up.
 
     Every process takes its share of each round of samples; what they learned is gathered after
     each round, so the result does not depend on the number of processes.
@@ -50,16 +50,16 @@ class Lightning(Trainer):
                 f"`precision` must be one of {', '.join(DTYPES)}, got {self.precision!r}."
             )
 
-    def run(self, work: Callable[[Place], Iterable[int]], total: int) -> None:
+    def run(self, work: Callable[[Worker], Iterable[int]], total: int) -> None:
         import lightning as L
         from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-        from fastflow_plugins.trainers.module import Progress, Worker, tokens
+        from fastflow_plugins.trainers.module import Progress, SamplingModule, tokens
 
         for name in ("lightning.pytorch", "lightning.fabric"):
             logging.getLogger(name).setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", module="lightning")
-        worker = Worker(work, DTYPES[self.precision])
+        module = SamplingModule(work, DTYPES[self.precision])
         try:
             trainer = L.Trainer(
                 accelerator=self.accelerator,
@@ -79,7 +79,7 @@ class Lightning(Trainer):
                 f"`trainer` cannot use accelerator={self.accelerator!r} "
                 f"devices={self.devices!r}: {error} Without a GPU use trainer.accelerator=cpu."
             ) from error
-        trainer.predict(worker, tokens(worker), return_predictions=False)
+        trainer.predict(module, tokens(module), return_predictions=False)
 
     def _devices(self) -> Any:
         """Returns devices as Lightning takes them: a word, a number or a list of numbers."""

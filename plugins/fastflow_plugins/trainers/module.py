@@ -11,13 +11,13 @@ import torch.distributed as dist
 from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
-from fastflow.sampling import Interrupted, Place
+from fastflow.sampling import Interrupted, Worker
 
 
-class Worker(L.LightningModule):
+class SamplingModule(L.LightningModule):
     """Takes one round of the work at each prediction step."""
 
-    def __init__(self, work: Callable[[Place], Iterable[int]], dtype: str):
+    def __init__(self, work: Callable[[Worker], Iterable[int]], dtype: str):
         super().__init__()
         self.work, self.dtype_name = work, dtype
         self.rounds: Iterator[int] | None = None
@@ -26,7 +26,7 @@ class Worker(L.LightningModule):
     def predict_step(self, batch: Any, batch_idx: int) -> int:
         """Runs the next round and returns how many samples it finished."""
         if self.rounds is None:
-            place = Place(
+            place = Worker(
                 self.trainer.global_rank,
                 self.trainer.world_size,
                 str(self.trainer.strategy.root_device),
@@ -55,17 +55,17 @@ def gather(value: Any) -> list[Any]:
 class Tokens(IterableDataset):
     """Yields until the worker has finished: how many rounds there are is not known before."""
 
-    def __init__(self, worker: Worker):
-        self.worker = worker
+    def __init__(self, module: SamplingModule):
+        self.module = module
 
     def __iter__(self) -> Iterator[torch.Tensor]:
-        while not self.worker.finished:
+        while not self.module.finished:
             yield torch.zeros(())
 
 
-def tokens(worker: Worker) -> DataLoader:
+def tokens(module: SamplingModule) -> DataLoader:
     """Returns a loader that asks the worker for rounds until it has finished."""
-    return DataLoader(Tokens(worker), batch_size=None, num_workers=0)
+    return DataLoader(Tokens(module), batch_size=None, num_workers=0)
 
 
 class Progress(L.Callback):

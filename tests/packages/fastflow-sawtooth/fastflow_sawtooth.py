@@ -30,8 +30,8 @@ class Teeth(Episode):
         super().__init__()
         self.peak, self.skip = peak, 0
 
-    def wants_model(self, now):
-        if now.streak < self.skip:
+    def wants_model(self, context):
+        if context.streak < self.skip:
             return False
         self.skip = (self.skip + 1) % (self.peak + 1)
         return True

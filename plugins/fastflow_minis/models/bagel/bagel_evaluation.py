@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from fastflow.sampling import Request, in_full
+from fastflow.sampling import Request, reference_sampler
 from fastflow_minis.models.bagel.bagel_components import VIEW_SIDE
 from fastflow_minis.worlds.drawing import IMAGE_SIDE, render_scene
 from fastflow_minis.worlds.edits.edit_evaluation import EditEvaluation
@@ -86,6 +86,6 @@ def draw_images_of_requests(
 ) -> np.ndarray:
     """Returns the images (B, 64, 64, 3) of requests, from 0 to 1, every step computed."""
     model = BagelFlow(parts, Bagel(**_SETTINGS | guidance))
-    found = {s.request.index: s.output for s in in_full(model).generate(requests)}
+    found = {s.request.index: s.output for s in reference_sampler(model).generate(requests)}
     images = [np.asarray(found[request.index], np.float32) / 255 for request in requests]
     return np.stack(images)

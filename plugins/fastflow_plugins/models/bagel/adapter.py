@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fastflow.sampling import Adapter, FlowModel, Prompt
+from fastflow.sampling import FlowModel, Model, Prompt
 from fastflow_plugins.models.bagel.guidance import RENORMALISATIONS
 from fastflow_plugins.models.bagel.images import TOKEN
 from fastflow_plugins.models.checks import check_size
@@ -18,7 +18,7 @@ DTYPES = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bagel(Adapter):
+class Bagel(Model):
     """BAGEL-7B-MoT from its official files: text to image, and edits of an image.
 
     A step takes one network call, and with guidance one more for the text and one for the image.

@@ -9,7 +9,7 @@ from diffusers import HunyuanVideoPipeline
 from safetensors.torch import load_file
 from transformers import LlamaTokenizer
 
-from fastflow import Clip, Request, Sampler
+from fastflow import Request, Sampler, Video
 from fastflow.integration.corrector import NoCorrection
 from fastflow.integration.extrapolator import Reuse
 from fastflow.registry.compose import preset
@@ -102,7 +102,7 @@ def test_the_preset_samples_from_the_trained_folder(run, monkeypatch):
     prompt = recipe.prompts(1)[0]
     sampler = Sampler(recipe.load(), Never(), Reuse(), NoCorrection())
     (sample,) = sampler.run([Request(0, prompt.text, 0, 3)])
-    assert isinstance(sample.output, Clip)
+    assert isinstance(sample.output, Video)
     assert (len(sample.output.frames), sample.output.size) == (FRAMES, (64, 64))
     assert sample.calls == 6
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from fastflow import Clip, Request
+from fastflow import Request, Video
 from fastflow_minis.worlds.drawing import IMAGE_SIDE, Scene, SceneObject, render_scene
 from fastflow_minis.worlds.videos.video_language import (
     DIRECTIONS,
@@ -247,7 +247,7 @@ def test_what_is_not_a_video_of_the_world_is_refused():
 
 def _measured(text, video):
     frames = tuple(Image.fromarray(frame) for frame in video)
-    return Clips().score(Clip(frames, 8), Request(0, text, 0))
+    return Clips().score(Video(frames, 8), Request(0, text, 0))
 
 
 def test_the_metric_gives_all_scores():
