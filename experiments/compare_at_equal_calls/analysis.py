@@ -20,7 +20,7 @@ COLOURS = {
     "caches": "#2c7048",
     "paper": "#a8402c",
     "ours": "#24688f",
-    "hindsight": "#1f2328",
+    "oracle": "#1f2328",
 }
 
 
@@ -38,9 +38,9 @@ def main() -> None:
 def tables(found: dict[str, Any]):
     """Yields the lines of a table for each target, the highest PSNR first."""
     full = found["full"]
-    exact, score = full["reference"].get(PSNR), full["scores"].get("score")
+    exact, score = full["converged"].get(PSNR), full["scores"].get("score")
     yield (
-        f"The full run: {full['calls']:.0f} calls, PSNR to {found['plan']['reference_steps']} "
+        f"The full run: {full['calls']:.0f} calls, PSNR to {found['plan']['converged_steps']} "
         f"steps {interval(exact)} dB, score {interval(score, '.3f')}. In another batch size it is "
         f"{interval(found['floor']['closeness'][PSNR])} dB from itself."
     )
@@ -69,7 +69,7 @@ def cells(line: dict[str, Any]):
     yield f"{line['calls']:.1f}"
     yield interval(line["fidelity"].get(PSNR))
     yield f"{line['closeness']['ssim'][0]:.4f}"
-    yield f"{line['reference'][PSNR][0]:.1f}" if PSNR in line["reference"] else ""
+    yield f"{line['reference'][PSNR][0]:.1f}" if PSNR in line["converged"] else ""
     yield interval(line["lost"].get("score"), "+.3f")
     yield interval(line["speedup_wall"], ".2f")
     learned = line["learned"]
@@ -97,7 +97,7 @@ def draw(found: dict[str, Any]) -> None:
     for name, lines in methods.items():
         points = np.array(sorted((line["steps"], line["fidelity"][PSNR][0]) for line in lines))
         group = lines[0]["group"]
-        dashed = (0, (3, 2)) if group == "hindsight" else "-"
+        dashed = (0, (3, 2)) if group == "oracle" else "-"
         ax.plot(*points.T, color=COLOURS[group], linewidth=1, linestyle=dashed, marker=".")
         best.setdefault(group, []).append((points[-1, 1], name, points[-1].tolist()))
     lowest = np.inf

@@ -29,7 +29,7 @@ LOOKS = {
     "ucb_paper_corrected": ("#a8402c", "the paper's UCB"),
     "ucb": ("#24688f", "our UCB"),
     "plan": ("#0b3d5c", "plan"),
-    "best_linear_corrected": ("#1f2328", "best in hindsight"),
+    "oracle_linear_corrected": ("#1f2328", "best in hindsight"),
 }
 PLAIN = {
     "uniform_uncorrected": "uniform",
@@ -37,7 +37,7 @@ PLAIN = {
     "teacache_linear_uncorrected": "teacache_linear",
     "ucb_paper": "ucb_paper_corrected",
     "ucb_uncorrected": "ucb",
-    "best_linear": "best_linear_corrected",
+    "oracle_linear": "oracle_linear_corrected",
 }
 """Methods without correction, by those with it."""
 PICTURED = ("euler", "uniform", "ucb_paper", "ucb", "plan")

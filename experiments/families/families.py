@@ -29,8 +29,8 @@ METHODS = [
     *("ucb_paper_corrected", "ucb_paper"),
     *("ucb", "ucb_uncorrected"),
     "plan",
-    *("best_linear_corrected", "best_linear"),
-    "broken",
+    *("oracle_linear_corrected", "oracle_linear"),
+    "negative_control",
 ]
 """Fewer steps, then each way to skip with and without correction, then what cannot be right."""
 
@@ -64,7 +64,7 @@ def words(preset: str, out: Path, samples: int, targets: Sequence[int]) -> list[
         f"samples={samples}",
         "max_batch=32",
         f"targets=[{','.join(map(str, targets))}]",
-        "reference_steps=0",
+        "converged_steps=0",
         "pairs=2",
         f"out={out}",
     ]

@@ -126,7 +126,7 @@ def checks(found: Results, references: dict[str, Any]) -> Iterable[Check]:
 def _falls(found: Results) -> Check:
     """With hindsight the error falls as calls rise."""
     what = "With the hindsight best schedule the error falls as calls rise"
-    names = dict.fromkeys(line.method for line in found.lines if line.group == "hindsight")
+    names = dict.fromkeys(line.method for line in found.lines if line.group == "oracle")
     wrong, seen = [], 0
     for name in names:
         lines = [line for line in found.lines if line.method == name and not line.failure]

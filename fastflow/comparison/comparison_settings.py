@@ -14,7 +14,7 @@ class Plan:
     Args:
         methods: names of methods or presets of `conf/method`; all in `groups` if None.
         groups: names of methods by the group they are shown in. Those in ``ours`` are set against
-            all others but ``hindsight`` and ``wrong on purpose``.
+            all others but ``oracle`` and ``negative control``.
         targets: the numbers of computed steps that every method is brought to.
         steps: the number T of time steps of the full run.
         samples: how many samples are measured.
@@ -24,7 +24,7 @@ class Plan:
         prompt: a single prompt.
         prompts: a file of prompts, as `sample` takes it; its last part is kept for tuning.
         image: a picture to edit; for all prompts that bring none of their own.
-        reference_steps: how many steps the converged reference takes; 0 leaves it out.
+        converged_steps: how many steps the converged reference takes; 0 leaves it out.
         pairs: how often each method is timed, each time beside a full run; 0 times nothing.
         examples: how many samples' images are kept of each method.
         max_batch: how many samples are under way at once.
@@ -48,7 +48,7 @@ class Plan:
     prompt: str | None = None
     prompts: str | None = None
     image: str | None = None
-    reference_steps: int = 400
+    converged_steps: int = 400
     pairs: int = 3
     examples: int = 4
     max_batch: int = 8
@@ -64,7 +64,7 @@ class Plan:
         for name in ("samples", "tuning", "live", "max_batch", "workers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")
-        for name in ("reference_steps", "pairs", "examples"):
+        for name in ("converged_steps", "pairs", "examples"):
             if getattr(self, name) < 0:
                 raise ValueError(f"`{name}` must be 0 or more, got {getattr(self, name)}.")
         if self.steps < 2:

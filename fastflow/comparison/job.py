@@ -57,7 +57,7 @@ class Job:
             max_batch=self.plan.max_batch,
         )
         measure = Measure(bench, self.measured, self.metrics, self._baselines(model))
-        bench.full = measure.references.full
+        bench.references = measure.references.full
         self._keep_baselines(measure)
         rows = len(self.methods) * len(self.plan.targets)
         with tqdm(total=rows, unit="row", desc="methods") as bar:
@@ -100,10 +100,10 @@ class Job:
         other = reference_sampler(model, max_batch=other_batch(plan.max_batch)).generate(requests)
         again = self._shown(other, "full runs, another batch")
         reference: Iterable[tuple[int, Any]] = ()
-        if plan.reference_steps:
-            kept = self.directory.path / "reference.safetensors"
-            runs = converged(model, requests, plan.reference_steps, plan.max_batch, kept)
-            reference = self._shown(runs, f"in {plan.reference_steps} steps")
+        if plan.converged_steps:
+            kept = self.directory.path / "converged.safetensors"
+            runs = converged(model, requests, plan.converged_steps, plan.max_batch, kept)
+            reference = self._shown(runs, f"in {plan.converged_steps} steps")
         return References(
             {sample.request.index: sample for sample in full},
             {sample.request.index: sample for sample in again},
@@ -159,7 +159,7 @@ class Job:
             row.value = self._search(measure, name).find(target)
             method = method.at(row.value)
             row.recipe = repr(method)
-            asked = self.measured if method.hindsight else self.tuning
+            asked = self.measured if method.is_oracle else self.tuning
             learned = method.learn(bench, asked)
             row.learned = {
                 "samples": learned.samples,
@@ -182,7 +182,7 @@ class Job:
                         )
 
                 row.samples = measure.samples(method, learned, show)
-            if not method.hindsight:
+            if not method.is_oracle:
                 row.pairs = measure.pairs(method, learned, self.plan.pairs)
             if name not in self.peaks:
                 self.peaks[name] = measure.peak(method, learned, self.plan.device)

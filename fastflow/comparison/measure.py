@@ -44,8 +44,8 @@ class Measure:
 
     def of(self, sample: Sample) -> dict[str, Any]:
         """Measures one sample."""
-        index, request = sample.request.index, self.bench.full[sample.request.index].request
-        full = self.bench.full[index]
+        index, request = sample.request.index, self.bench.references[sample.request.index].request
+        full = self.bench.references[index]
         reference = self.references.reference.get(index)
         scores: dict[str, float] = {}
         if sample.output is not None:

@@ -17,7 +17,7 @@ PSNR = "psnr_db"
 WRONG = "wrong on purpose"  # the group of methods that a sound comparison puts last
 
 
-NO_PEERS = ("ours", "hindsight", WRONG)
+NO_PEERS = ("ours", "oracle", WRONG)
 
 
 @dataclass(frozen=True)

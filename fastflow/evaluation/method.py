@@ -22,14 +22,14 @@ class Knob:
         low: its lowest value to try.
         high: its highest.
         whole: whether it is a whole number.
-        calls: whether its value is the number of computed steps itself; nothing is searched then.
+        is_computed_steps: whether its value is the number of computed steps itself; nothing is searched then.
     """
 
     name: str
     low: float = 0.0
     high: float = 0.0
     whole: bool = False
-    calls: bool = False
+    is_computed_steps: bool = False
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Bench:
         model: the loaded model.
         steps: the number T of steps of the full run.
         tuning: recorded trajectories of prompts apart from those that are measured.
-        full: by the requests' indices, the full runs of those that are measured, with their Gram
+        references: by the requests' indices, the reference runs of those that are measured, with their Gram
             matrices; for methods of hindsight.
         seed: of policies' random draws.
         max_batch: how many samples are under way at once.
@@ -49,7 +49,7 @@ class Bench:
     model: FlowModel
     steps: int
     tuning: Recording
-    full: dict[int, Sample] = field(default_factory=dict)
+    references: dict[int, Sample] = field(default_factory=dict)
     seed: int = 0
     max_batch: int = 8
 
@@ -81,13 +81,13 @@ class Method(ABC):
 
     Attributes:
         replays: whether its calls can be found out on played-back trajectories, without a model.
-        hindsight: whether it learns from the very samples it is measured on: what could have been
+        is_oracle: whether it learns from the very samples it is measured on: what could have been
             reached, not something to use.
         exact_at_zero: whether a knob of 0 makes it the full run, bit for bit.
     """
 
     replays: ClassVar[bool] = False
-    hindsight: ClassVar[bool] = False
+    is_oracle: ClassVar[bool] = False
     exact_at_zero: ClassVar[bool] = False
 
     @property
@@ -97,7 +97,7 @@ class Method(ABC):
 
     def at(self, value: float) -> Method:
         """Returns this method with its knob at a value."""
-        value = round(value) if self.knob.whole or self.knob.calls else value
+        value = round(value) if self.knob.whole or self.knob.is_computed_steps else value
         return turn(self, self.knob.name.split("."), value)
 
     def unavailable(self) -> str:

@@ -62,16 +62,16 @@ class OptimalSchedule:
             self._drifts[key] = np.sqrt(square if self.each else square.mean(keepdims=True))
         return self._drifts[key]
 
-    def best(self, calls: int) -> list[tuple[int, ...]]:
-        """Returns the computed steps of the best schedules with a number of calls: one, or each's.
+    def best(self, computed_steps: int) -> list[tuple[int, ...]]:
+        """Returns the computed steps of the best schedules of so many: one, or each's.
 
         Raises:
             ValueError: if no schedule has that many.
         """
-        check_computed_steps(calls, self.grid, self.longest)
+        check_computed_steps(computed_steps, self.grid, self.longest)
         nowhere = np.zeros(len(self.grams) if self.each else 1)
         layers: list[Layer] = [{(0,): (nowhere, nowhere)}]
-        for _ in range(calls - 1):
+        for _ in range(computed_steps - 1):
             layers.append(self._next(layers[-1]))
         ends = {
             state: cost + self.drift(state, self.grid.steps)
@@ -141,14 +141,14 @@ def reach(grid: Grid, k: int, longest: int) -> int:
     return min(longest, grid.longest_skip[k])
 
 
-def check_computed_steps(calls: int, grid: Grid, longest: int) -> None:
-    """Raises a ValueError if no schedule has that many calls with skips of ``longest`` at most."""
+def check_computed_steps(computed_steps: int, grid: Grid, longest: int) -> None:
+    """Raises a ValueError if no schedule has that many computed steps with skips of ``longest`` at most."""
     fewest, k = 1, 0
     while k + 1 + reach(grid, k, longest) < grid.steps:
         k += 1 + reach(grid, k, longest)
         fewest += 1
-    if not fewest <= calls <= grid.steps:
+    if not fewest <= computed_steps <= grid.steps:
         raise ValueError(
-            f"`calls` must be from {fewest} to {grid.steps} on a grid of {grid.steps} steps of "
-            f"which at most {longest} in a row are skipped, got {calls}."
+            f"`computed_steps` must be from {fewest} to {grid.steps} on a grid of {grid.steps} steps of "
+            f"which at most {longest} in a row are skipped, got {computed_steps}."
         )

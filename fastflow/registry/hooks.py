@@ -68,7 +68,7 @@ KINDS: dict[str, Kind] = {
         Benchmark, "benchmarks", "Benchmarks connect runs with official scorers, both ways."
     ),
     "observer": Kind(Observer, "observers", "Observers follow runs and change nothing."),
-    "trainer": Kind(Executor, "trainers", "Trainers distribute work over devices and processes."),
+    "executor": Kind(Executor, "trainers", "Trainers distribute work over devices and processes."),
 }
 
 

@@ -58,7 +58,7 @@ def calibrate(config: Config) -> str:
     path = _new_file(plan.out)
     adapter: Model = build("model", config["model"])
     recorded = Recorded(policy, plan, adapter, make_requests(plan, adapter))
-    trainer: Executor = build("trainer", config["trainer"])
+    trainer: Executor = build("executor", config["executor"])
     trainer.run(recorded.work, len(recorded.requests))
     recording = Recording.joined(recorded.parts)
     fitted = policy.calibrated(recording)
@@ -94,7 +94,7 @@ class Recorded:
         """Makes them, a batch at a time; yields how many were made."""
         if place.size > 1:
             raise ValueError(
-                f"a calibration runs in one process, got {place.size}. Use trainer=inline."
+                f"a calibration runs in one process, got {place.size}. Use executor=inline."
             )
         model = self.adapter.load(place.device, place.dtype)
         self.try_out(model)

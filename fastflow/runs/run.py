@@ -147,7 +147,7 @@ def run(config: Config) -> Path:
     parts = {name: build(kind, config[kind]) for name, kind in kinds.items()}
     metrics = list(build_listed(config, "metrics").values())
     observers = [Jsonl(), *build_listed(config, "observers").values()]
-    trainer: Executor = build("trainer", config["trainer"])
+    trainer: Executor = build("executor", config["executor"])
     benchmark = build_chosen(config, "benchmark")
     requests = make_requests(plan, parts["adapter"], benchmark)
     directory = directory or _new_directory(plan, config)

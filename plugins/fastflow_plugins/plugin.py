@@ -8,9 +8,9 @@ from fastflow_plugins.benchmarks.geneval import GenEval
 from fastflow_plugins.benchmarks.vbench import VBench
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic
-from fastflow_plugins.methods.broken import NegativeControl
 from fastflow_plugins.methods.cache_dit import DBCache
 from fastflow_plugins.methods.diffusers_caches import FirstBlockCache, MagCache, TaylorSeer
+from fastflow_plugins.methods.negative_control import NegativeControl
 from fastflow_plugins.methods.oracle import Oracle
 from fastflow_plugins.methods.skipping import Skipping
 from fastflow_plugins.methods.solver import Solver
@@ -105,7 +105,7 @@ def fastflow_methods():
         "taylor_seer": TaylorSeer,
         "db_cache": DBCache,
         "oracle": Oracle,
-        "broken": NegativeControl,
+        "negative_control": NegativeControl,
     }
 
 

@@ -181,7 +181,7 @@ def test_edits_go_out_and_their_marks_come_back(plain, tmp_path, capsys):
     options |= {"max_area": 256, "auto_resize": "false"}
     run, out = tmp_path / "run", tmp_path / "out"
     words = ["model=flux_kontext", *(f"model.{name}={v}" for name, v in options.items())]
-    words += ["trainer=inline", "policy=every", "steps=8", "metrics=[]", f"out={run}"]
+    words += ["executor=inline", "policy=every", "steps=8", "metrics=[]", f"out={run}"]
     assert main(["sample", *words, "benchmark=gedit", f"prompts={plain}"]) == 0
     assert main(["export", str(run), f"out={out}"]) == 0
     source = out / "skipped/fullset/subject-add/en/k3_SRCIMG.png"

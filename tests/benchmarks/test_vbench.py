@@ -123,7 +123,7 @@ def test_videos_go_out_and_their_scores_come_back(tmp_path, capsys):
     options |= {"max_sequence_length": 16, "prompt_template": '"video: {}"'}
     run, out = tmp_path / "run", tmp_path / "out"
     words = ["model=hunyuan_video", *(f"model.{name}={v}" for name, v in options.items())]
-    words += ["trainer=inline", "policy=every", "steps=8", "metrics=[]", f"out={run}"]
+    words += ["executor=inline", "policy=every", "steps=8", "metrics=[]", f"out={run}"]
     own = ["benchmark=vbench", f"prompts={PROMPTS}", "benchmark.dimensions=[color,dynamic_degree]"]
     assert main(["sample", *words, *own, "benchmark.repeats=2"]) == 0
     assert main(["export", str(run), f"out={out}"]) == 0

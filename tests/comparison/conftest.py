@@ -9,7 +9,7 @@ import pytest
 
 from fastflow.cli import main
 
-FEW = "methods=[euler,uniform,random_arms,ucb,plan,best_linear_corrected,broken]"
+FEW = "methods=[euler,uniform,random_arms,ucb,plan,oracle_linear_corrected,negative_control]"
 QUICK = ("model=mixture", "steps=20", "targets=[12,6]", "samples=5", "tuning=10", "pairs=1")
 
 
@@ -47,7 +47,7 @@ def compare_into():
     def run(path, *overrides, capsys=None):
         own = () if any(o.startswith("resume=") for o in overrides) else (f"out={path}",)
         given = {o.partition("=")[0] for o in overrides}
-        usual = (*QUICK, "reference_steps=60", FEW)
+        usual = (*QUICK, "converged_steps=60", FEW)
         rest = [o for o in usual if o.partition("=")[0] not in given and own]
         status = main(["compare", *rest, *own, *overrides])
         captured = capsys.readouterr() if capsys else None

@@ -26,7 +26,7 @@ def words(tmp_path):
         "steps=10",
         "samples=2",
         "tuning=1",
-        "reference_steps=0",
+        "converged_steps=0",
         "pairs=0",
     )
 

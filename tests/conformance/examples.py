@@ -6,11 +6,14 @@ from fastflow.policies.reward import Paper
 # parameters beside the defaults, per kind and name
 MORE = {
     ("policy", "every"): [{"interval": 1}, {"interval": 5}],
-    ("policy", "uniform"): [{"calls": 5}],
-    ("policy", "piecewise"): [{"calls": 8, "first": 3, "last": 2}],
+    ("policy", "uniform"): [{"computed_steps": 5}],
+    ("policy", "piecewise"): [{"computed_steps": 8, "first": 3, "last": 2}],
     ("policy", "listed"): [{"steps": (0, 2, 3, 7)}],
     ("policy", "random_arms"): [{"arms": (0, 1, 2, 3, 5)}, {"pace": 0.3}, {"pace": 1e9}],
-    ("policy", "plan"): [{"calls": 8}, {"calls": 13, "longest": 2, "warmup_samples": 3}],
+    ("policy", "plan"): [
+        {"computed_steps": 8},
+        {"computed_steps": 13, "longest": 2, "warmup_samples": 3},
+    ],
     ("policy", "ucb"): [
         {"warmup_samples": 0, "round": 1, "gamma": 2.0, "reward": Paper()},
         {"arms": (0, 1, 2, 3)},

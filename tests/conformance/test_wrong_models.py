@@ -147,7 +147,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("model", "broken"), WRONG.items(), ids=[w.__name__ for w in WRONG])
+@pytest.mark.parametrize(
+    ("model", "broken"), WRONG.items(), ids=[w.__name__ for w in WRONG]
+)
 def test_breaks_exactly_the_rules_it_contradicts(model, broken):
     assert [b.rule for b in failures(model())] == broken
 

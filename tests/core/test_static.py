@@ -18,7 +18,7 @@ HOW = {"extrapolator": Linear(), "corrector": Interpolate()}
 
 @pytest.mark.parametrize("calls", [2, 10, 14, 19, 25, 49, 50])
 def test_uniform_skipping_makes_just_as_many_calls_evenly_spread(calls):
-    computed = drive(Uniform(calls=calls), GRID).computed
+    computed = drive(Uniform(computed_steps=calls), GRID).computed
     assert len(computed) == calls
     assert {computed[0], computed[-1]} == {0, 49}
     gaps = [b - a for a, b in pairwise(computed)]
@@ -27,7 +27,7 @@ def test_uniform_skipping_makes_just_as_many_calls_evenly_spread(calls):
 
 @pytest.mark.parametrize("calls", [7, 10, 19, 50])
 def test_piecewise_skipping_computes_both_ends(calls):
-    computed = drive(Piecewise(calls=calls), GRID).computed
+    computed = drive(Piecewise(computed_steps=calls), GRID).computed
     assert len(computed) == calls
     assert {0, 1, 2, 3, 47, 48, 49} <= set(computed)
     middle = [b - a for a, b in pairwise(computed[3:-2])]
@@ -35,11 +35,15 @@ def test_piecewise_skipping_computes_both_ends(calls):
 
 
 def test_more_calls_than_steps_are_refused():
-    for policy in (Uniform(calls=51), Piecewise(calls=51)):
-        with pytest.raises(ValueError, match="`calls` must be at most 50 on a grid of 50 steps"):
+    for policy in (Uniform(computed_steps=51), Piecewise(computed_steps=51)):
+        with pytest.raises(
+            ValueError, match="`computed_steps` must be at most 50 on a grid of 50 steps"
+        ):
             drive(policy, GRID)
-    with pytest.raises(ValueError, match="`calls` must be from 8 to 50 on a grid of 50 steps"):
-        drive(Plan(calls=51), GRID)
+    with pytest.raises(
+        ValueError, match="`computed_steps` must be from 8 to 50 on a grid of 50 steps"
+    ):
+        drive(Plan(computed_steps=51), GRID)
 
 
 def mean_calls(policy):
@@ -54,7 +58,7 @@ def test_random_arms_have_a_pace():
 
 def planned(calls, **options):
     """Returns a second sample after one in full, beside the second in full."""
-    policy = Plan(calls=calls, **options)
+    policy = Plan(computed_steps=calls, **options)
     memory = policy.empty(GRID)
     first = drive(policy, GRID, memory, **HOW)
     assert first.computed == tuple(range(50))
@@ -67,7 +71,7 @@ def test_a_plan_makes_the_calls_asked_for_and_beats_uniform_and_thirds(calls):
     plan, full = planned(calls)
     assert len(plan.computed) == calls
     error = (plan.x - full.x).norm()
-    uniform = drive(Uniform(calls=calls), GRID, key=(0, 1), **HOW)
+    uniform = drive(Uniform(computed_steps=calls), GRID, key=(0, 1), **HOW)
     assert error < 0.5 * (uniform.x - full.x).norm()
 
 
@@ -77,15 +81,15 @@ def test_a_plan_never_skips_more_in_a_row_than_it_may():
 
 
 def test_one_memory_serves_plans_of_every_number_of_calls():
-    policy = Plan(calls=19)
+    policy = Plan(computed_steps=19)
     memory = policy.empty(GRID)
     policy.learn(memory, drive(policy, GRID, memory, **HOW).feedback)
     for calls in (10, 19, 30):
-        assert len(drive(Plan(calls=calls), GRID, memory, **HOW).computed) == calls
+        assert len(drive(Plan(computed_steps=calls), GRID, memory, **HOW).computed) == calls
 
 
 def test_the_scheme_decides_about_the_plan():
-    policy = Plan(calls=19)
+    policy = Plan(computed_steps=19)
     memory = policy.empty(GRID)
     policy.learn(memory, drive(policy, GRID, memory, **HOW).feedback)
     with_scheme, plain = drive(policy, GRID, memory, **HOW), drive(policy, GRID, memory)

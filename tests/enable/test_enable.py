@@ -352,7 +352,7 @@ def test_a_frozen_memory_that_knows_nothing_of_a_grid_computes_every_step(pipe, 
 
 
 def test_a_plan_serves_the_number_of_calls_that_was_asked_for(pipe, call):
-    with fastflow.enable(pipe, Plan(calls=7)) as accelerated:
+    with fastflow.enable(pipe, Plan(computed_steps=7)) as accelerated:
         call(pipe, num_inference_steps=20)
         call(pipe, num_inference_steps=20)
         assert [run.calls for run in accelerated.stats.per_call] == [20, 7]

@@ -28,7 +28,7 @@ def known(model, asked):
     steps = asked[0].steps
     whole = list(reference_sampler(model, Reference(gram=steps), max_batch=1).generate(asked))
     bench = Bench(model, steps, Recording.make(model, asked[:1], 1), max_batch=1)
-    bench.full = {sample.request.index: sample for sample in whole}
+    bench.references = {sample.request.index: sample for sample in whole}
     return Stand(model, bench, asked, whole)
 
 
@@ -44,14 +44,14 @@ def network():
 
 
 def grams(stand, indices):
-    return np.stack([stand.bench.full[i].feedback.gram for i in indices])
+    return np.stack([stand.bench.references[i].feedback.gram for i in indices])
 
 
 @pytest.mark.parametrize("per_sample", [False, True])
 def test_it_makes_the_calls_it_says_and_errs_less_the_more_there_are(per_sample):
     errors, predicted = [], []
     for calls in (6, 9, 14, 24):
-        method = Oracle(calls=calls, per_sample=per_sample)
+        method = Oracle(computed_steps=calls, per_sample=per_sample)
         learned = method.learn(mixture().bench, mixture().asked)
         samples = generated(method, mixture().bench, mixture().asked, learned)
         assert all(sample.calls == len(sample.computed) == calls for sample in samples)
@@ -65,7 +65,7 @@ def test_it_makes_the_calls_it_says_and_errs_less_the_more_there_are(per_sample)
 @pytest.mark.parametrize("calls", [6, 9, 13])
 def test_schedules_of_their_own_are_predicted_to_err_less_than_a_shared_one(calls):
     facts = {
-        per_sample: Oracle(calls=calls, per_sample=per_sample)
+        per_sample: Oracle(computed_steps=calls, per_sample=per_sample)
         .learn(mixture().bench, mixture().asked)
         .facts["predicted_rms"]
         for per_sample in (False, True)
@@ -74,7 +74,7 @@ def test_schedules_of_their_own_are_predicted_to_err_less_than_a_shared_one(call
 
 
 def test_a_shared_schedule_is_the_best_of_hindsight():
-    stand, method = mixture(), Oracle(calls=8, longest=5)
+    stand, method = mixture(), Oracle(computed_steps=8, longest=5)
     learned = method.learn(stand.bench, stand.asked)
     seen = OptimalSchedule(grams(stand, range(5)), stand.model.grid(24), SCHEME, 5)
     (best,) = seen.best(8)
@@ -84,7 +84,7 @@ def test_a_shared_schedule_is_the_best_of_hindsight():
 
 
 def test_each_samples_own_schedule_is_the_best_of_hindsight_for_it():
-    stand, method = mixture(), Oracle(calls=8, per_sample=True)
+    stand, method = mixture(), Oracle(computed_steps=8, per_sample=True)
     learned = method.learn(stand.bench, stand.asked)
     costs = []
     for i in range(5):
@@ -101,7 +101,8 @@ def test_each_samples_own_schedule_is_the_best_of_hindsight_for_it():
 def test_one_sample_is_predicted_the_same_either_way():
     stand, asked = mixture(), mixture().asked[2:3]
     shared, own = (
-        Oracle(calls=8, per_sample=choice).learn(stand.bench, asked) for choice in (False, True)
+        Oracle(computed_steps=8, per_sample=choice).learn(stand.bench, asked)
+        for choice in (False, True)
     )
     assert shared == own
 
@@ -109,18 +110,18 @@ def test_one_sample_is_predicted_the_same_either_way():
 def test_it_is_predicted_to_err_less_than_evenly_spread_steps():
     stand, grid = mixture(), mixture().model.grid(24)
     seen = OptimalSchedule(grams(stand, range(5)), grid, SCHEME)
-    (even, *_) = generated(Skipping(policy=Uniform(calls=8)), stand.bench, stand.asked)
-    learned = Oracle(calls=8).learn(stand.bench, stand.asked)
+    (even, *_) = generated(Skipping(policy=Uniform(computed_steps=8)), stand.bench, stand.asked)
+    learned = Oracle(computed_steps=8).learn(stand.bench, stand.asked)
     assert learned.facts["predicted_rms"] < seen.cost(even.computed)[0]
 
 
 def test_on_a_network_with_guidance_a_step_is_two_calls():
     stand = network()
-    method = Oracle(calls=5)
+    method = Oracle(computed_steps=5)
     samples = generated(method, stand.bench, stand.asked, method.learn(stand.bench, stand.asked))
     assert [sample.calls for sample in samples] == [10, 10]
     assert error(samples, stand.whole) > 0
-    every = Oracle(calls=STEPS)
+    every = Oracle(computed_steps=STEPS)
     learned = every.learn(stand.bench, stand.asked)
     for sample, whole in zip(
         generated(every, stand.bench, stand.asked, learned),
@@ -133,19 +134,19 @@ def test_on_a_network_with_guidance_a_step_is_two_calls():
 def test_full_runs_without_gram_matrices_are_refused():
     stand = mixture()
     bench = Bench(stand.model, 24, stand.bench.tuning, max_batch=1)
-    bench.full = {s.request.index: s for s in in_full_alone(stand.model, stand.asked)}
+    bench.references = {s.request.index: s for s in in_full_alone(stand.model, stand.asked)}
     message = r"^the full runs were made without `Full\(gram=...\)`; hindsight needs it.$"
     with pytest.raises(ValueError, match=message):
         Oracle().learn(bench, stand.asked)
 
 
 def test_more_calls_than_steps_are_refused():
-    message = "^`calls` must be from 4 to 24 on a grid of 24 steps .*, got 25.$"
+    message = "^`computed_steps` must be from 4 to 24 on a grid of 24 steps .*, got 25.$"
     with pytest.raises(ValueError, match=message):
-        Oracle(calls=25).learn(mixture().bench, mixture().asked)
+        Oracle(computed_steps=25).learn(mixture().bench, mixture().asked)
 
 
 def test_it_is_marked_as_hindsight():
-    assert Oracle.hindsight
-    assert not Skipping.hindsight
-    assert Oracle().knob.calls
+    assert Oracle.is_oracle
+    assert not Skipping.is_oracle
+    assert Oracle().knob.is_computed_steps

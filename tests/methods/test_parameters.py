@@ -43,9 +43,9 @@ REFUSED = [
     (DBCache, {"threshold": -0.1}, "`threshold` must be 0 or more, got -0.1."),
     (DBCache, {"first": 0}, "`first` must be 1 or more, got 0."),
     (DBCache, {"warm_up": 0}, "`warm_up` must be 1 or more, got 0."),
-    (Oracle, {"calls": 0}, "`calls` must be 1 or more, got 0."),
+    (Oracle, {"computed_steps": 0}, "`computed_steps` must be 1 or more, got 0."),
     (Oracle, {"longest": 0}, "`longest` must be 1 or more, got 0."),
-    (Solver, {"calls": 0}, "`calls` must be 1 or more, got 0."),
+    (Solver, {"computed_steps": 0}, "`computed_steps` must be 1 or more, got 0."),
     (
         Solver,
         {"solver": "heun"},
@@ -65,13 +65,13 @@ def test_a_value_out_of_range_is_refused_by_name_and_value(component, parameters
 @pytest.mark.parametrize(
     ("turns", "message"),
     [
-        ("policy.cals", "`Uniform` has no parameter 'cals'. It has: calls."),
+        ("policy.cals", "`Uniform` has no parameter 'cals'. It has: computed_steps."),
         (
             "polcy.calls",
             "`Skipping` has no parameter 'polcy'. It has: policy, extrapolator, corrector, turns, "
             "low, high, whole, frozen, calibrates.",
         ),
-        ("policy.calls.more", "`int` has no parameter 'more'. It has: none."),
+        ("policy.computed_steps.more", "`int` has no parameter 'more'. It has: none."),
     ],
 )
 def test_a_knob_that_is_no_parameter_is_refused(turns, message):
@@ -88,14 +88,14 @@ def test_every_knob_names_a_parameter_and_turns_it(component):
     method = component()
     knob = method.knob
     assert isinstance(knob, Knob)
-    value = 7 if knob.calls or knob.whole else (knob.low + knob.high) / 2
+    value = 7 if knob.is_computed_steps or knob.whole else (knob.low + knob.high) / 2
     turned = method.at(value)
     inner = turned
     for name in knob.name.split("."):
         inner = getattr(inner, name)
     assert inner == value
-    assert type(inner) is (int if knob.calls or knob.whole else float)
-    assert knob.calls or knob.low < knob.high
+    assert type(inner) is (int if knob.is_computed_steps or knob.whole else float)
+    assert knob.is_computed_steps or knob.low < knob.high
 
 
 def test_turning_leaves_everything_else_as_it_was():

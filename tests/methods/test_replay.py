@@ -40,8 +40,8 @@ def test_played_back_in_full_a_trajectory_ends_where_it_ended(true_cfg_scale, ma
 @pytest.mark.parametrize(
     "policy",
     [
-        Uniform(calls=5),
-        Piecewise(calls=8, first=2, last=2),
+        Uniform(computed_steps=5),
+        Piecewise(computed_steps=8, first=2, last=2),
         Every(interval=3),
         RandomArms(arms=(0, 1, 2)),
         RandomArms(arms=(0, 2, 3), pace=0.4),

@@ -33,7 +33,7 @@ def taught():
 
 def test_it_is_the_sampler_with_these_components():
     model, bench, asked, _ = stand()
-    parts = Uniform(calls=5), Reuse(), NoCorrection()
+    parts = Uniform(computed_steps=5), Reuse(), NoCorrection()
     method = Skipping(policy=parts[0], extrapolator=parts[1], corrector=parts[2])
     samples = ordered(Sampler(model, *parts, max_batch=1).generate(asked))
     assert_same(generated(method, bench, asked), samples)
@@ -130,8 +130,8 @@ def test_the_draws_are_seeded_by_the_bench():
 
 
 def test_its_knob_turns_any_parameter_of_its_components():
-    assert Skipping().knob.calls
-    assert Skipping().at(7.0) == Skipping(policy=Uniform(calls=7))
+    assert Skipping().knob.is_computed_steps
+    assert Skipping().at(7.0) == Skipping(policy=Uniform(computed_steps=7))
     method = Skipping(policy=BANDIT, turns="policy.reward.mu", low=0.1, high=3.0)
     turned = method.at(0.7)
     assert turned.policy.reward.mu == 0.7
@@ -139,7 +139,7 @@ def test_its_knob_turns_any_parameter_of_its_components():
     assert method.policy == BANDIT
     whole = Skipping(policy=UCB(), turns="policy.round", low=1, high=9, whole=True)
     assert whole.at(3.6).policy.round == 4
-    with pytest.raises(ValueError, match="`calls` must be 2 or more, got 1"):
+    with pytest.raises(ValueError, match="`computed_steps` must be 2 or more, got 1"):
         Skipping().at(1.0)
 
 

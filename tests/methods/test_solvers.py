@@ -26,7 +26,7 @@ def smooth():
 
 
 def solve(solver, calls):
-    samples = Solver(solver=solver, calls=calls).generate(smooth(), STARTS, Learned())
+    samples = Solver(solver=solver, computed_steps=calls).generate(smooth(), STARTS, Learned())
     return torch.cat([sample.x for sample in ordered(samples)])
 
 
@@ -49,7 +49,7 @@ def test_the_error_falls_at_the_order_of_the_solver(solver, order):
 @GUIDANCE
 def test_euler_is_the_models_own_run_of_as_many_steps(true_cfg_scale):
     model, bench, asked, _ = stand(true_cfg_scale)
-    samples = Solver(solver="euler", calls=5).generate(bench, asked, Learned())
+    samples = Solver(solver="euler", computed_steps=5).generate(bench, asked, Learned())
     assert_same(ordered(samples), in_full_alone(model, requests(2, steps=5)))
 
 
@@ -59,7 +59,7 @@ def test_every_step_is_one_velocity(solver, true_cfg_scale):
     model, bench, asked, _ = stand(true_cfg_scale)
     made = []
     with model.network.register_forward_pre_hook(lambda *_: made.append(1)):
-        samples = list(Solver(solver=solver, calls=5).generate(bench, asked, Learned()))
+        samples = list(Solver(solver=solver, computed_steps=5).generate(bench, asked, Learned()))
     assert [s.calls for s in samples] == [5 * model.calls_per_velocity] * 2
     assert len(made) == 10 * model.calls_per_velocity
     assert all(s.computed == tuple(range(5)) for s in samples)
@@ -70,7 +70,7 @@ def test_every_step_is_one_velocity(solver, true_cfg_scale):
 def test_a_batch_gives_what_its_samples_give_alone(solver):
     together = solve(solver, 10)
     one = Bench(smooth().model, 40, smooth().tuning, max_batch=1)
-    alone = ordered(Solver(solver=solver, calls=10).generate(one, STARTS, Learned()))
+    alone = ordered(Solver(solver=solver, computed_steps=10).generate(one, STARTS, Learned()))
     torch.testing.assert_close(together, torch.cat([sample.x for sample in alone]))
 
 
@@ -81,5 +81,5 @@ def test_one_call_is_enough_to_end_at_a_finite_place(solver):
 
 def test_its_knob_is_the_number_of_calls():
     knob = Solver().knob
-    assert (knob.name, knob.calls) == ("calls", True)
-    assert Solver(solver="ab2").at(7.0) == Solver(solver="ab2", calls=7)
+    assert (knob.name, knob.is_computed_steps) == ("computed_steps", True)
+    assert Solver(solver="ab2").at(7.0) == Solver(solver="ab2", computed_steps=7)

@@ -29,7 +29,7 @@ class Done:
 def sample(tmp_path, capsys):
     """Returns a function that runs `fastflow sample` with overrides into a new folder."""
 
-    def run(*overrides, out="run", defaults=("model=mixture", "trainer=inline", "samples=6")):
+    def run(*overrides, out="run", defaults=("model=mixture", "executor=inline", "samples=6")):
         path = tmp_path / out
         own = [] if any(o.startswith("resume=") for o in overrides) else [f"out={path}"]
         given = {o.partition("=")[0] for o in overrides}

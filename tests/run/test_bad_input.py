@@ -32,7 +32,7 @@ from fastflow_plugins.models import mixture
         (["image=nowhere.png", "prompt=a"], "`image` 'nowhere.png' does not exist. Give a PNG"),
         (["memory=nowhere.json"], "`memory` 'nowhere.json' does not exist."),
         (["resume=nowhere"], "`resume` 'nowhere' is no run directory: it has no config.yaml."),
-        (["trainer.device=cuda"], "`device` is 'cuda', but there is no such GPU. Use cpu."),
+        (["executor.device=cuda"], "`device` is 'cuda', but there is no such GPU. Use cpu."),
     ],
 )
 def test_the_message_says_what_is_wrong(sample, overrides, message, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 from fastflow.cli import main
 
 PROMPTS = Path(__file__).parents[1] / "data" / "benchmarks" / "evaluation_metadata.jsonl"
-WORDS = ["model=mixture", "trainer=inline", "policy=every", "metrics=[fidelity]", "steps=8"]
+WORDS = ["model=mixture", "executor=inline", "policy=every", "metrics=[fidelity]", "steps=8"]
 
 
 @dataclass
@@ -369,7 +369,7 @@ def test_earlier_values_of_a_name_all_give_way_at_once(run, out, say):
     ],
 )
 def test_a_benchmark_that_cannot_begin_says_why(sample, words, message):
-    done = sample(*words, defaults=("model=mixture", "trainer=inline"))
+    done = sample(*words, defaults=("model=mixture", "executor=inline"))
     assert done.status == 2
     assert message in done.err
     assert not done.path.exists()

@@ -126,7 +126,7 @@ def test_a_network_with_a_probe_is_calibrated(calibrate):
         (["metrics=[fidelity]"], "`metrics` plays no part in a calibration. Leave it out."),
         (["samples=0"], "`samples` must be 1 or more, got 0."),
         (["prompts=nowhere.txt"], "`prompts` 'nowhere.txt' does not exist."),
-        (["trainer.device=cuda"], "`device` is 'cuda', but there is no such GPU. Use cpu."),
+        (["executor.device=cuda"], "`device` is 'cuda', but there is no such GPU. Use cpu."),
         (["policy.threshold=-1"], "TeaCache: `threshold` must be 0 or more, got -1.0."),
         (
             ["out=no/such/folder.yaml"],
@@ -180,4 +180,4 @@ def test_all_settings_can_be_shown(calibrate):
     assert status == 0
     config = yaml.safe_load(out)
     assert (config["samples"], config["steps"], config["seed"]) == (24, 50, 1000)
-    assert config["names"] == {"policy": "teacache", "model": "mixture", "trainer": "inline"}
+    assert config["names"] == {"policy": "teacache", "model": "mixture", "executor": "inline"}

@@ -90,10 +90,10 @@ def test_a_resumed_run_reads_its_images_again(sample, kontext, photos, monkeypat
         plain(self, done, full, row, rewards)
 
     monkeypatch.setattr(directory.Lines, "sample", interrupts)
-    stopped = sample(*words, out="broken")
+    stopped = sample(*words, out="negative_control")
     assert stopped.status == 130
     monkeypatch.setattr(directory.Lines, "sample", plain)
-    resumed = sample(f"resume={stopped.path}", out="broken")
+    resumed = sample(f"resume={stopped.path}", out="negative_control")
     assert resumed.status == 0
     assert _sources(resumed) == _sources(whole)
     for image in sorted((whole.path / "images").iterdir()):

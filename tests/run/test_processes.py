@@ -7,7 +7,13 @@ import sys
 
 
 def run(path, *overrides):
-    words = ["model=mixture", "policy=ucb", "samples=20", f"out={path}", "trainer.accelerator=cpu"]
+    words = [
+        "model=mixture",
+        "policy=ucb",
+        "samples=20",
+        f"out={path}",
+        "executor.accelerator=cpu",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "fastflow.cli", "sample", *words, *overrides],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -23,7 +29,9 @@ def run(path, *overrides):
 
 def test_two_processes_give_what_one_gives(tmp_path):
     one, learned, _ = run(tmp_path / "one")
-    two, also_learned, printed = run(tmp_path / "two", "trainer.devices=2", "trainer.strategy=ddp")
+    two, also_learned, printed = run(
+        tmp_path / "two", "executor.devices=2", "executor.strategy=ddp"
+    )
     assert one == two
     assert learned == also_learned
     assert printed.strip().splitlines().count(str(tmp_path / "two")) == 1

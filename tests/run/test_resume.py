@@ -30,11 +30,11 @@ def test_an_interrupted_run_resumes_to_the_same_result(sample, monkeypatch, stop
         plain(self, done, full, row, rewards)
 
     monkeypatch.setattr(directory.Lines, "sample", interrupts)
-    stopped = sample("samples=20", out="broken")
+    stopped = sample("samples=20", out="negative_control")
     assert stopped.status == 130
     assert f"go on with: fastflow sample resume={stopped.path}" in stopped.err
     monkeypatch.setattr(directory.Lines, "sample", plain)
-    resumed = sample(f"resume={stopped.path}", out="broken")
+    resumed = sample(f"resume={stopped.path}", out="negative_control")
     assert resumed.status == 0
     assert essence(resumed) == essence(whole)
     assert resumed.json("memory.json")["reward"] == whole.json("memory.json")["reward"]
@@ -42,19 +42,25 @@ def test_an_interrupted_run_resumes_to_the_same_result(sample, monkeypatch, stop
 
 def test_lines_that_were_cut_off_are_done_again(sample):
     whole = sample("samples=10", out="whole")
-    broken = sample("samples=10", out="broken")
+    broken = sample("samples=10", out="negative_control")
     for name in ("samples.jsonl", "records.jsonl"):
         path = broken.path / name
         path.write_text(path.read_text()[:-30])
-    resumed = sample(f"resume={broken.path}", out="broken")
+    resumed = sample(f"resume={broken.path}", out="negative_control")
     assert essence(resumed) == essence(whole)
 
 
 def test_a_killed_process_keeps_its_finished_samples(sample, tmp_path):
     path = tmp_path / "killed"
-    overrides = ["model=mixture", "model.side=48", "trainer=inline", "samples=4000", f"out={path}"]
+    overrides = [
+        "model=mixture",
+        "model.side=48",
+        "executor=inline",
+        "samples=4000",
+        f"out={path}",
+    ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "fastflow.cli", "sample", *overrides, "trainer.progress=false"],
+        [sys.executable, "-m", "fastflow.cli", "sample", *overrides, "executor.progress=false"],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stderr=subprocess.DEVNULL,
     )

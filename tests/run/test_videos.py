@@ -90,10 +90,10 @@ def test_a_resumed_run_writes_the_same_videos(sample, video, monkeypatch):
         plain(self, done, full, row, rewards)
 
     monkeypatch.setattr(directory.Lines, "sample", interrupts)
-    stopped = sample(*words, out="broken")
+    stopped = sample(*words, out="negative_control")
     assert stopped.status == 130
     monkeypatch.setattr(directory.Lines, "sample", plain)
-    assert sample(f"resume={stopped.path}", out="broken").status == 0
+    assert sample(f"resume={stopped.path}", out="negative_control").status == 0
     for file in sorted((whole.path / "images").iterdir()):
         assert (stopped.path / "images" / file.name).read_bytes() == file.read_bytes()
 

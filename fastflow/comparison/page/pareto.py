@@ -33,9 +33,9 @@ def curves(found: Results) -> Iterator[Chart]:
     if any(line.speedup_wall for line in found.lines):
         clock = "times faster than the full run, by the clock"
         yield _panels(found, "clock", clock, faster, "fidelity", "PSNR to the full run, dB")
-    if any(PSNR in line.reference for line in found.lines):
-        what = f"PSNR to {found.plan.reference_steps} steps, dB"
-        yield _panels(found, "exact", label, calls, "reference", what)
+    if any(PSNR in line.converged for line in found.lines):
+        what = f"PSNR to {found.plan.converged_steps} steps, dB"
+        yield _panels(found, "exact", label, calls, "converged", what)
 
 
 def calls(line: TableRow) -> float:
@@ -62,8 +62,8 @@ def _panels(found: Results, name: str, label: str, along: Along, part: str, what
             if group != "ours" and len(behind):
                 ax.plot(*behind.T, color=COLOURS["skip"], linewidth=1.1, linestyle=(0, (2, 2)))
             _panel(ax, group, _methods(found, group, along, part), along, part)
-            if part == "reference":
-                ax.axhline(found.full.reference[PSNR][0], color=COLOURS["full"], linewidth=0.9)
+            if part == "converged":
+                ax.axhline(found.full.converged[PSNR][0], color=COLOURS["full"], linewidth=0.9)
         for ax in axes[len(groups) :]:
             ax.set_axis_off()
         figure.supxlabel(label, fontsize=8.5, color=COLOURS["muted"])
@@ -73,7 +73,7 @@ def _panels(found: Results, name: str, label: str, along: Along, part: str, what
         "Means over the samples with their 95 % intervals, one panel a group. Dotted: the best of "
         "ours. What is wrong on purpose is left out."
     )
-    if part == "reference":
+    if part == "converged":
         caption += " Grey: the full run itself, which comes no nearer to the exact solution."
     text = f"{what} against {label}, {sum(len(g) for g in groups)} groups of methods."
     return Chart(

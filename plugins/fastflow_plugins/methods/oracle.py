@@ -27,42 +27,42 @@ class Oracle(Method):
     Args:
         extrapolator: predicts the velocities of skipped steps.
         corrector: mends the position at landings.
-        calls: how many steps are computed.
+        computed_steps: how many steps are computed.
         per_sample: whether each sample has a schedule of its own; otherwise all share one.
         longest: how many steps in a row are skipped at most.
     """
 
-    hindsight = True
+    is_oracle = True
 
     extrapolator: Extrapolator = Linear()
     corrector: Corrector = Interpolate()
-    calls: int = 19
+    computed_steps: int = 19
     per_sample: bool = False
     longest: int = 8
 
     def __post_init__(self):
-        for name in ("calls", "longest"):
+        for name in ("computed_steps", "longest"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")
 
     @property
     def knob(self) -> Knob:
-        return Knob("calls", calls=True)
+        return Knob("computed_steps", is_computed_steps=True)
 
     def learn(self, bench: Bench, requests: Sequence[Request]) -> Learned:
-        grams = {r.index: gram_of(bench.full[r.index]) for r in requests}
+        grams = {r.index: gram_of(bench.references[r.index]) for r in requests}
         scheme, grid = Scheme(self.extrapolator, self.corrector), bench.model.grid(bench.steps)
         seen = OptimalSchedule(
             np.stack(list(grams.values())), grid, scheme, self.longest, self.per_sample
         )
-        best = seen.best(self.calls)
+        best = seen.best(self.computed_steps)
         if self.per_sample:
             costs = [seen.cost(steps)[i] for i, steps in enumerate(best)]
         else:
             (shared,) = best
             costs, best = list(seen.cost(shared)), best * len(grams)
         facts = {"predicted_rms": math.sqrt(np.square(costs).mean())}
-        calls = sum(bench.full[i].calls for i in grams)
+        calls = sum(bench.references[i].calls for i in grams)
         return Learned(dict(zip(grams, best, strict=True)), len(grams), calls, facts)
 
     def generate(

@@ -24,8 +24,8 @@ class Skipping(Method):
         policy: decides which steps are computed.
         extrapolator: predicts the velocities of skipped steps.
         corrector: mends the position at landings.
-        turns: the parameter that decides how many steps are computed, such as ``policy.calls``.
-        low: the lowest value of it to try; `calls` and whole-numbered ones need none.
+        turns: the parameter that decides how many steps are computed, such as ``policy.computed_steps``.
+        low: the lowest value of it to try; `computed_steps` and whole-numbered ones need none.
         high: the highest.
         whole: whether it is a whole number.
         frozen: whether what was learned is only used while it is measured; otherwise learning and
@@ -38,7 +38,7 @@ class Skipping(Method):
     policy: Policy = Uniform()
     extrapolator: Extrapolator = Linear()
     corrector: Corrector = Interpolate()
-    turns: str = "policy.calls"
+    turns: str = "policy.computed_steps"
     low: float = 0.0
     high: float = 0.0
     whole: bool = False
@@ -57,8 +57,8 @@ class Skipping(Method):
             ValueError: if its components have no such parameter.
         """
         self._check_turns()
-        calls = self.turns.endswith(".calls")
-        return Knob(self.turns, self.low, self.high, self.whole, calls)
+        exact = self.turns.endswith(".computed_steps")
+        return Knob(self.turns, self.low, self.high, self.whole, exact)
 
     def learn(self, bench: Bench, requests: Sequence[Request]) -> Learned:
         if self.calibrates:

@@ -29,27 +29,27 @@ class Solver(Method):
 
     Args:
         solver: euler, ab2, unipc or dpmpp.
-        calls: how many steps.
+        computed_steps: how many steps.
     """
 
     solver: str = "euler"
-    calls: int = 19
+    computed_steps: int = 19
 
     def __post_init__(self):
         if self.solver not in ("euler", *SOLVERS):
             known = ", ".join(("euler", *SOLVERS))
             raise ValueError(f"`solver` must be one of {known}, got {self.solver!r}.")
-        if self.calls < 1:
-            raise ValueError(f"`calls` must be 1 or more, got {self.calls}.")
+        if self.computed_steps < 1:
+            raise ValueError(f"`computed_steps` must be 1 or more, got {self.computed_steps}.")
 
     @property
     def knob(self) -> Knob:
-        return Knob("calls", calls=True)
+        return Knob("computed_steps", is_computed_steps=True)
 
     def generate(
         self, bench: Bench, requests: Sequence[Request], learned: Learned
     ) -> Iterator[Sample]:
-        asked = [replace(request, steps=self.calls) for request in requests]
+        asked = [replace(request, steps=self.computed_steps) for request in requests]
         if self.solver == "euler":
             yield from reference_sampler(bench.model, max_batch=bench.max_batch).generate(asked)
             return
@@ -71,12 +71,12 @@ class Solver(Method):
                 request=problem.request,
                 output=model.decode(end, problem),
                 x=end,
-                computed=tuple(range(self.calls)),
-                calls=model.calls_of(problem, range(self.calls)),
+                computed=tuple(range(self.computed_steps)),
+                calls=model.calls_of(problem, range(self.computed_steps)),
                 feedback=Feedback(),
                 propensities={},
                 seconds=seconds,
-                calls_full=model.calls_of(problem, range(self.calls)),
+                calls_full=model.calls_of(problem, range(self.computed_steps)),
             )
 
     def _integrate(self, bench: Bench, problems: Sequence[Problem]) -> Tensor:

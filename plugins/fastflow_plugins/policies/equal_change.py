@@ -20,18 +20,18 @@ class EqualChange(Policy):
     step (relative L1, as in the paper's Figure 4) the computed steps are dense.
 
     Args:
-        calls: how many steps are computed, the first and the last among them.
+        computed_steps: how many steps are computed, the first and the last among them.
         changes: the relative change from each step to the next, ``T - 1`` numbers; fitted to
             trajectories if there are none.
     """
 
-    calls: int = 19
+    computed_steps: int = 19
     changes: tuple[float, ...] = ()
 
     def __post_init__(self):
         object.__setattr__(self, "changes", tuple(self.changes))
-        if self.calls < 2:
-            raise ValueError(f"`calls` must be 2 or more, got {self.calls}.")
+        if self.computed_steps < 2:
+            raise ValueError(f"`computed_steps` must be 2 or more, got {self.computed_steps}.")
         if any(not change >= 0 for change in self.changes):
             raise ValueError(f"`changes` must be 0 or more, got {list(self.changes)}.")
 
@@ -42,12 +42,12 @@ class EqualChange(Policy):
                 f"`changes` has {len(changes)} numbers; a grid of {grid.steps} steps has "
                 f"{grid.steps - 1} changes from step to step."
             )
-        if self.calls > grid.steps:
+        if self.computed_steps > grid.steps:
             raise ValueError(
-                f"`calls` must be at most {grid.steps} on a grid of {grid.steps} steps, "
-                f"got {self.calls}."
+                f"`computed_steps` must be at most {grid.steps} on a grid of {grid.steps} steps, "
+                f"got {self.computed_steps}."
             )
-        return Schedule(equally(changes, self.calls))
+        return Schedule(equally(changes, self.computed_steps))
 
     def calibrated(self, recording):
         """Takes the mean change of the recorded velocities at each step."""
@@ -58,14 +58,14 @@ class EqualChange(Policy):
         return replace(self, changes=tuple(np.mean(profiles, axis=0).tolist()))
 
 
-def equally(changes: tuple[float, ...], calls: int) -> frozenset[int]:
-    """Returns ``calls`` steps, both ends among them, with equal sums of changes between them."""
+def equally(changes: tuple[float, ...], count: int) -> frozenset[int]:
+    """Returns ``computed_steps`` steps, both ends among them, with equal sums of changes between them."""
     so_far = np.concatenate([[0.0], np.cumsum(changes)])
     last = len(changes)
     steps = [0]
-    for i in range(1, calls):
-        wanted = so_far[-1] * i / (calls - 1)
+    for i in range(1, count):
+        wanted = so_far[-1] * i / (count - 1)
         nearest = int(np.abs(so_far - wanted).argmin())
         # no step twice, and room for those that follow
-        steps.append(min(max(nearest, steps[-1] + 1), last - (calls - 1 - i)))
+        steps.append(min(max(nearest, steps[-1] + 1), last - (count - 1 - i)))
     return frozenset(steps)

@@ -30,17 +30,17 @@ class Plan(Policy):
     later samples share.
 
     Args:
-        calls: how many steps are computed; guidance branches are not counted.
+        computed_steps: how many steps are computed; guidance branches are not counted.
         longest: how many steps in a row are skipped at most.
         full_first: how many of the first samples run in full.
     """
 
-    calls: int = 19
+    computed_steps: int = 19
     longest: int = 6
     warmup_samples: int = 1
 
     def __post_init__(self):
-        for name in ("calls", "longest", "warmup_samples"):
+        for name in ("computed_steps", "longest", "warmup_samples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")
 
@@ -49,7 +49,7 @@ class Plan(Policy):
         return PlanMemory(key=key)
 
     def begin(self, grid: Grid, memory: Memory) -> Episode:
-        check_computed_steps(self.calls, grid, self.longest)
+        check_computed_steps(self.computed_steps, grid, self.longest)
         memory = plan_memory(memory)
         if memory.gram is not None and (memory.frozen or memory.samples >= self.warmup_samples):
             return Planned(self, memory)
@@ -102,7 +102,7 @@ class PlanMemory(Memory):
         if key not in self._plans:
             assert self.gram is not None
             seen = OptimalSchedule(self.gram[None], grid, scheme, policy.longest)
-            self._plans[key] = frozenset(seen.best(policy.calls)[0])
+            self._plans[key] = frozenset(seen.best(policy.computed_steps)[0])
         return self._plans[key]
 
     def merge(self, other: Memory) -> None:

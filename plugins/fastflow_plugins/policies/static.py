@@ -40,23 +40,23 @@ class Uniform(Policy):
     """Computes a given number of steps, as evenly spread as whole steps allow.
 
     Args:
-        calls: how many steps are computed, the first and the last among them; steps that the
+        computed_steps: how many steps are computed, the first and the last among them; steps that the
             model demands come on top. Guidance branches are not counted.
     """
 
-    calls: int = 19
+    computed_steps: int = 19
 
     def __post_init__(self):
-        if self.calls < 2:
-            raise ValueError(f"`calls` must be 2 or more, got {self.calls}.")
+        if self.computed_steps < 2:
+            raise ValueError(f"`computed_steps` must be 2 or more, got {self.computed_steps}.")
 
     def begin(self, grid, memory):
-        if self.calls > grid.steps:
+        if self.computed_steps > grid.steps:
             raise ValueError(
-                f"`calls` must be at most {grid.steps} on a grid of {grid.steps} steps, "
-                f"got {self.calls}."
+                f"`computed_steps` must be at most {grid.steps} on a grid of {grid.steps} steps, "
+                f"got {self.computed_steps}."
             )
-        return Schedule(spread(0, grid.steps - 1, self.calls))
+        return Schedule(spread(0, grid.steps - 1, self.computed_steps))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +66,12 @@ class Piecewise(Policy):
     A piecewise constant rate of skipping: the velocity changes most at both ends.
 
     Args:
-        calls: how many steps are computed in all.
+        computed_steps: how many steps are computed in all.
         first: how many of the first steps are all computed.
         last: how many of the last steps are all computed.
     """
 
-    calls: int = 19
+    computed_steps: int = 19
     first: int = 4
     last: int = 3
 
@@ -79,20 +79,20 @@ class Piecewise(Policy):
         for name in ("first", "last"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")
-        if self.calls < self.first + self.last:
+        if self.computed_steps < self.first + self.last:
             raise ValueError(
-                f"`calls` must be at least `first` + `last` = {self.first} + {self.last}, "
-                f"got {self.calls}."
+                f"`computed_steps` must be at least `first` + `last` = {self.first} + {self.last}, "
+                f"got {self.computed_steps}."
             )
 
     def begin(self, grid, memory):
-        if self.calls > grid.steps:
+        if self.computed_steps > grid.steps:
             raise ValueError(
-                f"`calls` must be at most {grid.steps} on a grid of {grid.steps} steps, "
-                f"got {self.calls}."
+                f"`computed_steps` must be at most {grid.steps} on a grid of {grid.steps} steps, "
+                f"got {self.computed_steps}."
             )
         start, end = self.first - 1, grid.steps - self.last
-        middle = spread(start, end, self.calls - self.first - self.last + 2)
+        middle = spread(start, end, self.computed_steps - self.first - self.last + 2)
         return Schedule(middle | set(range(start)) | set(range(end, grid.steps)))
 
 

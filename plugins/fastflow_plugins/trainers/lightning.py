@@ -76,8 +76,8 @@ class Lightning(Executor):
             )
         except (MisconfigurationException, ValueError) as error:
             raise ValueError(
-                f"`trainer` cannot use accelerator={self.accelerator!r} "
-                f"devices={self.devices!r}: {error} Without a GPU use trainer.accelerator=cpu."
+                f"`executor` cannot use accelerator={self.accelerator!r} "
+                f"devices={self.devices!r}: {error} Without a GPU use executor.accelerator=cpu."
             ) from error
         trainer.predict(module, tokens(module), return_predictions=False)
 

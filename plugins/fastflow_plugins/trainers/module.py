@@ -29,7 +29,7 @@ class SamplingModule(L.LightningModule):
             place = Worker(
                 self.trainer.global_rank,
                 self.trainer.world_size,
-                str(self.trainer.strategy.root_device),
+                str(self.executor.strategy.root_device),
                 self.dtype_name,
                 gather,
             )

@@ -28,21 +28,21 @@ class NegativeControl(Method):
     """Takes skipped steps with the last velocity's sign turned: wrong on purpose.
 
     Args:
-        calls: how many steps are computed, evenly spread.
+        computed_steps: how many steps are computed, evenly spread.
     """
 
-    calls: int = 19
+    computed_steps: int = 19
 
     def __post_init__(self):
-        if self.calls < 2:
-            raise ValueError(f"`calls` must be 2 or more, got {self.calls}.")
+        if self.computed_steps < 2:
+            raise ValueError(f"`computed_steps` must be 2 or more, got {self.computed_steps}.")
 
     @property
     def knob(self) -> Knob:
-        return Knob("calls", calls=True)
+        return Knob("computed_steps", is_computed_steps=True)
 
     def generate(
         self, bench: Bench, requests: Sequence[Request], learned: Learned
     ) -> Iterator[Sample]:
-        parts = Uniform(calls=self.calls), Backwards(), NoCorrection()
+        parts = Uniform(computed_steps=self.computed_steps), Backwards(), NoCorrection()
         yield from Sampler(bench.model, *parts, max_batch=bench.max_batch).generate(requests)
