@@ -10,13 +10,13 @@ from fastflow_plugins.benchmarks.geneval import GenEval
 from fastflow_plugins.benchmarks.vbench import VBench
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic
-from fastflow_plugins.methods.broken import Broken
+from fastflow_plugins.methods.negative_control import Broken
 from fastflow_plugins.methods.cache_dit import DBCache
 from fastflow_plugins.methods.diffusers_caches import FirstBlockCache, MagCache, TaylorSeer
 from fastflow_plugins.methods.oracle import Oracle
 from fastflow_plugins.methods.skipping import Skipping
 from fastflow_plugins.methods.solver import Solver
-from fastflow_plugins.methods.teacache import TeaCacheMethod
+from fastflow_plugins.methods.teacache_method import TeaCacheMethod
 from fastflow_plugins.metrics.brisque import Brisque
 from fastflow_plugins.metrics.clip_score import ClipScore
 from fastflow_plugins.metrics.clips import Clips
@@ -24,10 +24,10 @@ from fastflow_plugins.metrics.edits import Edits
 from fastflow_plugins.metrics.fidelity import Fidelity
 from fastflow_plugins.metrics.lpips import Lpips
 from fastflow_plugins.metrics.scenes import Scenes
-from fastflow_plugins.models.bagel.adapter import Bagel
-from fastflow_plugins.models.flux import Flux
-from fastflow_plugins.models.hunyuan_video import HunyuanVideo
-from fastflow_plugins.models.kontext import FluxKontext
+from fastflow_plugins.models.bagel.bagel_recipe import Bagel
+from fastflow_plugins.models.flux.flux_recipe import Flux
+from fastflow_plugins.models.hunyuan_video.hunyuan_video_recipe import HunyuanVideo
+from fastflow_plugins.models.flux_kontext.kontext_recipe import FluxKontext
 from fastflow_plugins.models.mixture import Mixture
 from fastflow_plugins.observers.wandb import WandB
 from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
@@ -39,9 +39,9 @@ from fastflow_plugins.policies.released import Released
 from fastflow_plugins.policies.static import Every, Listed, Piecewise, Uniform
 from fastflow_plugins.policies.teacache import TeaCache
 from fastflow_plugins.policies.ucb import UCB
-from fastflow_plugins.probes.modulated import FluxProbe, HunyuanVideoProbe
-from fastflow_plugins.trainers.inline import Inline
-from fastflow_plugins.trainers.lightning import Lightning
+from fastflow_plugins.models.diffusers.modulated_input import FluxProbe, HunyuanVideoProbe
+from fastflow_plugins.executors.inline import Inline
+from fastflow_plugins.executors.lightning import Lightning
 
 
 @hookimpl

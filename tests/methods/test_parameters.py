@@ -10,7 +10,7 @@ from fastflow_plugins.methods.diffusers_caches import FirstBlockCache, MagCache,
 from fastflow_plugins.methods.oracle import Oracle
 from fastflow_plugins.methods.skipping import Skipping
 from fastflow_plugins.methods.solver import Solver
-from fastflow_plugins.methods.teacache import TeaCacheMethod
+from fastflow_plugins.methods.teacache_method import TeaCacheMethod
 from fastflow_plugins.policies.teacache import TeaCache
 
 REFUSED = [

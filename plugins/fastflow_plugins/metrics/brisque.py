@@ -31,7 +31,7 @@ class Brisque(Metric):
         return ""
 
     def score(self, output: Any, request: Request) -> dict[str, float]:
-        from fastflow_plugins.metrics.images import to_tensor
+        from fastflow_plugins.metrics.tensors import to_tensor
 
         try:
             return {"brisque": _brisque(to_tensor(output))}

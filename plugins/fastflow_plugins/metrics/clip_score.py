@@ -37,7 +37,7 @@ class ClipScore(Metric):
     def score(self, output: Any, request: Request) -> dict[str, float]:
         import torch
 
-        from fastflow_plugins.metrics.images import frames
+        from fastflow_plugins.metrics.tensors import frames
 
         model, processor = _clip(self.path, not self.download)
         options: Any = {"return_tensors": "pt", "truncation": True}

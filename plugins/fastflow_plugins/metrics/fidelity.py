@@ -20,7 +20,7 @@ class Fidelity(Metric):
     def compare(self, output: Any, reference: Any) -> dict[str, float]:
         from torchmetrics.functional.image import structural_similarity_index_measure as ssim
 
-        from fastflow_plugins.metrics.images import to_tensor
+        from fastflow_plugins.metrics.tensors import to_tensor
 
         a, b = to_tensor(output), to_tensor(reference)
         error = float((a - b).square().mean())

@@ -37,7 +37,7 @@ class Lpips(Metric):
         return ""
 
     def compare(self, output: Any, reference: Any) -> dict[str, float]:
-        from fastflow_plugins.metrics.images import to_tensor
+        from fastflow_plugins.metrics.tensors import to_tensor
 
         distance = _network(self.net)(to_tensor(output), to_tensor(reference))
         return {"lpips": float(distance)}

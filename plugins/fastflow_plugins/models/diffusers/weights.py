@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from fastflow_plugins.models.origin import AGAIN, Origin
+from fastflow_plugins.models.diffusers.origin import AGAIN, Origin
 
 FOREIGN = 0.5
 """Least share of a part's tensors that its files must name; names may differ by a prefix."""

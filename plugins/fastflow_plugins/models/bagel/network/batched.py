@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from fastflow_plugins.models.bagel.context import Context, Segment
-from fastflow_plugins.models.bagel.network import Network
+from fastflow_plugins.models.bagel.network.context import Context, Segment
+from fastflow_plugins.models.bagel.network.bagel_network import Network
 
 Shape = tuple[int, tuple[int, ...]]
 """Of a context: the position after it, and how many tokens each of its segments has."""

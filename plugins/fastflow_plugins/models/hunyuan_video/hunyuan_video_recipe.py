@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fastflow.records import Prompt
-from fastflow_plugins.models.hunyuan_video_flow import HunyuanVideoFlow
-from fastflow_plugins.models.recipe import PipelineRecipe
+from fastflow_plugins.models.hunyuan_video.hunyuan_video_flow import HunyuanVideoFlow
+from fastflow_plugins.models.diffusers.pipeline_recipe import PipelineRecipe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ from typing import ClassVar
 
 from fastflow.model import Adapter
 from fastflow.records import Prompt
-from fastflow_plugins.models.loading import load_pipeline
-from fastflow_plugins.models.pipeline_flow import PipelineFlow
-from fastflow_plugins.models.shipped import folder_of_mini
+from fastflow_plugins.models.diffusers.loading import load_pipeline
+from fastflow_plugins.models.diffusers.pipeline_flow import PipelineFlow
+from fastflow_plugins.models.diffusers.shipped import folder_of_mini
 
 
 @dataclass(frozen=True, kw_only=True)

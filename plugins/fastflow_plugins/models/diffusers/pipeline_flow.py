@@ -13,10 +13,10 @@ from torch import Tensor
 from fastflow.grid import Grid
 from fastflow.model import FlowModel
 from fastflow.records import Request
-from fastflow_plugins.models.checks import check_class, check_scheduler, check_size
+from fastflow_plugins.models.diffusers.checks import check_class, check_scheduler, check_size
 
 if TYPE_CHECKING:
-    from fastflow_plugins.models.recipe import PipelineRecipe
+    from fastflow_plugins.models.diffusers.pipeline_recipe import PipelineRecipe
 
 BRANCHES = ("cond", "uncond")  # diffusers' names of their caches
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from fastflow_plugins.models.origin import Origin
-from fastflow_plugins.models.parts import check_weights
+from fastflow_plugins.models.diffusers.origin import Origin
+from fastflow_plugins.models.diffusers.weights import check_weights
 
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 

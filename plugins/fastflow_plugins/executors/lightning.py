@@ -54,7 +54,7 @@ class Lightning(Trainer):
         import lightning as L
         from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-        from fastflow_plugins.trainers.module import Progress, Worker, tokens
+        from fastflow_plugins.executors.lightning_module import Progress, Worker, tokens
 
         for name in ("lightning.pytorch", "lightning.fabric"):
             logging.getLogger(name).setLevel(logging.ERROR)

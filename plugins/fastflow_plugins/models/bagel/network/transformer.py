@@ -14,7 +14,7 @@ from transformers.models.qwen2.modeling_qwen2 import (
     apply_rotary_pos_emb,
 )
 
-from fastflow_plugins.models.bagel.context import Context, Segment
+from fastflow_plugins.models.bagel.network.context import Context, Segment
 
 EXPERTS = ("", "_moe_gen")  # the checkpoint's suffixes: one understands, the other generates
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from transformers import Qwen2Config, SiglipVisionConfig
 
-from fastflow_plugins.models.bagel.context import Context
-from fastflow_plugins.models.bagel.parts import Connector, Places, TimeEmbedding, Vision
-from fastflow_plugins.models.bagel.transformer import Streams, Transformer, join
+from fastflow_plugins.models.bagel.network.context import Context
+from fastflow_plugins.models.bagel.network.embeddings import Connector, Places, TimeEmbedding, Vision
+from fastflow_plugins.models.bagel.network.transformer import Streams, Transformer, join
 
 LATENT = 64  # values of a latent token: 2 x 2 places of 16 channels
 

@@ -13,10 +13,10 @@ from torch import Tensor
 from fastflow.grid import Grid
 from fastflow.model import FlowModel
 from fastflow.records import Problem, Request
-from fastflow_plugins.models.bagel.autoencoder import decode, encode
-from fastflow_plugins.models.bagel.context import Context
+from fastflow_plugins.models.bagel.checkpoint.autoencoder import decode, encode
+from fastflow_plugins.models.bagel.network.context import Context
 from fastflow_plugins.models.bagel.guidance import Guidance
-from fastflow_plugins.models.bagel.images import (
+from fastflow_plugins.models.bagel.pictures import (
     TOKEN,
     Sides,
     opaque,
@@ -25,13 +25,13 @@ from fastflow_plugins.models.bagel.images import (
     pixels,
     whole,
 )
-from fastflow_plugins.models.bagel.loading import Parts
-from fastflow_plugins.models.bagel.network import LATENT
-from fastflow_plugins.models.bagel.parts import on_grid
-from fastflow_plugins.models.bagel.together import shape, velocities
+from fastflow_plugins.models.bagel.checkpoint.parts import Parts
+from fastflow_plugins.models.bagel.network.bagel_network import LATENT
+from fastflow_plugins.models.bagel.network.embeddings import on_grid
+from fastflow_plugins.models.bagel.network.batched import shape, velocities
 
 if TYPE_CHECKING:
-    from fastflow_plugins.models.bagel.adapter import Bagel
+    from fastflow_plugins.models.bagel.bagel_recipe import Bagel
 
 CELL = 2  # the autoencoder's latents on a token's side
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fastflow.records import Prompt
-from fastflow_plugins.models.flux import Flux
-from fastflow_plugins.models.flux_flow import FluxFlow
-from fastflow_plugins.models.kontext_flow import KontextFlow
-from fastflow_plugins.models.shipped import edits
+from fastflow_plugins.models.flux.flux_recipe import Flux
+from fastflow_plugins.models.flux.flux_flow import FluxFlow
+from fastflow_plugins.models.flux_kontext.kontext_flow import KontextFlow
+from fastflow_plugins.models.diffusers.shipped import edits
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastflow_plugins.models.hub import download, has
-from fastflow_plugins.models.origin import AGAIN
+from fastflow_plugins.models.diffusers.hub import download, has
+from fastflow_plugins.models.diffusers.origin import AGAIN
 
 NAMES = (
     "llm_config.json",

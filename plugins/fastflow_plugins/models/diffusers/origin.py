@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastflow_plugins.models.hub import download
+from fastflow_plugins.models.diffusers.hub import download
 
 AGAIN = "Copy or download it again."
 VOCABULARIES = ("tokenizer.json", "vocab.json", "tokenizer.model", "spiece.model", "vocab.txt")

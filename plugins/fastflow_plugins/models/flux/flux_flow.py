@@ -13,11 +13,11 @@ from torch import Tensor
 
 from fastflow.grid import Grid
 from fastflow.records import Problem, Request
-from fastflow_plugins.models.pipeline_flow import BRANCHES, PipelineFlow, stack
-from fastflow_plugins.probes.modulated import FluxProbe
+from fastflow_plugins.models.diffusers.pipeline_flow import BRANCHES, PipelineFlow, stack
+from fastflow_plugins.models.diffusers.modulated_input import FluxProbe
 
 if TYPE_CHECKING:
-    from fastflow_plugins.models.flux import Flux
+    from fastflow_plugins.models.flux.flux_recipe import Flux
 
 
 @dataclass(frozen=True)

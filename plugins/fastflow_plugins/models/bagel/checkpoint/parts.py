@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from transformers import Qwen2Config, SiglipVisionConfig
 
-from fastflow_plugins.models.bagel.autoencoder import load_autoencoder
-from fastflow_plugins.models.bagel.files import Files
-from fastflow_plugins.models.bagel.network import Markers, Network
-from fastflow_plugins.models.bagel.tokenizer import load_tokenizer
+from fastflow_plugins.models.bagel.checkpoint.autoencoder import load_autoencoder
+from fastflow_plugins.models.bagel.checkpoint.files import Files
+from fastflow_plugins.models.bagel.network.bagel_network import Markers, Network
+from fastflow_plugins.models.bagel.checkpoint.tokenizer import load_tokenizer
 
 UNUSED = ("language_model.lm_head.weight",)  # says words, which no image needs
 SHAPE = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")

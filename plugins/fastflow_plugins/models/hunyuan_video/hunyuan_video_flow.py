@@ -13,12 +13,12 @@ from torch import Tensor
 from fastflow.clip import Clip
 from fastflow.grid import Grid
 from fastflow.records import Problem, Request
-from fastflow_plugins.models.checks import check_frames
-from fastflow_plugins.models.pipeline_flow import BRANCHES, PipelineFlow, stack
-from fastflow_plugins.probes.modulated import HunyuanVideoProbe
+from fastflow_plugins.models.diffusers.checks import check_frames
+from fastflow_plugins.models.diffusers.pipeline_flow import BRANCHES, PipelineFlow, stack
+from fastflow_plugins.models.diffusers.modulated_input import HunyuanVideoProbe
 
 if TYPE_CHECKING:
-    from fastflow_plugins.models.hunyuan_video import HunyuanVideo
+    from fastflow_plugins.models.hunyuan_video.hunyuan_video_recipe import HunyuanVideo
 
 
 @dataclass(frozen=True)

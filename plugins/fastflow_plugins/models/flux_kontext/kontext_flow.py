@@ -9,10 +9,10 @@ from PIL import Image
 from torch import Tensor
 
 from fastflow.records import Request
-from fastflow_plugins.models.flux_flow import Condition, FluxFlow, Text
+from fastflow_plugins.models.flux.flux_flow import Condition, FluxFlow, Text
 
 if TYPE_CHECKING:
-    from fastflow_plugins.models.kontext import FluxKontext
+    from fastflow_plugins.models.flux_kontext.kontext_recipe import FluxKontext
 
 
 class KontextFlow(FluxFlow):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fastflow.records import Prompt
-from fastflow_plugins.models.flux_flow import FluxFlow
-from fastflow_plugins.models.recipe import PipelineRecipe
-from fastflow_plugins.models.shipped import captions
+from fastflow_plugins.models.flux.flux_flow import FluxFlow
+from fastflow_plugins.models.diffusers.pipeline_recipe import PipelineRecipe
+from fastflow_plugins.models.diffusers.shipped import captions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,10 @@ from typing import ClassVar
 from fastflow.model import Adapter, FlowModel
 from fastflow.records import Prompt
 from fastflow_plugins.models.bagel.guidance import RENORMALISATIONS
-from fastflow_plugins.models.bagel.images import TOKEN
-from fastflow_plugins.models.checks import check_size
-from fastflow_plugins.models.loading import check_device
-from fastflow_plugins.models.shipped import captions, edits, folder_of_mini
+from fastflow_plugins.models.bagel.pictures import TOKEN
+from fastflow_plugins.models.diffusers.checks import check_size
+from fastflow_plugins.models.diffusers.loading import check_device
+from fastflow_plugins.models.diffusers.shipped import captions, edits, folder_of_mini
 
 DTYPES = ("float32", "bfloat16")
 
@@ -102,8 +102,8 @@ class Bagel(Adapter):
     def load(self, device: str = "cpu", dtype: str = "float32") -> FlowModel:
         import torch
 
-        from fastflow_plugins.models.bagel.flow import BagelFlow
-        from fastflow_plugins.models.bagel.loading import load_parts
+        from fastflow_plugins.models.bagel.bagel_flow import BagelFlow
+        from fastflow_plugins.models.bagel.checkpoint.parts import load_parts
 
         target = check_device(device)
         if dtype not in DTYPES:
