@@ -24,8 +24,7 @@ from fastflow.policy import Scheme
 from fastflow_minis import folder
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Quadratic
-from fastflow_plugins.models.flux.flux_recipe import Flux
-from fastflow_plugins.models.flux.flux_flow import FluxFlow
+from fastflow_plugins.models.flux import Flux, FluxFlow
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.static import Listed
 

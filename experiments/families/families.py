@@ -30,7 +30,7 @@ METHODS = [
     *("ucb", "ucb_uncorrected"),
     "plan",
     *("best_linear_corrected", "best_linear"),
-    "broken",
+    "negative_control",
 ]
 """Fewer steps, then each way to skip with and without correction, then what cannot be right."""
 

@@ -13,7 +13,7 @@ from fastflow.comparison.settings import Plan
 from fastflow.report.statistics import Interval, bootstrap_mean
 
 PSNR = "psnr_db"
-WRONG = "wrong on purpose"  # the group of methods that a sound comparison puts last
+WRONG = "negative control"  # the group of methods that a sound comparison puts last
 NO_PEERS = ("ours", "hindsight", WRONG)
 
 
@@ -220,7 +220,7 @@ def checks(found: Results, baselines: dict[str, Any]) -> Iterable[Check]:
     for name, same in baselines["identical_at_zero"].items():
         what = f"`{name}` at a knob of 0 is the full run, bit for bit"
         yield Check(what, same, "it is" if same else "it is not")
-    yield _broken_last(found)
+    yield _negative_control_last(found)
 
 
 def _falls(found: Results) -> Check:
@@ -249,8 +249,8 @@ def _below_floor(found: Results) -> Check:
     return Check(what, (best.psnr or 0.0) <= found.floor.psnr, why)
 
 
-def _broken_last(found: Results) -> Check:
-    what = "A method that is wrong on purpose comes last"
+def _negative_control_last(found: Results) -> Check:
+    what = "The negative control comes last"
     wrong, seen = [], 0
     for target in found.plan.targets:
         lines = [line for line in found.at(target) if line.psnr is not None]

@@ -26,10 +26,8 @@ from fastflow_minis.matching import noised
 from fastflow_minis.mini import Mini
 from fastflow_minis.progress import Progress
 from fastflow_minis.recipes import BagelRecipe
-from fastflow_plugins.models.bagel.network.context import Context
+from fastflow_plugins.models.bagel.network import Context, Network, on_grid
 from fastflow_plugins.models.bagel.pictures import patches
-from fastflow_plugins.models.bagel.network.bagel_network import Network
-from fastflow_plugins.models.bagel.network.embeddings import on_grid
 
 _CELL = 2  # latents on a token's side
 _DRAWN = 4_000  # images for the autoencoder; features are large

@@ -18,9 +18,9 @@ from fastflow_minis.drawing import SIDE, render
 from fastflow_minis.edits.exam import Edits
 from fastflow_minis.edits.world import Edit
 from fastflow_minis.scenes import Prompt
-from fastflow_plugins.models.bagel.bagel_recipe import Bagel
+from fastflow_plugins.models.bagel import Bagel
 from fastflow_plugins.models.bagel.bagel_flow import BagelFlow
-from fastflow_plugins.models.bagel.checkpoint.parts import Parts, load_parts
+from fastflow_plugins.models.bagel.checkpoint import Parts, load_parts
 
 _SETTINGS: dict[str, Any] = {
     "path": "bagel_mini",

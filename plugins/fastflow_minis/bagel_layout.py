@@ -14,7 +14,7 @@ from torch import Tensor
 from fastflow_minis import bagel_parts
 from fastflow_minis.recipes import BagelRecipe
 from fastflow_minis.words import qwen_tables
-from fastflow_plugins.models.bagel.network.bagel_network import Network
+from fastflow_plugins.models.bagel.network import Network
 
 _RENAMED = (
     (r"mid_block\.resnets\.0", "mid.block_1"),

@@ -15,9 +15,8 @@ from transformers import Qwen2Config, Qwen2Tokenizer, SiglipVisionConfig
 
 from fastflow_minis.recipes import BagelRecipe
 from fastflow_minis.words import qwen_tables
-from fastflow_plugins.models.bagel.checkpoint.autoencoder import SCALE, SHIFT, groups
-from fastflow_plugins.models.bagel.network.bagel_network import Markers, Network
-from fastflow_plugins.models.bagel.checkpoint.tokenizer import IMAGE, TEXT
+from fastflow_plugins.models.bagel.checkpoint import IMAGE, SCALE, SHIFT, TEXT, groups
+from fastflow_plugins.models.bagel.network import Markers, Network
 
 SIDE = 8  # latent tokens on a side that the network has places for: 128 pixels
 VIEW = 56  # pixels on a side of what SigLIP sees

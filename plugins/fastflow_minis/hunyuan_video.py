@@ -24,7 +24,7 @@ from fastflow_minis.matching import draw, noised
 from fastflow_minis.mini import Mini
 from fastflow_minis.progress import Progress
 from fastflow_minis.recipes import HunyuanVideoRecipe
-from fastflow_plugins.models.bagel.checkpoint.autoencoder import load_autoencoder
+from fastflow_plugins.models.bagel.checkpoint import load_autoencoder
 
 _STILL = "ae.safetensors"  # an autoencoder of images
 _FILMS = 4_000  # for the autoencoder; raw frames are large

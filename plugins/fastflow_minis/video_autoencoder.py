@@ -13,7 +13,7 @@ from diffusers import AutoencoderKL, AutoencoderKLHunyuanVideo
 
 from fastflow_minis.autoencoder import fit
 from fastflow_minis.recipes import HunyuanVideoRecipe
-from fastflow_plugins.models.bagel.checkpoint.autoencoder import groups
+from fastflow_plugins.models.bagel.checkpoint import groups
 
 _MEASURED = 512
 

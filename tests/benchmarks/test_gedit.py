@@ -15,7 +15,7 @@ from fastflow.cli import main
 from fastflow.requests import make_requests
 from fastflow.settings import Settings
 from fastflow_plugins.benchmarks.gedit import GEdit
-from fastflow_plugins.models.flux_kontext.kontext_recipe import FluxKontext
+from fastflow_plugins.models.flux_kontext import FluxKontext
 
 COLUMNS = ["source_image", "edited_image", "instruction", "sementics_score", "quality_score"]
 COLUMNS += ["intersection_exist", "instruction_language"]

@@ -27,7 +27,9 @@ def test_every_preset_and_method_can_be_built(experiment, tmp_path):
         assert build(config.model)
         assert all(build(config.method[name]) for name in names)
         assert any("teacache" in name for name in names) == ("bagel" not in preset)
-    assert analysis.PLAIN.keys() | analysis.LOOKS.keys() == {*families.METHODS} - {"broken"}
+    assert analysis.PLAIN.keys() | analysis.LOOKS.keys() == {*families.METHODS} - {
+        "negative_control"
+    }
 
 
 def test_a_comparison_that_was_stopped_goes_on(experiment, tmp_path):

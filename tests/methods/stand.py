@@ -13,8 +13,7 @@ from fastflow.method import Bench
 from fastflow.model import FlowModel
 from fastflow.recording import Recording
 from fastflow_plugins.methods.block_cache import blocks_of
-from fastflow_plugins.models.flux.flux_recipe import Flux
-from fastflow_plugins.models.flux.flux_flow import FluxFlow
+from fastflow_plugins.models.flux import Flux, FluxFlow
 
 STEPS = 10
 

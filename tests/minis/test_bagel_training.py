@@ -17,12 +17,12 @@ from fastflow_minis.evaluate import generate
 from fastflow_minis.kontext import words
 from fastflow_minis.matching import Matching
 from fastflow_minis.scenes import held_out as scenes
-from fastflow_plugins.models.bagel.bagel_recipe import Bagel
-from fastflow_plugins.models.bagel.checkpoint.autoencoder import encode
-from fastflow_plugins.models.bagel.checkpoint.files import NAMES
+from fastflow_plugins.models.bagel import Bagel
 from fastflow_plugins.models.bagel.bagel_flow import BagelFlow
-from fastflow_plugins.models.bagel.pictures import patches, pixels
-from fastflow_plugins.models.bagel.checkpoint.parts import Parts, load_parts
+from fastflow_plugins.models.bagel.checkpoint import NAMES, Parts, load_parts
+from fastflow_plugins.models.bagel.checkpoint import encode_latents as encode
+from fastflow_plugins.models.bagel.pictures import patches
+from fastflow_plugins.models.bagel.pictures import pixel_values as pixels
 
 QUICK = {
     "inner_steps": 3,

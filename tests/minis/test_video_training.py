@@ -31,8 +31,8 @@ from fastflow_minis.hunyuan_video import Filmed, Tokens, film, velocity
 from fastflow_minis.matching import Matching
 from fastflow_minis.video_components import TEMPLATE
 from fastflow_minis.words import llama_tokenizer
-from fastflow_plugins.models.bagel.checkpoint.autoencoder import load_autoencoder
-from fastflow_plugins.models.hunyuan_video.hunyuan_video_recipe import HunyuanVideo
+from fastflow_plugins.models.bagel.checkpoint import load_autoencoder
+from fastflow_plugins.models.hunyuan_video import HunyuanVideo
 from fastflow_plugins.policies.never import Never
 
 QUICK = {

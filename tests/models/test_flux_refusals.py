@@ -14,8 +14,8 @@ from diffusers import (
 from tiny_pipelines import flux, flux_images
 
 import fastflow_minis
-from fastflow_plugins.models.flux.flux_recipe import Flux, FluxFlow
-from fastflow_plugins.models.diffusers.loading import check_device
+from fastflow_plugins.models.diffusers import check_device
+from fastflow_plugins.models.flux import Flux, FluxFlow
 
 SAVE = "`pipe.save_pretrained(folder)` writes one."
 

@@ -11,7 +11,10 @@ from fastflow.config import build, read
 from fastflow.testing import check
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
-from fastflow_plugins.models.hunyuan_video.hunyuan_video_recipe import HunyuanVideo, HunyuanVideoFlow
+from fastflow_plugins.models.hunyuan_video import (
+    HunyuanVideo,
+    HunyuanVideoFlow,
+)
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.random_arms import RandomArms
 from fastflow_plugins.policies.static import Every

@@ -12,7 +12,10 @@ from tiny_pipelines import flux, hunyuan_video
 
 from fastflow import Request
 from fastflow_minis import folders
-from fastflow_plugins.models.hunyuan_video.hunyuan_video_recipe import HunyuanVideo, HunyuanVideoFlow
+from fastflow_plugins.models.hunyuan_video import (
+    HunyuanVideo,
+    HunyuanVideoFlow,
+)
 
 SIZE = {"frames": 5, "height": 16, "width": 32}
 AGAIN = "Copy or download it again."

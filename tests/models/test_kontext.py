@@ -16,8 +16,8 @@ from fastflow.testing import check
 from fastflow_minis import MINIS
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
-from fastflow_plugins.models.flux.flux_recipe import Flux, FluxFlow
-from fastflow_plugins.models.flux_kontext.kontext_recipe import FluxKontext, KontextFlow
+from fastflow_plugins.models.flux import Flux, FluxFlow
+from fastflow_plugins.models.flux_kontext import FluxKontext, KontextFlow
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.random_arms import RandomArms
 from fastflow_plugins.policies.static import Every

@@ -9,8 +9,8 @@ from tiny_pipelines import flux, flux_images
 
 from fastflow import Request
 from fastflow_minis import folders
-from fastflow_plugins.models.flux.flux_recipe import Flux, FluxFlow
-from fastflow_plugins.models.flux_kontext.kontext_recipe import FluxKontext, KontextFlow
+from fastflow_plugins.models.flux import Flux, FluxFlow
+from fastflow_plugins.models.flux_kontext import FluxKontext, KontextFlow
 
 
 def _message(function, *arguments, **options):

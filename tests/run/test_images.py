@@ -10,7 +10,7 @@ from fastflow import Prompt, directory
 from fastflow.prompts import read_image, read_prompts
 from fastflow.requests import make_requests
 from fastflow.settings import Settings
-from fastflow_plugins.models.flux_kontext.kontext_recipe import FluxKontext
+from fastflow_plugins.models.flux_kontext import FluxKontext
 
 HINT = " A benchmark's own file wants benchmark=NAME."
 SIZE = {"height": 16, "width": 16, "max_area": 256, "auto_resize": "false"}

@@ -15,7 +15,7 @@ from fastflow.lines import read_text
 from fastflow.records import Prompt
 from fastflow_plugins.benchmarks.datasets import image, read_rows
 
-FIELDS = ("key", "task_type", "instruction", "instruction_language")
+ITEM_FIELDS = ("key", "task_type", "instruction", "instruction_language")
 MARKS = {"sementics_score": "semantics", "quality_score": "quality"}  # spelt as in the files
 TITLES = {"score": "overall", "semantics": "semantics", "quality": "quality"}
 COLUMNS = ("edited_image", "instruction", "instruction_language", *MARKS)
@@ -57,9 +57,9 @@ class GEdit(Benchmark):
                 row["instruction"],
                 row["task_type"],
                 image(row["input_image"], path, where),
-                {name: row[name] for name in FIELDS},
+                {name: row[name] for name in ITEM_FIELDS},
             )
-            for where, row in read_rows(path, FIELDS, "input_image")
+            for where, row in read_rows(path, ITEM_FIELDS, "input_image")
             if row["instruction_language"] == self.language
         ]
         if not prompts:

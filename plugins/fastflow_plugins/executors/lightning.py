@@ -10,7 +10,7 @@ from typing import Any
 
 from fastflow.trainer import Place, Trainer
 
-DTYPES = {
+DTYPE_OF_PRECISION = {
     "32-true": "float32",
     "32": "float32",
     "bf16-true": "bfloat16",
@@ -45,21 +45,26 @@ class Lightning(Trainer):
 
     def __post_init__(self):
         object.__setattr__(self, "devices", str(self.devices))
-        if self.precision not in DTYPES:
+        if self.precision not in DTYPE_OF_PRECISION:
             raise ValueError(
-                f"`precision` must be one of {', '.join(DTYPES)}, got {self.precision!r}."
+                f"`precision` must be one of {', '.join(DTYPE_OF_PRECISION)}, got "
+                f"{self.precision!r}."
             )
 
     def run(self, work: Callable[[Place], Iterable[int]], total: int) -> None:
         import lightning as L
         from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-        from fastflow_plugins.executors.lightning_module import Progress, Worker, tokens
+        from fastflow_plugins.executors.lightning_module import (
+            SampleProgress,
+            WorkModule,
+            rounds_until_finished,
+        )
 
         for name in ("lightning.pytorch", "lightning.fabric"):
             logging.getLogger(name).setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", module="lightning")
-        worker = Worker(work, DTYPES[self.precision])
+        module = WorkModule(work, DTYPE_OF_PRECISION[self.precision])
         try:
             trainer = L.Trainer(
                 accelerator=self.accelerator,
@@ -72,14 +77,14 @@ class Lightning(Trainer):
                 enable_progress_bar=False,
                 enable_model_summary=False,
                 use_distributed_sampler=False,
-                callbacks=[Progress(total)] if self.progress else [],
+                callbacks=[SampleProgress(total)] if self.progress else [],
             )
         except (MisconfigurationException, ValueError) as error:
             raise ValueError(
                 f"`trainer` cannot use accelerator={self.accelerator!r} "
                 f"devices={self.devices!r}: {error} Without a GPU use trainer.accelerator=cpu."
             ) from error
-        trainer.predict(worker, tokens(worker), return_predictions=False)
+        trainer.predict(module, rounds_until_finished(module), return_predictions=False)
 
     def _devices(self) -> Any:
         """Returns devices as Lightning takes them: a word, a number or a list of numbers."""

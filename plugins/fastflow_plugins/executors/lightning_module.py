@@ -14,7 +14,7 @@ from tqdm import tqdm
 from fastflow.trainer import Interrupted, Place
 
 
-class Worker(L.LightningModule):
+class WorkModule(L.LightningModule):
     """Takes one round of the work at each prediction step."""
 
     def __init__(self, work: Callable[[Place], Iterable[int]], dtype: str):
@@ -52,23 +52,23 @@ def gather(value: Any) -> list[Any]:
     return values
 
 
-class Tokens(IterableDataset):
-    """Yields until the worker has finished: how many rounds there are is not known before."""
+class _UntilFinished(IterableDataset):
+    """Yields until the module has finished: how many rounds there are is not known before."""
 
-    def __init__(self, worker: Worker):
-        self.worker = worker
+    def __init__(self, module: WorkModule):
+        self.module = module
 
     def __iter__(self) -> Iterator[torch.Tensor]:
-        while not self.worker.finished:
+        while not self.module.finished:
             yield torch.zeros(())
 
 
-def tokens(worker: Worker) -> DataLoader:
-    """Returns a loader that asks the worker for rounds until it has finished."""
-    return DataLoader(Tokens(worker), batch_size=None, num_workers=0)
+def rounds_until_finished(module: WorkModule) -> DataLoader:
+    """Returns a loader that asks the module for rounds until it has finished."""
+    return DataLoader(_UntilFinished(module), batch_size=None, num_workers=0)
 
 
-class Progress(L.Callback):
+class SampleProgress(L.Callback):
     """A progress bar that counts samples."""
 
     def __init__(self, total: int):
@@ -76,14 +76,20 @@ class Progress(L.Callback):
         self.bar: tqdm | None = None
 
     def on_predict_batch_end(
-        self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0
-    ):
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
         """Moves the bar by the samples of the round."""
         if self.bar is None:
             self.bar = tqdm(total=self.total, unit="sample", disable=trainer.global_rank > 0)
         self.bar.update(outputs)
 
-    def on_predict_end(self, trainer, pl_module):
+    def on_predict_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Closes the bar."""
         if self.bar is not None:
             self.bar.close()

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import io
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +49,9 @@ class FirstBlockCache(BlockCache):
     def knob(self) -> Knob:
         return Knob("threshold", 0.0, 2.0)
 
-    def installed(self, bench: Bench, learned: Learned):
+    def installed(
+        self, bench: Bench, learned: Learned
+    ) -> AbstractContextManager[Callable[[], None]]:
         from diffusers import FirstBlockCacheConfig
 
         return cached(bench.model.network, FirstBlockCacheConfig(threshold=self.threshold))
@@ -111,7 +114,9 @@ class MagCache(BlockCache):
         ratios = np.mean([ast.literal_eval(line) for line in lines], axis=0)
         return Learned(ratios.tolist(), len(chosen), calls)
 
-    def installed(self, bench: Bench, learned: Learned):
+    def installed(
+        self, bench: Bench, learned: Learned
+    ) -> AbstractContextManager[Callable[[], None]]:
         return cached(bench.model.network, self._config(bench, mag_ratios=learned.what))
 
 
@@ -142,7 +147,9 @@ class TaylorSeer(BlockCache):
     def knob(self) -> Knob:
         return Knob("interval", 1, 12, whole=True)
 
-    def installed(self, bench: Bench, learned: Learned):
+    def installed(
+        self, bench: Bench, learned: Learned
+    ) -> AbstractContextManager[Callable[[], None]]:
         import torch
         from diffusers import TaylorSeerCacheConfig
 

@@ -10,7 +10,7 @@ from fastflow.extrapolator import Extrapolator
 from fastflow.method import Bench, Knob, Learned, Method
 from fastflow.records import Request, Sample
 from fastflow.sampler import Sampler
-from fastflow_plugins.policies.static import Uniform
+from fastflow_plugins.policies import Uniform
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,15 @@ class Backwards(Extrapolator):
     """Goes back the way it came."""
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         return 1
 
-    def weights(self, times, t):
+    def weights(self, times: Sequence[float], t: float) -> tuple[float, ...]:
         return (-1.0,)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Broken(Method):
+class NegativeControl(Method):
     """Takes skipped steps with the last velocity's sign turned: wrong on purpose.
 
     Args:

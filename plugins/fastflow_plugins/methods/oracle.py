@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fastflow.corrector import Corrector
 from fastflow.extrapolator import Extrapolator
+from fastflow.grid import Grid
 from fastflow.hindsight import Hindsight
+from fastflow.memory import Memory
 from fastflow.method import Bench, Knob, Learned, Method
-from fastflow.policy import Episode, Policy, Scheme
+from fastflow.policy import Episode, Now, Policy, Scheme
 from fastflow.records import Request, Sample
 from fastflow.sampler import Sampler
-from fastflow_plugins.correctors.interpolate import Interpolate
-from fastflow_plugins.extrapolators.polynomial import Linear
+from fastflow_plugins.correctors import Interpolate
+from fastflow_plugins.extrapolators import Linear
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,16 +91,16 @@ class Prescribed(Policy):
 
     steps: dict[int, tuple[int, ...]]
 
-    def begin(self, grid, memory):
+    def begin(self, grid: Grid, memory: Memory) -> Episode:
         return Obeying(self.steps)
 
 
 class Obeying(Episode):
     """Computes what is prescribed."""
 
-    def __init__(self, steps):
+    def __init__(self, steps: Mapping[int, Sequence[int]]):
         super().__init__()
         self.steps = steps
 
-    def wants_model(self, now):
+    def wants_model(self, now: Now) -> bool:
         return now.index in self.steps[now.sample]

@@ -14,9 +14,9 @@ from fastflow.method import Bench, Knob, Learned, Method
 from fastflow.policy import Policy
 from fastflow.records import Request, Sample
 from fastflow.sampler import Sampler
-from fastflow_plugins.correctors.interpolate import Interpolate
-from fastflow_plugins.extrapolators.polynomial import Linear
-from fastflow_plugins.policies.static import Uniform
+from fastflow_plugins.correctors import Interpolate
+from fastflow_plugins.extrapolators import Linear
+from fastflow_plugins.policies import Uniform
 
 
 @dataclass(frozen=True, kw_only=True)

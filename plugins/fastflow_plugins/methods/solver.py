@@ -15,7 +15,7 @@ from fastflow.grid import Grid
 from fastflow.method import Bench, Knob, Learned, Method
 from fastflow.records import Lesson, Problem, Request, Sample, Seconds
 
-Step = Callable[[int, Tensor, Tensor], Tensor]  # (k, x, v) -> x
+SolverStep = Callable[[int, Tensor, Tensor], Tensor]  # (k, x, v) -> x
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ class Solver(Method):
         return x
 
 
-def adams_bashforth(grid: Grid) -> Step:
+def adams_bashforth(grid: Grid) -> SolverStep:
     """Returns the two-step formula on uneven steps; its first step is Euler's."""
     last: list[Tensor] = []
 
@@ -106,21 +106,21 @@ def adams_bashforth(grid: Grid) -> Step:
     return step
 
 
-def unipc(grid: Grid) -> Step:
+def unipc(grid: Grid) -> SolverStep:
     """Returns the steps of diffusers' UniPC for flows, of order 2."""
     from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
     return _multistep(UniPCMultistepScheduler, grid)
 
 
-def dpmpp(grid: Grid) -> Step:
+def dpmpp(grid: Grid) -> SolverStep:
     """Returns the steps of diffusers' DPM-Solver++ for flows, of order 2."""
     from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 
     return _multistep(DPMSolverMultistepScheduler, grid)
 
 
-def _multistep(scheduler: type, grid: Grid) -> Step:
+def _multistep(scheduler: type, grid: Grid) -> SolverStep:
     made = scheduler(prediction_type="flow_prediction", use_flow_sigmas=True)
     with warnings.catch_warnings():  # diffusers turns tensors into arrays as numpy 2 dislikes
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -132,7 +132,7 @@ def _multistep(scheduler: type, grid: Grid) -> Step:
     return lambda k, x, v: made.step(v, made.timesteps[k], x, return_dict=False)[0]
 
 
-SOLVERS: dict[str, Callable[[Grid], Step]] = {
+SOLVERS: dict[str, Callable[[Grid], SolverStep]] = {
     "ab2": adams_bashforth,
     "unipc": unipc,
     "dpmpp": dpmpp,

@@ -13,7 +13,7 @@ from fastflow.method import Bench, Knob, Learned
 from fastflow.probing import probe
 from fastflow.records import Request
 from fastflow_plugins.methods.block_cache import BlockCache, blocks_of
-from fastflow_plugins.policies.teacache import Change, TeaCache
+from fastflow_plugins.policies import Change, TeaCache
 
 
 @dataclass(frozen=True, kw_only=True)

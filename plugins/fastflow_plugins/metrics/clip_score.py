@@ -49,7 +49,7 @@ class ClipScore(Metric):
 
 
 @cache
-def _clip(path: str, local: bool):
+def _clip(path: str, local: bool) -> tuple[Any, Any]:
     from transformers import CLIPModel, CLIPProcessor
 
     model = CLIPModel.from_pretrained(path, local_files_only=local)

@@ -44,7 +44,7 @@ class Lpips(Metric):
 
 
 @cache
-def _network(net: str):
+def _network(net: str) -> Any:
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
     return LearnedPerceptualImagePatchSimilarity(net_type=net, normalize=True)  # type: ignore

@@ -41,7 +41,7 @@ class Mixture(Adapter):
     def load(self, device: str = "cpu", dtype: str = "float32") -> FlowModel:
         return MixtureFlow(self, device, getattr(torch, dtype))
 
-    def prompts(self, count: int):
+    def prompts(self, count: int) -> list[Prompt]:
         return [Prompt(f"sample {i}", "mixture") for i in range(count)]
 
 

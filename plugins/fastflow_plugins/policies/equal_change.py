@@ -7,7 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from fastflow.policy import Policy
+from fastflow.grid import Grid
+from fastflow.memory import Memory
+from fastflow.policy import Episode, Policy
+from fastflow.recording import Recording
 from fastflow_plugins.policies.static import Schedule
 from fastflow_plugins.policies.teacache import relative_change
 
@@ -35,7 +38,7 @@ class EqualChange(Policy):
         if any(not change >= 0 for change in self.changes):
             raise ValueError(f"`changes` must be 0 or more, got {list(self.changes)}.")
 
-    def begin(self, grid, memory):
+    def begin(self, grid: Grid, memory: Memory) -> Episode:
         changes = self.changes or (1.0,) * (grid.steps - 1)
         if len(changes) != grid.steps - 1:
             raise ValueError(
@@ -49,7 +52,7 @@ class EqualChange(Policy):
             )
         return Schedule(equally(changes, self.calls))
 
-    def calibrated(self, recording):
+    def calibrated(self, recording: Recording) -> EqualChange:
         """Takes the mean change of the recorded velocities at each step."""
         profiles = [
             [relative_change(b, a) for a, b in pairwise(v)]

@@ -11,7 +11,8 @@ from fastflow.gram import from_lists, to_lists
 from fastflow.grid import Grid
 from fastflow.hindsight import Hindsight, check_calls
 from fastflow.memory import Memory
-from fastflow.policy import Episode, Policy, Scheme, Unskipped
+from fastflow.policy import Episode, Now, Policy, Scheme, Unskipped
+from fastflow.records import Lesson
 
 HISTORY = 3  # computed steps whose velocities a gap's cost may depend on
 
@@ -52,13 +53,13 @@ class Plan(Policy):
         episode.gram = 0 if memory.frozen else HISTORY * (self.longest + 1)
         return episode
 
-    def learn(self, memory, lesson):
+    def learn(self, memory: Memory, lesson: Lesson) -> None:
         memory = plan_memory(memory)
         memory.samples += 1
         if lesson.gram is not None:
             memory.add(lesson.gram)
 
-    def round_size(self, memory):
+    def round_size(self, memory: Memory) -> int | None:
         return 1 if memory.samples < self.full_first and not memory.frozen else None
 
 
@@ -69,7 +70,7 @@ class Planned(Episode):
         super().__init__()
         self.policy, self.memory = policy, memory
 
-    def wants_model(self, now):
+    def wants_model(self, now: Now) -> bool:
         return now.index in self.memory.plan(self.policy, now.grid, now.scheme)
 
 

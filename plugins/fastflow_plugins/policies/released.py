@@ -7,8 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from fastflow.grid import Grid
 from fastflow.memory import Memory
-from fastflow.policy import Episode, SkipLength
+from fastflow.policy import Episode, Now, SkipLength
+from fastflow.records import Lesson
 from fastflow.table import BanditMemory, check_rows, memory_of
 
 
@@ -38,16 +40,16 @@ class Released(SkipLength):
         if not self.gamma >= 0:
             raise ValueError(f"`gamma` must be 0 or more, got {self.gamma}.")
 
-    def empty(self, grid):
+    def empty(self, grid: Grid) -> BanditMemory:
         key = {"policy": repr(self), "steps": grid.steps, "grid": grid.digest}
         return BanditMemory(key=key, arms=self.arms, steps=grid.steps)
 
-    def begin(self, grid, memory):
+    def begin(self, grid: Grid, memory: Memory) -> Episode:
         self.check_fit(grid)
         check_rows(memory_of(memory), grid)
         return TwoCalls(self, memory)
 
-    def probabilities(self, arms: Sequence[int], now, memory: Memory):
+    def probabilities(self, arms: Sequence[int], now: Now, memory: Memory) -> list[float]:
         stats = memory_of(memory).stats(now.index, arms)
         untried = stats.count == 0
         if untried.any() and not memory.frozen:
@@ -59,7 +61,7 @@ class Released(SkipLength):
             best = int(np.argmax(stats.mean + bonus))
         return [float(i == best) for i in range(len(arms))]
 
-    def learn(self, memory, lesson):
+    def learn(self, memory: Memory, lesson: Lesson) -> None:
         memory = memory_of(memory)
         taken = [o for o in lesson.observations if o.taken and math.isfinite(o.error)]
         for before, after in pairwise(taken):
@@ -72,7 +74,7 @@ class Released(SkipLength):
                 memory.add(seen.landing, seen.arm, seen.error, reward)
         memory.samples += 1
 
-    def round_size(self, memory):
+    def round_size(self, memory: Memory) -> int | None:
         return None if memory.frozen else 1
 
 
@@ -87,14 +89,14 @@ class TwoCalls(Episode):
         self.left = 0
         self.rest = True  # whether the computed step before this one was a landing (or the first)
 
-    def wants_model(self, now):
+    def wants_model(self, now: Now) -> bool:
         if now.streak == 0:
             self.left = 0 if self.rest else self.draw(now.before())
             self.rest = self.left > 0
         self.left -= 1
         return self.left < 0
 
-    def draw(self, now) -> int:
+    def draw(self, now: Now) -> int:
         """Draws the arm of the computed step ``now``."""
         arms = [m for m in self.policy.arms if m <= now.longest_skip]
         chances = self.policy.probabilities(arms, now, self.memory)

@@ -1,18 +1,21 @@
 """Static schedules: which steps are computed is known beforehand."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from fastflow.policy import Episode, Policy
+from fastflow.grid import Grid
+from fastflow.memory import Memory
+from fastflow.policy import Episode, Now, Policy
 
 
 class Schedule(Episode):
     """Computes the given steps, and those that have to be."""
 
-    def __init__(self, steps):
+    def __init__(self, steps: Collection[int]):
         super().__init__()
         self.steps = steps
 
-    def wants_model(self, now):
+    def wants_model(self, now: Now) -> bool:
         return now.index in self.steps
 
 
@@ -30,7 +33,7 @@ class Every(Policy):
         if self.interval < 1:
             raise ValueError(f"`interval` must be 1 or more, got {self.interval}.")
 
-    def begin(self, grid, memory):
+    def begin(self, grid: Grid, memory: Memory) -> Episode:
         return Schedule(frozenset(range(0, grid.steps, self.interval)))
 
 
@@ -49,7 +52,7 @@ class Uniform(Policy):
         if self.calls < 2:
             raise ValueError(f"`calls` must be 2 or more, got {self.calls}.")
 
-    def begin(self, grid, memory):
+    def begin(self, grid: Grid, memory: Memory) -> Episode:
         if self.calls > grid.steps:
             raise ValueError(
                 f"`calls` must be at most {grid.steps} on a grid of {grid.steps} steps, "
@@ -84,7 +87,7 @@ class Piecewise(Policy):
                 f"got {self.calls}."
             )
 
-    def begin(self, grid, memory):
+    def begin(self, grid: Grid, memory: Memory) -> Episode:
         if self.calls > grid.steps:
             raise ValueError(
                 f"`calls` must be at most {grid.steps} on a grid of {grid.steps} steps, "
@@ -116,7 +119,7 @@ class Listed(Policy):
         if any(k < 0 for k in self.steps):
             raise ValueError(f"`steps` must be 0 or more, got {list(self.steps)}.")
 
-    def begin(self, grid, memory):
+    def begin(self, grid: Grid, memory: Memory) -> Episode:
         beyond = [k for k in self.steps if k >= grid.steps]
         if beyond:
             raise ValueError(

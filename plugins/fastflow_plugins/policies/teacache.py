@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastflow.policy import Episode, Policy
+from fastflow.grid import Grid
+from fastflow.memory import Memory
+from fastflow.policy import Episode, Now, Policy
 from fastflow.recording import NoProbe, Recording
 
 DEGREE = 4
@@ -44,10 +46,10 @@ class TeaCache(Policy):
                 f"{list(self.coefficients)}."
             )
 
-    def begin(self, grid, memory):
+    def begin(self, grid: Grid, memory: Memory) -> Episode:
         return Accumulating(Change(self.threshold, self.coefficients))
 
-    def calibrated(self, recording):
+    def calibrated(self, recording: Recording) -> TeaCache:
         """Fits the polynomial by least squares: the velocity's change over the probe's.
 
         Over all steps of all trajectories, of degree 4, as TeaCache's authors fitted theirs
@@ -62,7 +64,7 @@ class TeaCache(Policy):
             )
         return replace(self, coefficients=tuple(np.polyfit(looks, velocities, DEGREE).tolist()))
 
-    def quality(self, recording):
+    def quality(self, recording: Recording) -> dict[str, float]:
         looks, velocities = changes(recording)
         left = np.square(velocities - np.polyval(self.coefficients, looks)).sum()
         spread = np.square(velocities - velocities.mean()).sum()
@@ -78,7 +80,7 @@ class Accumulating(Episode):
         super().__init__()
         self.change = change
 
-    def wants_model(self, now):
+    def wants_model(self, now: Now) -> bool:
         look = now.probe()
         if look is None:
             return True

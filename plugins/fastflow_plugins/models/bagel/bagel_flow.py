@@ -13,22 +13,24 @@ from torch import Tensor
 from fastflow.grid import Grid
 from fastflow.model import FlowModel
 from fastflow.records import Problem, Request
-from fastflow_plugins.models.bagel.checkpoint.autoencoder import decode, encode
-from fastflow_plugins.models.bagel.network.context import Context
+from fastflow_plugins.models.bagel.checkpoint import Parts, decode_latents, encode_latents
 from fastflow_plugins.models.bagel.guidance import Guidance
+from fastflow_plugins.models.bagel.network import (
+    LATENT,
+    Context,
+    on_grid,
+    shape,
+    velocities_at_once,
+)
 from fastflow_plugins.models.bagel.pictures import (
     TOKEN,
     Sides,
     opaque,
     patches,
     picture,
-    pixels,
+    pixel_values,
     whole,
 )
-from fastflow_plugins.models.bagel.checkpoint.parts import Parts
-from fastflow_plugins.models.bagel.network.bagel_network import LATENT
-from fastflow_plugins.models.bagel.network.embeddings import on_grid
-from fastflow_plugins.models.bagel.network.batched import shape, velocities
 
 if TYPE_CHECKING:
     from fastflow_plugins.models.bagel.bagel_recipe import Bagel
@@ -37,7 +39,7 @@ CELL = 2  # the autoencoder's latents on a token's side
 
 
 @dataclass(frozen=True)
-class Condition:
+class BagelCondition:
     """What the network has read before it draws, by guidance branch; they share what is the same.
 
     Args:
@@ -135,7 +137,7 @@ class BagelFlow(FlowModel):
         calls = tuple(1 + extra * guided for guided in acts)
         return Problem(x.to(self.parts.network.device), grid, condition, request, calls)
 
-    def _read(self, request: Request, generator: torch.Generator) -> Condition:
+    def _read(self, request: Request, generator: torch.Generator) -> BagelCondition:
         """Reads the request's image and text, each as often as branches differ in it."""
         network, no_text, no_image = self.parts.network, Context(), None
         size = self.recipe.height, self.recipe.width
@@ -147,19 +149,21 @@ class BagelFlow(FlowModel):
             if self.guidance.takes_images:
                 no_image = network.read_text(Context(), words)
         full = network.read_text(no_text, words)
-        return Condition(full, no_text, no_image, self._places(*size), size)
+        return BagelCondition(full, no_text, no_image, self._places(*size), size)
 
     def _read_image(self, image: Image.Image, generator: torch.Generator) -> Context:
         """Reads an image twice: its latents, then what SigLIP sees of it."""
         network = self.parts.network
-        z = encode(self.parts.autoencoder, pixels(image).to(network.device), generator)
+        values = pixel_values(image).to(network.device)
+        z = encode_latents(self.parts.autoencoder, values, generator)
         context = network.read_latents(
             Context(), patches(z, CELL), self._places(image.height, image.width)
         )
         view = self.view_sides.resize(image)
         patch, side = network.vision.patch, network.vision.side
         places = on_grid(view.height // patch, view.width // patch, side).to(network.device)
-        return network.read_view(context, patches(pixels(view).to(network.device), patch), places)
+        seen = patches(pixel_values(view).to(network.device), patch)
+        return network.read_view(context, seen, places)
 
     def _places(self, height: int, width: int) -> Tensor:
         network = self.parts.network
@@ -167,7 +171,7 @@ class BagelFlow(FlowModel):
         return on_grid(height // TOKEN, width // TOKEN, side).to(network.device)
 
     @torch.no_grad()
-    def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[Condition]) -> Tensor:
+    def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[BagelCondition]) -> Tensor:
         acts, t = self.guidance.acts_at(t), t.to(x.device)
         found: dict[int, Tensor] = {}
         with self._precision():
@@ -180,7 +184,9 @@ class BagelFlow(FlowModel):
                 found.update(zip(rows, v, strict=True))
         return torch.stack([found[row] for row in range(len(x))])
 
-    def _groups(self, conditioning: Sequence[Condition], acts: Sequence[bool]) -> list[list[int]]:
+    def _groups(
+        self, conditioning: Sequence[BagelCondition], acts: Sequence[bool]
+    ) -> list[list[int]]:
         """Returns the rows that are computed at once."""
         if not self.recipe.together:
             return [[row] for row in range(len(conditioning))]
@@ -190,7 +196,7 @@ class BagelFlow(FlowModel):
         return list(groups.values())
 
     def _velocities(
-        self, x: Tensor, t: Tensor, conditions: list[Condition], guided: bool
+        self, x: Tensor, t: Tensor, conditions: list[BagelCondition], guided: bool
     ) -> Tensor:
         """Returns the velocities ``(B, N, 64)`` of samples that have one shape."""
         full = self._branch([c.full for c in conditions], x, t, conditions[0].places)
@@ -208,7 +214,7 @@ class BagelFlow(FlowModel):
         network = self.parts.network
         if len(contexts) == 1:
             return network.velocity(contexts[0], x[0], t, places)[None]
-        return velocities(network, contexts, x, t, places)
+        return velocities_at_once(network, contexts, x, t, places)
 
     def advance(self, x: Tensor, v: Tensor, dsigma: Tensor) -> Tensor:
         return x + v * dsigma
@@ -217,7 +223,7 @@ class BagelFlow(FlowModel):
     def decode(self, x: Tensor, problem: Problem) -> Image.Image:
         height, width = (side // TOKEN * CELL for side in problem.conditioning.size)
         with self._precision():
-            values = decode(self.parts.autoencoder, whole(x[0], height, width, CELL))
+            values = decode_latents(self.parts.autoencoder, whole(x[0], height, width, CELL))
         return picture(values)
 
     def _precision(self) -> torch.autocast:

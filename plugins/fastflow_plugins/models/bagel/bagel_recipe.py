@@ -11,11 +11,15 @@ from fastflow.model import Adapter, FlowModel
 from fastflow.records import Prompt
 from fastflow_plugins.models.bagel.guidance import RENORMALISATIONS
 from fastflow_plugins.models.bagel.pictures import TOKEN
-from fastflow_plugins.models.diffusers.checks import check_size
-from fastflow_plugins.models.diffusers.loading import check_device
-from fastflow_plugins.models.diffusers.shipped import captions, edits, folder_of_mini
+from fastflow_plugins.models.diffusers import (
+    check_device,
+    check_size,
+    edit_prompts,
+    folder_of_mini,
+    scene_prompts,
+)
 
-DTYPES = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +107,11 @@ class Bagel(Adapter):
         import torch
 
         from fastflow_plugins.models.bagel.bagel_flow import BagelFlow
-        from fastflow_plugins.models.bagel.checkpoint.parts import load_parts
+        from fastflow_plugins.models.bagel.checkpoint import load_parts
 
         target = check_device(device)
-        if dtype not in DTYPES:
-            raise ValueError(f"`dtype` must be one of {', '.join(DTYPES)}, got {dtype!r}.")
+        if dtype not in PRECISIONS:
+            raise ValueError(f"`dtype` must be one of {', '.join(PRECISIONS)}, got {dtype!r}.")
         path = folder_of_mini(self.path) if self.is_mini else self.path
         parts = load_parts(path, target, getattr(torch, dtype), self.revision)
         return BagelFlow(parts, self)
@@ -115,7 +119,7 @@ class Bagel(Adapter):
     def prompts(self, count: int) -> list[Prompt]:
         if not self.is_mini:
             return []
-        return edits(count) if self.image_scale > 1 else captions(count)
+        return edit_prompts(count) if self.image_scale > 1 else scene_prompts(count)
 
     @property
     def is_mini(self) -> bool:

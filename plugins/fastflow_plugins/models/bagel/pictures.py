@@ -66,7 +66,7 @@ def opaque(picture: Image.Image) -> Image.Image:
     return white
 
 
-def pixels(picture: Image.Image) -> Tensor:
+def pixel_values(picture: Image.Image) -> Tensor:
     """Returns the values ``(3, H, W)`` of a picture, -1 to 1."""
     values = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
     return (values.float() / 255 - 0.5) / 0.5

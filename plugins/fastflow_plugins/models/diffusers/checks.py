@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-EULER = "FlowMatchEulerDiscreteScheduler"
+EULER_SCHEDULER = "FlowMatchEulerDiscreteScheduler"
 
 
 def check_class(pipe: Any, kind: str) -> None:
@@ -27,7 +27,7 @@ def check_scheduler(scheduler: Any) -> None:
     if getattr(scheduler, "order", 1) != 1:
         reason = f"{name} is of order {scheduler.order}: its step needs more than one velocity"
     elif step is not FlowMatchEulerDiscreteScheduler.step:
-        reason = f"{name} takes other steps than {EULER}"
+        reason = f"{name} takes other steps than {EULER_SCHEDULER}"
     elif scheduler.config.get("stochastic_sampling"):
         reason = "its `stochastic_sampling` adds noise in every step"
     elif scheduler.config.get("invert_sigmas"):
@@ -35,8 +35,8 @@ def check_scheduler(scheduler: Any) -> None:
     if reason:
         raise ValueError(
             f"the pipeline's scheduler cannot be used: {reason}, and fastflow takes plain Euler "
-            f"steps itself. Use a {EULER} (in a folder: scheduler/scheduler_config.json) without "
-            "`stochastic_sampling` and `invert_sigmas`."
+            f"steps itself. Use a {EULER_SCHEDULER} (in a folder: "
+            "scheduler/scheduler_config.json) without `stochastic_sampling` and `invert_sigmas`."
         )
 
 

@@ -73,10 +73,10 @@ class PipelineRecipe(Adapter):
         return self.flow(pipe, self)
 
     def prompts(self, count: int) -> list[Prompt]:
-        return self.of_the_world(count) if self.is_mini else []
+        return self.prompts_of_mini(count) if self.is_mini else []
 
     @abstractmethod
-    def of_the_world(self, count: int) -> list[Prompt]:
+    def prompts_of_mini(self, count: int) -> list[Prompt]:
         """Returns up to ``count`` prompts of the mini's world that training never shows."""
 
     @property

@@ -23,14 +23,14 @@ def folder_of_mini(name: str) -> str:
         raise ValueError(str(error)) from error
 
 
-def captions(count: int) -> list[Prompt]:
+def scene_prompts(count: int) -> list[Prompt]:
     """Returns up to ``count`` captions of scenes that training never shows."""
     from fastflow_minis.scenes import held_out
 
     return [Prompt(prompt.text, prompt.task) for prompt in held_out(min(count, WORLD))]
 
 
-def edits(count: int) -> list[Prompt]:
+def edit_prompts(count: int) -> list[Prompt]:
     """Returns ``count`` scenes with instructions that training never shows."""
     from fastflow_minis.drawing import render
     from fastflow_minis.edits.world import held_out

@@ -13,7 +13,7 @@ from torch import nn
 
 from fastflow_plugins.models.diffusers.origin import AGAIN, Origin
 
-FOREIGN = 0.5
+LEAST_NAMED = 0.5
 """Least share of a part's tensors that its files must name; names may differ by a prefix."""
 
 
@@ -46,7 +46,7 @@ def _unnamed(part: nn.Module, files: list[Path]) -> list[str]:
     ends = {end for key in found for end in _ends(key)}
     own = list(part.state_dict())
     lacking = [key for key in own if key not in ends and key.partition(".")[2] not in found]
-    return lacking if len(lacking) > (1 - FOREIGN) * len(own) else []
+    return lacking if len(lacking) > (1 - LEAST_NAMED) * len(own) else []
 
 
 def _ends(key: str) -> list[str]:

@@ -13,15 +13,14 @@ from torch import Tensor
 
 from fastflow.grid import Grid
 from fastflow.records import Problem, Request
-from fastflow_plugins.models.diffusers.pipeline_flow import BRANCHES, PipelineFlow, stack
-from fastflow_plugins.models.diffusers.modulated_input import FluxProbe
+from fastflow_plugins.models.diffusers import BRANCHES, FluxProbe, PipelineFlow, stack
 
 if TYPE_CHECKING:
     from fastflow_plugins.models.flux.flux_recipe import Flux
 
 
 @dataclass(frozen=True)
-class Text:
+class FluxText:
     """An encoded prompt.
 
     Args:
@@ -36,7 +35,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Condition:
+class FluxCondition:
     """What the transformer sees beside latents and time.
 
     Args:
@@ -46,7 +45,7 @@ class Condition:
         size: the height and width of that image in pixels, as it was encoded; M follows from it.
     """
 
-    texts: tuple[Text, ...]
+    texts: tuple[FluxText, ...]
     image_ids: Tensor
     reference: Tensor | None = None
     size: tuple[int, int] | None = None
@@ -97,27 +96,29 @@ class FluxFlow(PipelineFlow):
         x, condition = self._start(request, texts)
         return Problem(x, self.grid(request.steps), condition, request)
 
-    def _start(self, request: Request, texts: tuple[Text, ...]) -> tuple[Tensor, Condition]:
+    def _start(
+        self, request: Request, texts: tuple[FluxText, ...]
+    ) -> tuple[Tensor, FluxCondition]:
         """Draws the noise and puts together what stands beside it."""
         if request.image is not None:
             raise ValueError(f"{self.pipeline} edits no images: leave the request's `image` out.")
         x, image_ids = self.pipe.prepare_latents(*self._noise(request, texts))
-        return x, Condition(texts, image_ids)
+        return x, FluxCondition(texts, image_ids)
 
-    def _noise(self, request: Request, texts: tuple[Text, ...]) -> tuple[Any, ...]:
+    def _noise(self, request: Request, texts: tuple[FluxText, ...]) -> tuple[Any, ...]:
         """Returns what `prepare_latents` wants to know."""
         channels = self.pipe.transformer.config.in_channels // 4
         generator = torch.Generator("cpu").manual_seed(request.seed)
         dtype, device = texts[0].tokens.dtype, self.pipe._execution_device
         return 1, channels, self.height, self.width, dtype, device, generator
 
-    def _encode(self, prompt: str) -> Text:
+    def _encode(self, prompt: str) -> FluxText:
         length = self.recipe.max_sequence_length
         tokens, pooled, ids = self.pipe.encode_prompt(prompt, max_sequence_length=length)
-        return Text(tokens, pooled, ids)
+        return FluxText(tokens, pooled, ids)
 
     @torch.no_grad()
-    def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[Condition]) -> Tensor:
+    def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[FluxCondition]) -> Tensor:
         groups: dict[Any, list[int]] = {}
         for row, condition in enumerate(conditioning):
             groups.setdefault(condition.size, []).append(row)
@@ -129,7 +130,7 @@ class FluxFlow(PipelineFlow):
         return v
 
     def _call(
-        self, branch: int, x: Tensor, t: Tensor, conditioning: Sequence[Condition]
+        self, branch: int, x: Tensor, t: Tensor, conditioning: Sequence[FluxCondition]
     ) -> Tensor:
         """Calls the transformer once, for one branch of guidance; ``(B, N, 4C)``."""
         transformer, texts = self.pipe.transformer, [c.texts[branch] for c in conditioning]
@@ -163,7 +164,7 @@ class FluxFlow(PipelineFlow):
         return self.pipe.image_processor.postprocess(pixels, output_type="pil")[0]
 
     @torch.no_grad()
-    def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[Condition]) -> Tensor:
+    def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[FluxCondition]) -> Tensor:
         """Returns what the first block would see of the prompt's branch, ``(B, N + M, D)``.
 
         The rows' references must have one size.
@@ -177,7 +178,7 @@ class FluxFlow(PipelineFlow):
         return FluxProbe().look(self.pipe.transformer, inputs)
 
 
-def _tokens(x: Tensor, conditioning: Sequence[Condition]) -> Tensor:
+def _tokens(x: Tensor, conditioning: Sequence[FluxCondition]) -> Tensor:
     """Returns the latents with their references behind them, ``(B, N + M, 4C)``."""
     references = [c.reference for c in conditioning if c.reference is not None]
     return torch.cat([x, stack(references)], dim=1) if references else x

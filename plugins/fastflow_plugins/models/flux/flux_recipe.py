@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fastflow.records import Prompt
+from fastflow_plugins.models.diffusers import PipelineRecipe, scene_prompts
 from fastflow_plugins.models.flux.flux_flow import FluxFlow
-from fastflow_plugins.models.diffusers.pipeline_recipe import PipelineRecipe
-from fastflow_plugins.models.diffusers.shipped import captions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,5 +35,5 @@ class Flux(PipelineRecipe):
     width: int = 1024
     guidance_scale: float = 3.5
 
-    def of_the_world(self, count: int) -> list[Prompt]:
-        return captions(count)
+    def prompts_of_mini(self, count: int) -> list[Prompt]:
+        return scene_prompts(count)

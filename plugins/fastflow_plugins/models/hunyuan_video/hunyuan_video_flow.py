@@ -13,16 +13,20 @@ from torch import Tensor
 from fastflow.clip import Clip
 from fastflow.grid import Grid
 from fastflow.records import Problem, Request
-from fastflow_plugins.models.diffusers.checks import check_frames
-from fastflow_plugins.models.diffusers.pipeline_flow import BRANCHES, PipelineFlow, stack
-from fastflow_plugins.models.diffusers.modulated_input import HunyuanVideoProbe
+from fastflow_plugins.models.diffusers import (
+    BRANCHES,
+    HunyuanVideoProbe,
+    PipelineFlow,
+    check_frames,
+    stack,
+)
 
 if TYPE_CHECKING:
     from fastflow_plugins.models.hunyuan_video.hunyuan_video_recipe import HunyuanVideo
 
 
 @dataclass(frozen=True)
-class Text:
+class HunyuanVideoText:
     """An encoded prompt, in the transformer's precision.
 
     Args:
@@ -37,14 +41,14 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Condition:
+class HunyuanVideoCondition:
     """What the transformer sees beside latents and time.
 
     Args:
         texts: the prompt; with true guidance also the negative prompt.
     """
 
-    texts: tuple[Text, ...]
+    texts: tuple[HunyuanVideoText, ...]
 
 
 class HunyuanVideoFlow(PipelineFlow):
@@ -120,9 +124,9 @@ class HunyuanVideoFlow(PipelineFlow):
             self.pipe._execution_device,
             torch.Generator("cpu").manual_seed(request.seed),
         )
-        return Problem(x, self.grid(request.steps), Condition(texts), request)
+        return Problem(x, self.grid(request.steps), HunyuanVideoCondition(texts), request)
 
-    def _encode(self, prompt: str) -> Text:
+    def _encode(self, prompt: str) -> HunyuanVideoText:
         length = self.recipe.max_sequence_length
         tokens, pooled, mask = self.pipe.encode_prompt(
             prompt, max_sequence_length=length, **self._template
@@ -133,10 +137,10 @@ class HunyuanVideoFlow(PipelineFlow):
                 "`crop_start`, or let `prompt_template` go on after {}."
             )
         dtype = self.pipe.transformer.dtype
-        return Text(tokens.to(dtype), mask.to(dtype), pooled.to(dtype))
+        return HunyuanVideoText(tokens.to(dtype), mask.to(dtype), pooled.to(dtype))
 
     def _call(
-        self, branch: int, x: Tensor, t: Tensor, conditioning: Sequence[Condition]
+        self, branch: int, x: Tensor, t: Tensor, conditioning: Sequence[HunyuanVideoCondition]
     ) -> Tensor:
         texts = [condition.texts[branch] for condition in conditioning]
         with self.pipe.transformer.cache_context(BRANCHES[branch]):
@@ -148,7 +152,9 @@ class HunyuanVideoFlow(PipelineFlow):
                 return_dict=False,
             )[0]
 
-    def _inputs(self, x: Tensor, t: Tensor, texts: Sequence[Text]) -> dict[str, Tensor]:
+    def _inputs(
+        self, x: Tensor, t: Tensor, texts: Sequence[HunyuanVideoText]
+    ) -> dict[str, Tensor]:
         """Returns what the transformer is told apart from the prompt's tokens."""
         dtype = self.pipe.transformer.dtype
         scale = [self.recipe.guidance_scale] * len(x)
@@ -168,7 +174,7 @@ class HunyuanVideoFlow(PipelineFlow):
         return Clip(tuple(frames), self.recipe.fps)
 
     @torch.no_grad()
-    def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[Condition]) -> Tensor:
+    def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[HunyuanVideoCondition]) -> Tensor:
         """Returns what the first block would see of the prompt's branch, ``(B, N, D)``."""
         texts = [condition.texts[0] for condition in conditioning]
         return HunyuanVideoProbe().look(self.pipe.transformer, self._inputs(x, t, texts))

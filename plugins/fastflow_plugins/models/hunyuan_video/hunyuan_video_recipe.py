@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fastflow.records import Prompt
+from fastflow_plugins.models.diffusers import PipelineRecipe
 from fastflow_plugins.models.hunyuan_video.hunyuan_video_flow import HunyuanVideoFlow
-from fastflow_plugins.models.diffusers.pipeline_recipe import PipelineRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class HunyuanVideo(PipelineRecipe):
             raise ValueError(f"`fps` must be more than 0, got {self.fps}.")
         _check_template(self.prompt_template, self.crop_start)
 
-    def of_the_world(self, count: int) -> list[Prompt]:
+    def prompts_of_mini(self, count: int) -> list[Prompt]:
         from fastflow_minis.clips.world import held_out
 
         return [Prompt(asked.text, asked.task) for asked in held_out(count)]

@@ -59,7 +59,7 @@ def groups(channels: tuple[int, ...]) -> int:
     return 32 if channels[0] >= 32 else channels[0] // 2
 
 
-def encode(model: Any, values: Tensor, generator: torch.Generator) -> Tensor:
+def encode_latents(model: Any, values: Tensor, generator: torch.Generator) -> Tensor:
     """Draws latents ``(16, H/8, W/8)`` of pixels ``(3, H, W)``; the noise is drawn on the CPU."""
     spread = model.encode(values[None]).latent_dist
     noise = torch.randn(spread.mean.shape, generator=generator, dtype=spread.mean.dtype)
@@ -67,7 +67,7 @@ def encode(model: Any, values: Tensor, generator: torch.Generator) -> Tensor:
     return (SCALE * (z - SHIFT))[0]
 
 
-def decode(model: Any, z: Tensor) -> Tensor:
+def decode_latents(model: Any, z: Tensor) -> Tensor:
     """Returns the pixels ``(3, H, W)`` of latents ``(16, H/8, W/8)``."""
     return model.decode(z[None] / SCALE + SHIFT).sample[0]
 

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastflow_plugins.models.diffusers.hub import download, has
-from fastflow_plugins.models.diffusers.origin import AGAIN
+from fastflow_plugins.models.diffusers import AGAIN, download, has
 
 NAMES = (
     "llm_config.json",

@@ -13,10 +13,10 @@ from transformers import Qwen2Config, SiglipVisionConfig
 
 from fastflow_plugins.models.bagel.checkpoint.autoencoder import load_autoencoder
 from fastflow_plugins.models.bagel.checkpoint.files import Files
-from fastflow_plugins.models.bagel.network.bagel_network import Markers, Network
 from fastflow_plugins.models.bagel.checkpoint.tokenizer import load_tokenizer
+from fastflow_plugins.models.bagel.network import Markers, Network
 
-UNUSED = ("language_model.lm_head.weight",)  # says words, which no image needs
+UNUSED_WEIGHTS = ("language_model.lm_head.weight",)  # says words, which no image needs
 SHAPE = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 
 
@@ -69,7 +69,7 @@ def _network(
         missing, foreign = network.load_state_dict(weights, strict=False, assign=True)
     except RuntimeError as error:
         raise ValueError(_misfit(file, " ".join(str(error).split()))) from error
-    foreign = [name for name in foreign if name not in UNUSED]
+    foreign = [name for name in foreign if name not in UNUSED_WEIGHTS]
     for names, verb in ((missing, "lack"), (foreign, "hold the unknown")):
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastflow_plugins.models.bagel.network.bagel_network import Markers
+from fastflow_plugins.models.bagel.network import Markers
 
 TEXT = "<|im_start|>", "<|im_end|>"
 IMAGE = "<|vision_start|>", "<|vision_end|>"

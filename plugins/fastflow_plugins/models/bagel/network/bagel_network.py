@@ -9,8 +9,13 @@ import torch
 from torch import Tensor, nn
 from transformers import Qwen2Config, SiglipVisionConfig
 
-from fastflow_plugins.models.bagel.network.context import Context
-from fastflow_plugins.models.bagel.network.embeddings import Connector, Places, TimeEmbedding, Vision
+from fastflow_plugins.models.bagel.network.context import Context, Segment
+from fastflow_plugins.models.bagel.network.embeddings import (
+    Connector,
+    Places,
+    TimeEmbedding,
+    Vision,
+)
 from fastflow_plugins.models.bagel.network.transformer import Streams, Transformer, join
 
 LATENT = 64  # values of a latent token: 2 x 2 places of 16 channels
@@ -77,7 +82,7 @@ class Network(nn.Module):
         """Reads an image by its latents ``(N, 64)``, as they are at time 0."""
         now = torch.zeros(1, device=self.device)
         streams = self._around(latents, now, places)
-        _, segment = self._look(context, streams, len(latents) + 2)
+        _, segment = self._pass_image(context, streams, len(latents) + 2)
         return context.extended(segment, 1)
 
     def read_view(self, context: Context, patches: Tensor, places: Tensor) -> Context:
@@ -85,13 +90,13 @@ class Network(nn.Module):
         seen = self.connector(self.vision(patches, places)) + self.vit_pos_embed(places)
         first, last = self._image_markers().split(1)
         tokens = torch.cat([first, seen.to(first.dtype), last])
-        _, segment = self._look(context, (tokens,), len(tokens))
+        _, segment = self._pass_image(context, (tokens,), len(tokens))
         return context.extended(segment, 1)
 
     def velocity(self, context: Context, x: Tensor, t: Tensor, places: Tensor) -> Tensor:
         """Returns the velocity ``(N, 64)`` of latents ``(N, 64)`` at time t ``(1,)``."""
         streams = self._around(x, t.expand(len(x)), places)
-        seen, _ = self._look(context, streams, len(x) + 2)
+        seen, _ = self._pass_image(context, streams, len(x) + 2)
         return self.llm2vae(join(seen))[1:-1]  # the markers too: other shapes round otherwise
 
     def _around(self, latents: Tensor, t: Tensor, places: Tensor) -> Streams:
@@ -100,7 +105,9 @@ class Network(nn.Module):
         tokens = self.vae2llm(latents) + self.time_embedder(t) + self.latent_pos_embed(places)
         return markers, tokens.to(markers.dtype)
 
-    def _look(self, context: Context, streams: Streams, length: int):
+    def _pass_image(
+        self, context: Context, streams: Streams, length: int
+    ) -> tuple[Streams, Segment]:
         """Passes an image through the transformer: all of it at one position, nothing masked."""
         positions = torch.full((length,), context.position, device=self.device)
         return self.transformer(streams, positions, context, causal=False)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from fastflow_plugins.models.bagel.network.context import Context, Segment
 from fastflow_plugins.models.bagel.network.bagel_network import Network
+from fastflow_plugins.models.bagel.network.context import Context, Segment
 
 Shape = tuple[int, tuple[int, ...]]
 """Of a context: the position after it, and how many tokens each of its segments has."""
@@ -20,7 +20,7 @@ def shape(context: Context) -> Shape:
     return context.position, tuple(len(segment.keys[0]) for segment in context.segments)
 
 
-def velocities(
+def velocities_at_once(
     network: Network, contexts: Sequence[Context], x: Tensor, t: Tensor, places: Tensor
 ) -> Tensor:
     """Calls the network on samples whose contexts have one shape.

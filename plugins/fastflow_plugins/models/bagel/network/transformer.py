@@ -97,7 +97,7 @@ class Attention(Twins):
         return self.each(f"{name}_norm", heads)
 
 
-class Layer(Twins):
+class TransformerLayer(Twins):
     """One layer of the transformer."""
 
     def __init__(self, config: Qwen2Config):
@@ -122,7 +122,9 @@ class Transformer(Twins):
         super().__init__()
         self.theta, self.size = rotary_base(config), head_size(config)
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
+        self.layers = nn.ModuleList(
+            TransformerLayer(config) for _ in range(config.num_hidden_layers)
+        )
         self.twin("norm", Qwen2RMSNorm, config.hidden_size, config.rms_norm_eps)
 
     def forward(

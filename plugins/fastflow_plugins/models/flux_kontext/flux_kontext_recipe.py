@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fastflow.records import Prompt
-from fastflow_plugins.models.flux.flux_recipe import Flux
-from fastflow_plugins.models.flux.flux_flow import FluxFlow
-from fastflow_plugins.models.flux_kontext.kontext_flow import KontextFlow
-from fastflow_plugins.models.diffusers.shipped import edits
+from fastflow_plugins.models.diffusers import edit_prompts
+from fastflow_plugins.models.flux import Flux, FluxFlow
+from fastflow_plugins.models.flux_kontext.flux_kontext_flow import KontextFlow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,5 +47,5 @@ class FluxKontext(Flux):
         if self.max_area < 1:
             raise ValueError(f"`max_area` must be 1 or more, got {self.max_area}.")
 
-    def of_the_world(self, count: int) -> list[Prompt]:
-        return edits(count)
+    def prompts_of_mini(self, count: int) -> list[Prompt]:
+        return edit_prompts(count)

@@ -9,10 +9,10 @@ from PIL import Image
 from torch import Tensor
 
 from fastflow.records import Request
-from fastflow_plugins.models.flux.flux_flow import Condition, FluxFlow, Text
+from fastflow_plugins.models.flux import FluxCondition, FluxFlow, FluxText
 
 if TYPE_CHECKING:
-    from fastflow_plugins.models.flux_kontext.kontext_recipe import FluxKontext
+    from fastflow_plugins.models.flux_kontext.flux_kontext_recipe import FluxKontext
 
 
 class KontextFlow(FluxFlow):
@@ -50,15 +50,17 @@ class KontextFlow(FluxFlow):
     def _settings(self) -> list[str]:
         return super()._settings() + ["references resized"] * self.recipe.auto_resize
 
-    def _start(self, request: Request, texts: tuple[Text, ...]) -> tuple[Tensor, Condition]:
+    def _start(
+        self, request: Request, texts: tuple[FluxText, ...]
+    ) -> tuple[Tensor, FluxCondition]:
         pixels = None if request.image is None else self._pixels(request.image)
         x, reference, image_ids, reference_ids = self.pipe.prepare_latents(
             pixels, *self._noise(request, texts)
         )
         if pixels is None:
-            return x, Condition(texts, image_ids)
+            return x, FluxCondition(texts, image_ids)
         image_ids, (height, width) = torch.cat([image_ids, reference_ids]), pixels.shape[-2:]
-        return x, Condition(texts, image_ids, reference, (height, width))
+        return x, FluxCondition(texts, image_ids, reference, (height, width))
 
     def _pixels(self, image: Image.Image) -> Tensor:
         """Returns a reference image ``(1, 3, H, W)``, -1 to 1, resized by Kontext's rules."""
