@@ -1,4 +1,4 @@
-"""GEdit-Bench: edits that users asked for, marked by a language model that sees."""
+"""GEdit-Bench: edits that users asked for, scored by a vision-language model."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class GEdit(Benchmark):
                 values = {name: float(row[column]) for column, name in MARKS.items()}
                 values["score"] = math.sqrt(values["semantics"] * values["quality"])
             except ValueError as error:
-                raise ValueError(f"{where} has a mark that is no number: {error}.") from error
+                raise ValueError(f"{where} has a score that is not a number: {error}.") from error
             yield Score(row["edited_image"], values, row["instruction"])
 
     def promised(self, item: Item) -> Sequence[str]:
@@ -109,7 +109,7 @@ def _stem(item: Item) -> str:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields the rows of a file, or of those of a folder, after where they stand."""
+    """Yields the rows of a file, or of those of a folder, each after its place."""
     wanted = "a ..._gpt_score.csv that GEdit's test_gedit_score.py wrote, or their folder"
     files = [path]
     if path.is_dir():

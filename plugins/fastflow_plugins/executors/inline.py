@@ -1,4 +1,4 @@
-"""One process, one device, no framework."""
+"""One process and one device, without a framework."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

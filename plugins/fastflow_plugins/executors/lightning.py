@@ -1,4 +1,4 @@
-"""Lightning places a run on devices and processes."""
+"""Runs on the devices and in the processes that Lightning sets up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DTYPE_OF_PRECISION = {
 class Lightning(Trainer):
     """Runs on the devices and with the precision that a `lightning.Trainer` sets up.
 
-    Every process takes its share of each round of samples; what they learned is gathered after
+    Every process takes its share of each round of samples; what was learned is gathered after
     each round, so the result does not depend on the number of processes.
 
     Args:

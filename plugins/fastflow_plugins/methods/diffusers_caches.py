@@ -21,7 +21,7 @@ from fastflow_plugins.methods.block_cache import BlockCache, blocks_of
 @contextlib.contextmanager
 def cached(network: Any, config: Any) -> Iterator[Callable[[], None]]:
     """Enables a cache of diffusers inside; gives what clears its state."""
-    blocks_of(network)  # says so if there are none
+    blocks_of(network)  # raises an error if there are none
     network.enable_cache(config)
     try:
         yield lambda: network._reset_stateful_cache()
@@ -105,7 +105,7 @@ class MagCache(BlockCache):
         chosen, printed, calls = list(requests[: self.prompts]), io.StringIO(), 0
         with (
             cached(bench.model.network, self._config(bench, calibrate=True)),
-            contextlib.redirect_stdout(printed),  # diffusers gives the ratios out in print only
+            contextlib.redirect_stdout(printed),  # diffusers only prints the ratios
         ):
             for request in chosen:
                 (sample,) = in_full(bench.model, max_batch=1).generate([request])
@@ -127,7 +127,7 @@ class TaylorSeer(BlockCache):
     Reference: https://arxiv.org/abs/2503.06923, as diffusers has it, its factors in float32.
 
     Args:
-        interval: every so manieth step is computed.
+        interval: n, where every n-th step is computed.
         order: of the series.
         warm_up: how many of the first steps are all computed.
     """

@@ -1,4 +1,4 @@
-"""A method that is wrong on purpose: a comparison that does not put it last is itself wrong."""
+"""The negative control: a comparison that does not put it last is itself wrong."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Backwards(Extrapolator):
 
 @dataclass(frozen=True, kw_only=True)
 class NegativeControl(Method):
-    """Takes skipped steps with the last velocity's sign turned: wrong on purpose.
+    """Takes skipped steps with the sign of the last velocity turned: a deliberately wrong method.
 
     Args:
         calls: how many steps are computed, evenly spread.

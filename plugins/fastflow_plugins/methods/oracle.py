@@ -1,4 +1,4 @@
-"""The hindsight best schedule: what a static schedule, or any policy, could have reached."""
+"""The best schedule in hindsight: what a static schedule, or any policy, could have reached."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ from fastflow_plugins.extrapolators import Linear
 class Oracle(Method):
     """Computes the steps that were best in hindsight for the very samples that are measured.
 
-    Their full trajectories are recorded, every skip's cost is tabulated, and dynamic programming
-    finds the schedule of least accumulated cost (`fastflow.hindsight.Hindsight`). The cost is that
-    on the recorded velocities; the schedule is then run live, and both errors are reported.
+    Their unskipped trajectories are recorded, every skip's cost is tabulated, and dynamic
+    programming finds the schedule of least accumulated cost (`fastflow.hindsight.Hindsight`). The
+    cost is that on the recorded velocities; the schedule is then run live, and both errors are
+    reported.
 
     Args:
         extrapolator: predicts the velocities of skipped steps.
-        corrector: mends the position at landings.
+        corrector: corrects the position at landings.
         calls: how many steps are computed.
         per_sample: whether each sample has a schedule of its own; otherwise all share one.
         longest: how many steps in a row are skipped at most.
@@ -79,9 +80,11 @@ class Oracle(Method):
 
 
 def gram_of(sample: Sample) -> np.ndarray:
-    """Returns the mean products of a full run's velocities; it must have been asked for them."""
+    """Returns the mean products of a reference run's velocities, if it recorded them."""
     if sample.lesson.gram is None:
-        raise ValueError("the full runs were made without `Full(gram=...)`; hindsight needs it.")
+        raise ValueError(
+            "the reference runs were made without `Full(gram=...)`; hindsight needs it."
+        )
     return sample.lesson.gram
 
 

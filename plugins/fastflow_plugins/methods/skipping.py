@@ -26,7 +26,7 @@ class Skipping(Method):
     Args:
         policy: decides which steps are computed.
         extrapolator: predicts the velocities of skipped steps.
-        corrector: mends the position at landings.
+        corrector: corrects the position at landings.
         turns: the parameter that decides how many steps are computed, such as ``policy.calls``.
         low: the lowest value of it to try; `calls` and whole-numbered ones need none.
         high: the highest.

@@ -1,4 +1,4 @@
-"""Fewer steps of a solver: what needs no skipping at all, and every skipper has to beat."""
+"""Fewer steps of a solver: the baseline without skipping that every skipping method must beat."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Solver(Method):
     ``euler`` is what the model's pipeline does with fewer steps. ``ab2`` is the two-step
     Adams-Bashforth formula. ``unipc`` (https://arxiv.org/abs/2302.04867) and ``dpmpp``
     (DPM-Solver++ of order 2, https://arxiv.org/abs/2211.01095) are diffusers' flow schedulers.
-    A solver of higher order comes nearer to the exact solution than the full run does, and so can
-    differ from the full run by being better.
+    A solver of higher order can come closer to the exact solution than the reference run does, and
+    so differ from the reference run by being better.
 
     Args:
         solver: euler, ab2, unipc or dpmpp.

@@ -14,7 +14,7 @@ from fastflow.records import Request
 class Brisque(Metric):
     """Measures BRISQUE, about 0 (natural) to 100 (distorted); smaller is better.
 
-    Of a video, the mean of its frames. It was made for photographs: of drawings it says little.
+    Of a video, the mean of its frames. It was made for photographs: for drawings it means little.
     Reference: Mittal et al. 2012, https://doi.org/10.1109/TIP.2012.2214050. Needs piq, which
     fetches the model at its first use.
     """
@@ -35,7 +35,7 @@ class Brisque(Metric):
 
         try:
             return {"brisque": _brisque(to_tensor(output))}
-        except AssertionError:  # a plain area has no statistics
+        except AssertionError:  # a plain area is without statistics
             return {}
 
 

@@ -1,4 +1,4 @@
-"""Perceptual distance to the full run's image."""
+"""Perceptual distance to the reference run's image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastflow.metric import Metric
 
 @dataclass(frozen=True, kw_only=True)
 class Lpips(Metric):
-    """Measures LPIPS against the full run's image; smaller is better. Of a video, the mean.
+    """Measures LPIPS against the reference run's image; smaller is better. Of a video, the mean.
 
     Reference: Zhang et al. 2018, https://arxiv.org/abs/1801.03924. Needs torchvision and its
     AlexNet weights.

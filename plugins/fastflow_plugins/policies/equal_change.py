@@ -1,4 +1,4 @@
-"""A schedule that could be written down: as much change of the velocity in every gap."""
+"""A schedule with as much change of the velocity in every gap."""
 
 from __future__ import annotations
 
@@ -69,6 +69,6 @@ def equally(changes: tuple[float, ...], calls: int) -> frozenset[int]:
     for i in range(1, calls):
         wanted = so_far[-1] * i / (calls - 1)
         nearest = int(np.abs(so_far - wanted).argmin())
-        # no step twice, and room for those that follow
+        # each step once, with room for those that follow
         steps.append(min(max(nearest, steps[-1] + 1), last - (calls - 1 - i)))
     return frozenset(steps)

@@ -1,4 +1,4 @@
-"""Planning: the best schedule for a given number of calls, from a few generations in full."""
+"""Planning: the best schedule for a given number of calls, from a few reference runs."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ HISTORY = 3  # computed steps whose velocities a gap's cost may depend on
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Policy):
-    """Computes the steps that were best in hindsight, for a number of calls of your choice.
+    """Computes the steps that were best in hindsight, for a given number of calls.
 
-    The first samples run in full and show what every skip costs under the run's extrapolator and
+    The first samples skip nothing and show what every skip costs under the run's extrapolator and
     corrector; dynamic programming then finds the schedule of least accumulated cost, which all
     later samples share.
 
     Args:
         calls: how many steps are computed; guidance branches are not counted.
         longest: how many steps in a row are skipped at most.
-        full_first: how many of the first samples run in full.
+        full_first: how many of the first samples skip nothing.
     """
 
     calls: int = 19
@@ -76,7 +76,7 @@ class Planned(Episode):
 
 @dataclass
 class PlanMemory(Memory):
-    """The mean Gram matrix of the trajectories seen in full.
+    """The mean Gram matrix of the unskipped trajectories that were seen.
 
     Attributes:
         full: how many trajectories it is the mean of.
@@ -127,10 +127,10 @@ class PlanMemory(Memory):
     def summary(self) -> str:
         """Returns how much the velocity changes from step to step, which is what plans rest on."""
         if self.gram is None:
-            return "no trajectory in full seen yet"
+            return "no unskipped trajectory seen yet"
         square, k = np.diag(self.gram), np.arange(len(self.gram) - 1)
         change = np.sqrt(np.maximum(square[1:] - 2 * self.gram[k, k + 1] + square[:-1], 0))
-        lines = [f"{self.full} trajectories in full", "step  relative change of the velocity"]
+        lines = [f"{self.full} unskipped trajectories", "step  relative change of the velocity"]
         lines += [f"{i + 1:>4}  {c:.4f}" for i, c in enumerate(change / np.sqrt(square[:-1]))]
         return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""Random skip lengths: the baseline every bandit has to beat."""
+"""Random skip lengths: the baseline every bandit must beat."""
 
 import math
 from collections.abc import Sequence
@@ -27,6 +27,6 @@ class RandomArms(SkipLength):
 
     def probabilities(self, arms: Sequence[int], now: Now, memory: Memory) -> list[float]:
         longest = max(arms)
-        # each in units of the largest, so that no power overflows
+        # each in units of the largest, so that powers do not overflow
         weights = [self.pace ** (m - longest if self.pace > 1 else m) for m in arms]
         return [w / sum(weights) for w in weights]

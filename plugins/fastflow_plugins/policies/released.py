@@ -1,4 +1,4 @@
-"""The bandit as a public FLUX implementation of FastFlow has it, differences and all."""
+"""The bandit of a public FLUX implementation of FastFlow, with its differences from the paper."""
 
 import math
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from fastflow.table import BanditMemory, check_rows, memory_of
 class Released(SkipLength):
     """Runs the bandit of the public FLUX code, kept apart from the paper's by its differences.
 
-    Three differ from the paper: the bandit of the decision step is rewarded at once by
-    ``mu_decision m - MSE(v_k, v_{k-1})``, an error that no arm changes; the reward at the landing,
-    ``mu_landing m - MSE``, goes to the bandit of the landing step; and after a landing the next
-    step is always computed and decides, so a cycle costs two calls. Untried arms come in rising
-    order, ties go to the smallest arm. With the extrapolator `reuse` the errors are the code's.
+    Three things differ from the paper: the bandit of the decision step is rewarded at once by
+    ``mu_decision m - MSE(v_k, v_{k-1})``, an error that does not depend on the arm; the reward at
+    the landing, ``mu_landing m - MSE``, goes to the bandit of the landing step; and after a
+    landing the next step is always computed and decides, so a cycle costs two calls. Untried arms
+    come in rising order, ties go to the smallest arm. With the extrapolator `reuse` the errors are the code's.
 
     Args:
         arms: the numbers of skipped steps.

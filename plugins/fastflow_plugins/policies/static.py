@@ -1,4 +1,4 @@
-"""Static schedules: which steps are computed is known beforehand."""
+"""Static schedules: which steps are computed is fixed beforehand."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from fastflow.policy import Episode, Now, Policy
 
 
 class Schedule(Episode):
-    """Computes the given steps, and those that have to be."""
+    """Computes the given steps, and those that must be computed."""
 
     def __init__(self, steps: Collection[int]):
         super().__init__()
@@ -68,7 +68,7 @@ class Piecewise(Policy):
     A piecewise constant rate of skipping: the velocity changes most at both ends.
 
     Args:
-        calls: how many steps are computed in all.
+        calls: how many steps are computed in total.
         first: how many of the first steps are all computed.
         last: how many of the last steps are all computed.
     """

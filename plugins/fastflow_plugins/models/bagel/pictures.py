@@ -20,7 +20,7 @@ class Sides:
 
     Args:
         shortest: a picture with a shorter side is enlarged, if its other side allows it.
-        longest: no side is longer.
+        longest: the longest that a side may be.
         multiple: both sides are multiples of it.
     """
 

@@ -1,4 +1,4 @@
-"""What a loaded pipeline has to be before its steps can be taken, and skipped, from outside."""
+"""What a loaded pipeline must be before its steps can be taken, and skipped, from outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of hub repositories, and why one cannot be had."""
+"""Files of hub repositories, and the reason if one cannot be downloaded."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def download(path: str, name: str, revision: str | None, lacking: str) -> Path:
         path: the repository's id.
         name: the file's.
         revision: a branch, tag or commit.
-        lacking: what is to be said of a repository without that file.
+        lacking: the words for a repository without that file.
 
     Raises:
-        ValueError: if the path is no id, or the file cannot be had.
+        ValueError: if the path is not an id, or the file cannot be downloaded.
     """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
@@ -36,7 +36,7 @@ def download(path: str, name: str, revision: str | None, lacking: str) -> Path:
 
 
 def has(path: str, name: str, revision: str | None) -> bool:
-    """Says whether a repository has a file, as far as can be known; fetches it if so."""
+    """Returns whether a repository is known to have a file; downloads it if so."""
     try:
         download(path, name, revision, "")
     except ValueError:

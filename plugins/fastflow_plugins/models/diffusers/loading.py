@@ -1,4 +1,4 @@
-"""Loads a diffusers pipeline on a device in a precision, and says what is wrong where it fails."""
+"""Loads a diffusers pipeline on a device in a precision, and explains why if that fails."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from fastflow.probe import Probe
 
 @dataclass(frozen=True, kw_only=True)
 class FluxProbe(Probe):
-    """Looks at FLUX and FLUX-Kontext: latents and time, no attention.
+    """Reads FLUX and FLUX-Kontext: latents and time, without attention.
 
     Reference: TeaCache, https://arxiv.org/abs/2411.19108.
     """
@@ -29,7 +29,7 @@ class FluxProbe(Probe):
 
 @dataclass(frozen=True, kw_only=True)
 class HunyuanVideoProbe(Probe):
-    """Looks at HunyuanVideo: latents and time, no attention.
+    """Reads HunyuanVideo: latents and time, without attention.
 
     Reference: TeaCache, https://arxiv.org/abs/2411.19108.
     """

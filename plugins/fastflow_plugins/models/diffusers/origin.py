@@ -1,4 +1,4 @@
-"""Where a pipeline comes from, a folder or the hub: looked at before anything is loaded."""
+"""Where a pipeline comes from, a folder or the hub: checked before anything is loaded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Origin:
     Args:
         source: what ``from_pretrained`` takes.
         index: the content of its model_index.json.
-        folder: where it lies; None on the hub.
+        folder: where it is; None on the hub.
     """
 
     source: str
@@ -68,7 +68,7 @@ class Origin:
                 _check_vocabulary(self.folder / name, value[1])
 
     def reason(self, error: Exception) -> str:
-        """Says why loading failed; damaged weights are named by their file."""
+        """Returns why loading failed; damaged weights are named by their file."""
         from safetensors import SafetensorError, safe_open
 
         for file in sorted(self.folder.glob("*/*.safetensors")) if self.folder else ():
@@ -82,7 +82,7 @@ class Origin:
 
 
 def _check_vocabulary(folder: Path, kind: str) -> None:
-    """Raises a ValueError if a tokenizer lacks its words, which transformers does not mind."""
+    """Raises a ValueError if a tokenizer lacks its words, which transformers does not report."""
     if not any((folder / file).is_file() for file in VOCABULARIES):
         raise ValueError(
             f"the folder {folder} holds no vocabulary for its {kind}: it needs one of "

@@ -25,7 +25,7 @@ class PipelineFlow(FlowModel):
     """A diffusers pipeline as a velocity field.
 
     The numbers are the pipeline's own, bit for bit, as long as no step is skipped and samples
-    are not batched. The pipeline stays as it is and may be used beside.
+    are not batched. The pipeline stays as it is and may still be used by itself.
 
     Args:
         pipe: a loaded pipeline of the class that `pipeline` names.

@@ -1,4 +1,4 @@
-"""What the recipes of all diffusers pipelines share: where it lies, the size, the guidance."""
+"""What the recipes of all diffusers pipelines share: where it is, the size, the guidance."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PipelineRecipe(Adapter):
         width: of the output, in pixels.
         guidance_scale: embedded guidance, one call per step.
         true_cfg_scale: true classifier-free guidance, two calls per step; 1 is off.
-        negative_prompt: what true guidance steers away from, unless a request says it.
+        negative_prompt: what true guidance steers away from, unless a request has its own.
         max_sequence_length: tokens of the prompt.
         revision: a branch, tag or commit of the hub repository.
         variant: picks weight files such as ``fp16``.

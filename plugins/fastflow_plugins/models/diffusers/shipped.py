@@ -1,4 +1,4 @@
-"""The small models that come with fastflow: where they lie, and what their world asks."""
+"""The small models that come with fastflow: their folders, and the prompts of their worlds."""
 
 from __future__ import annotations
 

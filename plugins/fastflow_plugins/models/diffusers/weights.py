@@ -1,7 +1,7 @@
-"""Whether the parts of a loaded pipeline found their own weights in the files beside them.
+"""Whether the parts of a loaded pipeline found their own weights in their files.
 
-A file of another model's weights is no error to transformers: it draws the weights at random and
-goes on. In diffusers the weights that no file holds stay without a value.
+A file of another model's weights is not an error to transformers: it draws the weights at random
+and goes on. In diffusers the weights that no file holds stay without a value.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class FluxText:
 
 @dataclass(frozen=True)
 class FluxCondition:
-    """What the transformer sees beside latents and time.
+    """What the transformer sees besides latents and time.
 
     Args:
         texts: the prompt; with true guidance also the negative prompt.
@@ -55,7 +55,7 @@ class FluxFlow(PipelineFlow):
     """A FluxPipeline as a velocity field on packed latents ``(B, N, 4C)``, N = H/16 x W/16.
 
     The numbers are the pipeline's own, bit for bit, as long as no step is skipped and samples
-    are not batched. The pipeline stays as it is and may be used beside.
+    are not batched. The pipeline stays as it is and may still be used by itself.
 
     Args:
         pipe: a loaded pipeline of the class that `pipeline` names.
@@ -99,14 +99,14 @@ class FluxFlow(PipelineFlow):
     def _start(
         self, request: Request, texts: tuple[FluxText, ...]
     ) -> tuple[Tensor, FluxCondition]:
-        """Draws the noise and puts together what stands beside it."""
+        """Draws the noise and puts together the condition to go with it."""
         if request.image is not None:
             raise ValueError(f"{self.pipeline} edits no images: leave the request's `image` out.")
         x, image_ids = self.pipe.prepare_latents(*self._noise(request, texts))
         return x, FluxCondition(texts, image_ids)
 
     def _noise(self, request: Request, texts: tuple[FluxText, ...]) -> tuple[Any, ...]:
-        """Returns what `prepare_latents` wants to know."""
+        """Returns the arguments of `prepare_latents`."""
         channels = self.pipe.transformer.config.in_channels // 4
         generator = torch.Generator("cpu").manual_seed(request.seed)
         dtype, device = texts[0].tokens.dtype, self.pipe._execution_device
@@ -125,7 +125,7 @@ class FluxFlow(PipelineFlow):
         if len(groups) == 1:
             return super().velocity(x, t, conditioning)
         v = torch.empty_like(x)
-        for rows in groups.values():  # the transformer knows one set of positions per call
+        for rows in groups.values():  # the transformer takes one set of positions per call
             v[rows] = super().velocity(x[rows], t[rows], [conditioning[row] for row in rows])
         return v
 

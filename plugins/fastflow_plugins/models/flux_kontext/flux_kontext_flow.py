@@ -1,4 +1,4 @@
-"""A FluxKontextPipeline as a velocity field: FLUX's, beside the tokens of a reference image."""
+"""A FluxKontextPipeline as a velocity field: FLUX's, with the tokens of a reference image."""
 
 from __future__ import annotations
 

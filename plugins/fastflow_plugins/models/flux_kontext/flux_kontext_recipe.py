@@ -27,7 +27,7 @@ class FluxKontext(Flux):
             Kontext was trained on, about 1024 x 1024; otherwise it keeps its size.
         guidance_scale: embedded guidance, one call per step; models without it ignore it.
         true_cfg_scale: true classifier-free guidance, two calls per step; 1 is off.
-        negative_prompt: what true guidance steers away from, unless a request says it.
+        negative_prompt: what true guidance steers away from, unless a request has its own.
         max_sequence_length: tokens of the T5 prompt; longer prompts are cut with a warning.
         revision: a branch, tag or commit of the hub repository.
         variant: picks weight files such as ``fp16``.

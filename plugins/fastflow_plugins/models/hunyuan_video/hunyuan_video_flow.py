@@ -42,7 +42,7 @@ class HunyuanVideoText:
 
 @dataclass(frozen=True)
 class HunyuanVideoCondition:
-    """What the transformer sees beside latents and time.
+    """What the transformer sees besides latents and time.
 
     Args:
         texts: the prompt; with true guidance also the negative prompt.
@@ -96,7 +96,7 @@ class HunyuanVideoFlow(PipelineFlow):
         return super()._settings() + own + ([] if crop is None else [f"cropped {crop}"])
 
     def _template_of(self, recipe: HunyuanVideo) -> dict[str, Any]:
-        """Returns the template as the pipeline takes it; as no argument where it is its own."""
+        """Returns the template as the pipeline takes it; nothing if it is the pipeline's own."""
         template, crop = recipe.prompt_template, recipe.crop_start
         if template is None:
             return {}

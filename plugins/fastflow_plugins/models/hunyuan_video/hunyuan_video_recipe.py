@@ -24,7 +24,7 @@ class HunyuanVideo(PipelineRecipe):
         fps: frames per second, at which the video is saved; the model is not told.
         guidance_scale: embedded guidance, one call per step; models without it ignore it.
         true_cfg_scale: true classifier-free guidance, two calls per step; 1 is off.
-        negative_prompt: what true guidance steers away from, unless a request says it.
+        negative_prompt: what true guidance steers away from, unless a request has its own.
         prompt_template: what the language model reads, with ``{}`` for the prompt; None is the
             pipeline's own, which asks for a description of a video.
         crop_start: how many tokens of an own template go before the prompt and are cut off once

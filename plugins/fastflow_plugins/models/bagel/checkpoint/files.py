@@ -1,4 +1,4 @@
-"""BAGEL's official files: looked for, and looked at, before anything is loaded."""
+"""BAGEL's official files: found and checked before anything is loaded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Files:
     """A folder that holds BAGEL's files.
 
     Args:
-        folder: where they lie.
+        folder: where they are.
     """
 
     folder: Path

@@ -1,4 +1,4 @@
-"""Loads BAGEL's files: each weight goes straight where it is wanted, and is never held twice."""
+"""Loads BAGEL's files: each weight goes straight to its device, and is never held twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fastflow_plugins.models.bagel.checkpoint.files import Files
 from fastflow_plugins.models.bagel.checkpoint.tokenizer import load_tokenizer
 from fastflow_plugins.models.bagel.network import Markers, Network
 
-UNUSED_WEIGHTS = ("language_model.lm_head.weight",)  # says words, which no image needs
+UNUSED_WEIGHTS = ("language_model.lm_head.weight",)  # predicts words, which images do not need
 SHAPE = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 
 

@@ -108,7 +108,7 @@ class Network(nn.Module):
     def _pass_image(
         self, context: Context, streams: Streams, length: int
     ) -> tuple[Streams, Segment]:
-        """Passes an image through the transformer: all of it at one position, nothing masked."""
+        """Passes an image through the transformer: all of it at one position, without a mask."""
         positions = torch.full((length,), context.position, device=self.device)
         return self.transformer(streams, positions, context, causal=False)
 

@@ -1,4 +1,4 @@
-"""Velocities of several samples in one call of BAGEL's network, which knows one sample."""
+"""Velocities of several samples in one call of BAGEL's network, written for one sample."""
 
 from __future__ import annotations
 

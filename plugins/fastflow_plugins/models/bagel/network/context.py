@@ -1,4 +1,4 @@
-"""What a BAGEL has read so far: keys and values, shared by all that read on from there."""
+"""What BAGEL has read so far: keys and values, shared by everything that continues from there."""
 
 from __future__ import annotations
 

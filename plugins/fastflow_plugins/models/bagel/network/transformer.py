@@ -130,7 +130,7 @@ class Transformer(Twins):
     def forward(
         self, streams: Streams, positions: Tensor, context: Context, causal: bool
     ) -> tuple[Streams, Segment]:
-        """Reads on from a context.
+        """Continues from a context.
 
         Args:
             streams: the tokens by expert; of both experts they are an image's.
