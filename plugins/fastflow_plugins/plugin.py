@@ -20,7 +20,7 @@ from fastflow_plugins.methods import (
     TaylorSeer,
     TeaCacheMethod,
 )
-from fastflow_plugins.metrics import Brisque, Clips, ClipScore, Edits, Fidelity, Lpips, Scenes
+from fastflow_plugins.metrics import Brisque, Clips, ClipScore, EditScores, Fidelity, Lpips, Scenes
 from fastflow_plugins.models import Mixture
 from fastflow_plugins.models.bagel import Bagel
 from fastflow_plugins.models.diffusers import FluxProbe, HunyuanVideoProbe
@@ -116,7 +116,7 @@ def fastflow_metrics() -> dict[str, type]:
     return {
         "fidelity": Fidelity,
         "scenes": Scenes,
-        "edits": Edits,
+        "edits": EditScores,
         "clips": Clips,
         "lpips": Lpips,
         "clip_score": ClipScore,

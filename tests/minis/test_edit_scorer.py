@@ -11,7 +11,7 @@ from fastflow_minis.drawing import Item, Scene, render
 from fastflow_minis.edits.language import TASKS, parse
 from fastflow_minis.edits.scorer import Marks, mark
 from fastflow_minis.edits.world import Edit, held_out, training_edit
-from fastflow_plugins.metrics.edits import Edits
+from fastflow_plugins.metrics.edits import EditScores
 
 COUNT = 240
 RED, BLUE, GREEN = (
@@ -188,7 +188,7 @@ def test_float_and_8_bit_images_get_the_same_marks(edits):
 
 def _measured(text, image=SOURCE, output=SOURCE):
     image = None if image is None else Image.fromarray(image)
-    return Edits().score(Image.fromarray(output), Request(0, text, 0, image=image))
+    return EditScores().score(Image.fromarray(output), Request(0, text, 0, image=image))
 
 
 def test_the_metric_gives_the_marks_with_the_overall_mark_as_score():

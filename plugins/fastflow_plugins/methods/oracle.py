@@ -82,9 +82,7 @@ class Oracle(Method):
 def gram_of(sample: Sample) -> np.ndarray:
     """Returns the mean products of a reference run's velocities, if it recorded them."""
     if sample.lesson.gram is None:
-        raise ValueError(
-            "the reference runs were made without `Full(gram=...)`; hindsight needs it."
-        )
+        raise ValueError("the full runs were made without `Full(gram=...)`; hindsight needs it.")
     return sample.lesson.gram
 
 

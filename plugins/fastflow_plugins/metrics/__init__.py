@@ -3,7 +3,7 @@
 from fastflow_plugins.metrics.brisque import Brisque
 from fastflow_plugins.metrics.clip_score import ClipScore
 from fastflow_plugins.metrics.clips import Clips
-from fastflow_plugins.metrics.edits import Edits
+from fastflow_plugins.metrics.edits import EditScores
 from fastflow_plugins.metrics.fidelity import Fidelity
 from fastflow_plugins.metrics.lpips import Lpips
 from fastflow_plugins.metrics.scenes import Scenes
@@ -12,7 +12,7 @@ __all__ = [
     "Brisque",
     "ClipScore",
     "Clips",
-    "Edits",
+    "EditScores",
     "Fidelity",
     "Lpips",
     "Scenes",

@@ -10,7 +10,7 @@ from fastflow.records import Request
 
 
 @dataclass(frozen=True, kw_only=True)
-class Edits(Metric):
+class EditScores(Metric):
     """Scores an edited scene as GEdit does: g_sc, g_pq and g_o = sqrt(g_sc g_pq), 0 to 1.
 
     Semantic consistency is whether the requested edit was made, perceptual quality whether all

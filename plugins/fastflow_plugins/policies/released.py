@@ -22,7 +22,8 @@ class Released(SkipLength):
     ``mu_decision m - MSE(v_k, v_{k-1})``, an error that does not depend on the arm; the reward at
     the landing, ``mu_landing m - MSE``, goes to the bandit of the landing step; and after a
     landing the next step is always computed and decides, so a cycle costs two calls. Untried arms
-    come in rising order, ties go to the smallest arm. With the extrapolator `reuse` the errors are the code's.
+    come in rising order, ties go to the smallest arm. With the extrapolator `reuse` the errors are
+    the code's.
 
     Args:
         arms: the numbers of skipped steps.

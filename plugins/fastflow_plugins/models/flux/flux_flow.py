@@ -54,16 +54,7 @@ class FluxCondition:
 class FluxFlow(PipelineFlow):
     """A FluxPipeline as a velocity field on packed latents ``(B, N, 4C)``, N = H/16 x W/16.
 
-    The numbers are the pipeline's own, bit for bit, as long as no step is skipped and samples
-    are not batched. The pipeline stays as it is and may still be used by itself.
-
-    Args:
-        pipe: a loaded pipeline of the class that `pipeline` names.
-        recipe: how to use it; its path, revision and variant only name the model.
-
-    Raises:
-        ValueError: if the pipeline is of another class, if its scheduler does not take plain Euler
-            steps, or if the size does not fit its autoencoder.
+    Its arguments and what it raises are those of `PipelineFlow`.
     """
 
     pipeline: ClassVar[str] = "FluxPipeline"

@@ -27,7 +27,7 @@ class KontextFlow(FluxFlow):
         recipe: how to use it; its path, revision and variant only name the model.
 
     Raises:
-        ValueError: as `FluxFlow`; with a request whose image is smaller than a patch.
+        ValueError: as `PipelineFlow`; with a request whose image is smaller than a patch.
     """
 
     pipeline: ClassVar[str] = "FluxKontextPipeline"
