@@ -24,8 +24,7 @@ from fastflow.policies.memory import Memory
 from fastflow_minis import folder
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear, Quadratic
-from fastflow_plugins.models.flux import Flux
-from fastflow_plugins.models.flux_flow import FluxFlow
+from fastflow_plugins.models.flux import Flux, FluxFlow
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.static import Listed
 

@@ -1,0 +1,1 @@
+"""The components that come with fastflow, by kind; `plugin` registers them."""

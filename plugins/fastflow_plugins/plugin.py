@@ -1,49 +1,51 @@
 """The components that come with fastflow: its own plugin, through the same door as any other."""
 
-from fastflow.integration import NoCorrection, Reuse
-from fastflow.policies import Fixed, Normalised, Paper
-from fastflow.registry.hooks import hookimpl
-from fastflow_plugins.benchmarks.gedit import GEdit
-from fastflow_plugins.benchmarks.geneval import GenEval
-from fastflow_plugins.benchmarks.vbench import VBench
-from fastflow_plugins.correctors.interpolate import Interpolate
-from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic
-from fastflow_plugins.methods.cache_dit import DBCache
-from fastflow_plugins.methods.diffusers_caches import FirstBlockCache, MagCache, TaylorSeer
-from fastflow_plugins.methods.negative_control import NegativeControl
-from fastflow_plugins.methods.oracle import Oracle
-from fastflow_plugins.methods.skipping import Skipping
-from fastflow_plugins.methods.solver import Solver
-from fastflow_plugins.methods.teacache import TeaCacheMethod
-from fastflow_plugins.metrics.brisque import Brisque
-from fastflow_plugins.metrics.clip_score import ClipScore
-from fastflow_plugins.metrics.clips import Clips
-from fastflow_plugins.metrics.edits import Edits
-from fastflow_plugins.metrics.fidelity import Fidelity
-from fastflow_plugins.metrics.lpips import Lpips
-from fastflow_plugins.metrics.scenes import Scenes
-from fastflow_plugins.models.bagel.adapter import Bagel
+from fastflow.corrector import NoCorrection
+from fastflow.directory import Jsonl
+from fastflow.extrapolator import Reuse
+from fastflow.hooks import hookimpl
+from fastflow.reward import Fixed, Normalised, Paper
+from fastflow_plugins.benchmarks import GEdit, GenEval, VBench
+from fastflow_plugins.correctors import Interpolate
+from fastflow_plugins.executors import Inline, Lightning
+from fastflow_plugins.extrapolators import Linear, Nudge, Quadratic
+from fastflow_plugins.methods import (
+    DBCache,
+    FirstBlockCache,
+    MagCache,
+    NegativeControl,
+    Oracle,
+    Skipping,
+    Solver,
+    TaylorSeer,
+    TeaCacheMethod,
+)
+from fastflow_plugins.metrics import Brisque, Clips, ClipScore, EditScores, Fidelity, Lpips, Scenes
+from fastflow_plugins.models import Mixture
+from fastflow_plugins.models.bagel import Bagel
+from fastflow_plugins.models.diffusers import FluxProbe, HunyuanVideoProbe
 from fastflow_plugins.models.flux import Flux
+from fastflow_plugins.models.flux_kontext import FluxKontext
 from fastflow_plugins.models.hunyuan_video import HunyuanVideo
-from fastflow_plugins.models.kontext import FluxKontext
-from fastflow_plugins.models.mixture import Mixture
-from fastflow_plugins.observers.wandb import WandB
-from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
-from fastflow_plugins.policies.equal_change import EqualChange
-from fastflow_plugins.policies.never import Never
-from fastflow_plugins.policies.plan import Plan
-from fastflow_plugins.policies.random_arms import RandomArms
-from fastflow_plugins.policies.released import Released
-from fastflow_plugins.policies.static import Every, Listed, Piecewise, Uniform
-from fastflow_plugins.policies.teacache import TeaCache
-from fastflow_plugins.policies.ucb import UCB
-from fastflow_plugins.probes.modulated import FluxProbe, HunyuanVideoProbe
-from fastflow_plugins.trainers.inline import Inline
-from fastflow_plugins.trainers.lightning import Lightning
+from fastflow_plugins.observers import WandB
+from fastflow_plugins.policies import (
+    UCB,
+    EpsilonGreedy,
+    EqualChange,
+    Every,
+    Listed,
+    Never,
+    Piecewise,
+    Plan,
+    RandomArms,
+    Released,
+    TeaCache,
+    Uniform,
+)
 
 
 @hookimpl
-def fastflow_policies():
+def fastflow_policies() -> dict[str, type]:
     return {
         "never": Never,
         "every": Every,
@@ -61,22 +63,22 @@ def fastflow_policies():
 
 
 @hookimpl
-def fastflow_extrapolators():
+def fastflow_extrapolators() -> dict[str, type]:
     return {"reuse": Reuse, "linear": Linear, "quadratic": Quadratic, "nudge": Nudge}
 
 
 @hookimpl
-def fastflow_correctors():
+def fastflow_correctors() -> dict[str, type]:
     return {"none": NoCorrection, "interpolate": Interpolate}
 
 
 @hookimpl
-def fastflow_rewards():
+def fastflow_rewards() -> dict[str, type]:
     return {"paper": Paper, "fixed": Fixed, "normalised": Normalised}
 
 
 @hookimpl
-def fastflow_models():
+def fastflow_adapters() -> dict[str, type]:
     return {
         "mixture": Mixture,
         "flux": Flux,
@@ -87,7 +89,7 @@ def fastflow_models():
 
 
 @hookimpl
-def fastflow_probes():
+def fastflow_probes() -> dict[str, type]:
     return {
         "FluxTransformer2DModel": FluxProbe,
         "HunyuanVideoTransformer3DModel": HunyuanVideoProbe,
@@ -95,7 +97,7 @@ def fastflow_probes():
 
 
 @hookimpl
-def fastflow_methods():
+def fastflow_methods() -> dict[str, type]:
     return {
         "skipping": Skipping,
         "solver": Solver,
@@ -110,11 +112,11 @@ def fastflow_methods():
 
 
 @hookimpl
-def fastflow_metrics():
+def fastflow_metrics() -> dict[str, type]:
     return {
         "fidelity": Fidelity,
         "scenes": Scenes,
-        "edits": Edits,
+        "edits": EditScores,
         "clips": Clips,
         "lpips": Lpips,
         "clip_score": ClipScore,
@@ -123,15 +125,15 @@ def fastflow_metrics():
 
 
 @hookimpl
-def fastflow_benchmarks():
+def fastflow_benchmarks() -> dict[str, type]:
     return {"geneval": GenEval, "gedit": GEdit, "vbench": VBench}
 
 
 @hookimpl
-def fastflow_observers():
-    return {"wandb": WandB}
+def fastflow_observers() -> dict[str, type]:
+    return {"jsonl": Jsonl, "wandb": WandB}
 
 
 @hookimpl
-def fastflow_executors():
+def fastflow_trainers() -> dict[str, type]:
     return {"lightning": Lightning, "inline": Inline}

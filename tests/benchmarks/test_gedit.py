@@ -15,7 +15,7 @@ from fastflow.evaluation.benchmark import places
 from fastflow.runs.prompts import make_requests
 from fastflow.runs.run_settings import RunSettings
 from fastflow_plugins.benchmarks.gedit import GEdit
-from fastflow_plugins.models.kontext import FluxKontext
+from fastflow_plugins.models.flux_kontext import FluxKontext
 
 COLUMNS = ["source_image", "edited_image", "instruction", "sementics_score", "quality_score"]
 COLUMNS += ["intersection_exist", "instruction_language"]
@@ -123,7 +123,7 @@ def test_another_file_of_prompts_is_refused(tmp_path, text, message):
 
 def test_what_is_no_dataset_is_refused(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere.parquet", tmp_path / "prompts.txt"):
-        with pytest.raises(ValueError, match=r"is no dataset\. Give the dataset's folder"):
+        with pytest.raises(ValueError, match=r"is not a dataset\. Give the dataset's folder"):
             GEdit().read(path)
 
 
@@ -163,7 +163,7 @@ def marked(folder, out, side, marks):
 
 def test_marks_that_are_none_are_refused_by_their_line(tmp_path):
     file = marked(tmp_path / "a", tmp_path, "full", {key: (9, "?") for key, *_ in ROWS})
-    with pytest.raises(ValueError, match=r"style_change_gpt_score.csv', line 2, has a mark that"):
+    with pytest.raises(ValueError, match=r"style_change_gpt_score.csv', line 2, has a score that"):
         list(GEdit().scores(file))
     (tmp_path / "b.csv").write_text("prompt,score\na,1\n")
     with pytest.raises(ValueError, match="have no column edited_image, instruction, instruction_"):

@@ -26,7 +26,7 @@ def test_a_prompt_keeps_its_line_and_its_task(tmp_path):
         (f"{LINE}\n{LINE[:40]}", ", line 2, is not JSON: Unterminated string"),
         (
             '{"prompt": "a"}',
-            ", line 1, is no line of GenEval's evaluation_metadata.jsonl: it needs `tag`, "
+            ", line 1, is not a line of GenEval's evaluation_metadata.jsonl: it needs `tag`, "
             "`include` and `prompt`, got prompt.",
         ),
         ("\n", " is empty. Give GenEval's evaluation_metadata.jsonl."),

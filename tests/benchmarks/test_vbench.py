@@ -79,7 +79,7 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path):
     ("content", "message"),
     [
         ([], "must hold an object of dimensions."),
-        ({"beauty": [0.5, []]}, "`beauty`, is no dimension of VBench."),
+        ({"beauty": [0.5, []]}, "`beauty`, is not a dimension of VBench."),
         (
             {"color": 0.5},
             "`color`, must be a mean and a list of `video_path` and `video_results`.",
@@ -99,7 +99,7 @@ def test_videos_that_the_static_filter_renamed_are_refused(tmp_path):
     file = tmp_path / "a_eval_results.json"
     video = {"video_path": "filtered_videos/a kite-0.mp4", "video_results": 0.9}
     file.write_text(json.dumps({"temporal_flickering": [0.9, [video]]}))
-    with pytest.raises(ValueError, match="numbered anew by the static filter"):
+    with pytest.raises(ValueError, match="renumbered by the static filter"):
         list(VBench().scores(file))
 
 

@@ -33,8 +33,7 @@ def test_the_line_from_the_readme(pipe, call):
 
 def test_skipping_is_what_the_sampler_does(pipe, call):
     """Both drivers feed one loop: the same policy ends at the same latents."""
-    from fastflow_plugins.models.flux import Flux
-    from fastflow_plugins.models.flux_flow import FluxFlow
+    from fastflow_plugins.models.flux import Flux, FluxFlow
 
     recipe = Flux(path="tiny", height=flux.HEIGHT, width=flux.WIDTH, max_sequence_length=24)
     parts = Linear(), fastflow.installed().get("corrector", "interpolate")()

@@ -13,8 +13,7 @@ from fastflow.sampling.model import FlowModel
 from fastflow.sampling.recording import Recording
 from fastflow.sampling.reference import reference_sampler
 from fastflow_plugins.methods.block_cache import blocks_of
-from fastflow_plugins.models.flux import Flux
-from fastflow_plugins.models.flux_flow import FluxFlow
+from fastflow_plugins.models.flux import Flux, FluxFlow
 
 STEPS = 10
 

@@ -19,11 +19,10 @@ from stand import (
     tiny,
 )
 
-from fastflow.acceleration.interception import MARK
-from fastflow_plugins.methods import cache_dit
+from fastflow.gates import MARK
+from fastflow_plugins.methods import TeaCacheMethod, cache_dit
 from fastflow_plugins.methods.cache_dit import DBCache
 from fastflow_plugins.methods.diffusers_caches import FirstBlockCache, MagCache, TaylorSeer
-from fastflow_plugins.methods.teacache import TeaCacheMethod
 
 GUIDANCE = pytest.mark.parametrize("true_cfg_scale", [1.0, 2.5], ids=["plain", "true_cfg"])
 SKIPPING = [

@@ -4,13 +4,13 @@ import math
 
 import pytest
 
-from fastflow.evaluation.method import Knob, turn
+from fastflow.method import Knob, turn
+from fastflow_plugins.methods import TeaCacheMethod
 from fastflow_plugins.methods.cache_dit import DBCache
 from fastflow_plugins.methods.diffusers_caches import FirstBlockCache, MagCache, TaylorSeer
 from fastflow_plugins.methods.oracle import Oracle
 from fastflow_plugins.methods.skipping import Skipping
 from fastflow_plugins.methods.solver import Solver
-from fastflow_plugins.methods.teacache import TeaCacheMethod
 from fastflow_plugins.policies.teacache import TeaCache
 
 REFUSED = [

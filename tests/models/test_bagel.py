@@ -16,7 +16,7 @@ from fastflow.sampling.reference import reference_sampler
 from fastflow.testing import check
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
-from fastflow_plugins.models.bagel.adapter import Bagel
+from fastflow_plugins.models.bagel import Bagel
 from fastflow_plugins.policies.random_arms import RandomArms
 from fastflow_plugins.policies.static import Every
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny_pipelines import bagel
 
-from fastflow_plugins.models.bagel.context import Context, Segment
+from fastflow_plugins.models.bagel.checkpoint import WORDS, load_tokenizer
 from fastflow_plugins.models.bagel.guidance import Guidance
-from fastflow_plugins.models.bagel.images import Sides, opaque, patches, picture, pixels, whole
-from fastflow_plugins.models.bagel.tokenizer import WORDS, load_tokenizer
+from fastflow_plugins.models.bagel.network import Context, Segment
+from fastflow_plugins.models.bagel.pictures import Sides, opaque, patches, picture, whole
+from fastflow_plugins.models.bagel.pictures import pixel_values as pixels
 
 OURS = Sides(512, 1024, 16)
 VIEW = Sides(224, 980, 14)

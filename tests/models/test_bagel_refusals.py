@@ -9,7 +9,7 @@ from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 from tiny_pipelines import bagel
 
-from fastflow_plugins.models.bagel.adapter import Bagel
+from fastflow_plugins.models.bagel import Bagel
 
 NAMES = "llm_config.json, vit_config.json, ema.safetensors, ae.safetensors, vocab.json, merges.txt"
 

@@ -258,8 +258,8 @@ def test_two_results_of_one_sample_are_refused(run, out, say):
         ("[1]", "line 1, must hold an object, got [1]."),
         (
             '{"file": "a.png"}',
-            "line 1, is no line of the results.jsonl that GenEval's evaluate_images.py wrote: it "
-            "needs `filename` and `correct`, got file.",
+            "line 1, is not a line of the results.jsonl that GenEval's evaluate_images.py wrote: "
+            "it needs `filename` and `correct`, got file.",
         ),
         ("", "has no result in it."),
     ],

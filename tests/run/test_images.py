@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 from tiny_pipelines import flux_images
 
-from fastflow import Prompt
-from fastflow.runs import directory
-from fastflow.runs.prompts import make_requests, read_image, read_prompts
-from fastflow.runs.run_settings import RunSettings
-from fastflow_plugins.models.kontext import FluxKontext
+from fastflow import Prompt, directory
+from fastflow.prompts import read_image, read_prompts
+from fastflow.requests import make_requests
+from fastflow.settings import Settings
+from fastflow_plugins.models.flux_kontext import FluxKontext
 
 HINT = " A benchmark's own file wants benchmark=NAME."
 SIZE = {"height": 16, "width": 16, "max_area": 256, "auto_resize": "false"}

@@ -9,9 +9,9 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from fastflow_plugins.models.bagel.adapter import Bagel
-from fastflow_plugins.models.bagel.flow import BagelFlow
-from fastflow_plugins.models.bagel.loading import load_parts
+from fastflow_plugins.models.bagel import Bagel
+from fastflow_plugins.models.bagel.bagel_flow import BagelFlow
+from fastflow_plugins.models.bagel.checkpoint import load_parts
 
 DATA = Path(__file__).parents[1] / "data" / "bagel"
 FOLDER = DATA / "checkpoint"

@@ -18,7 +18,7 @@ WANTED = "the dataset's folder, its .arrow or .parquet files, or a .jsonl file o
 def read_rows(
     path: Path, texts: Sequence[str], picture: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields the rows of a file, or of the files in a folder, after where they stand.
+    """Yields the rows of a file, or of the files in a folder, each after its place.
 
     Args:
         path: an ``.arrow``, ``.parquet`` or ``.jsonl`` file, or a folder of the first two.
@@ -35,7 +35,7 @@ def read_rows(
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
         files = [file for file in files if file.is_file() and file.suffix in ENDINGS]
         if not files:
-            raise ValueError(f"`prompts` {str(path)!r} is no dataset. Give {WANTED}.")
+            raise ValueError(f"`prompts` {str(path)!r} is not a dataset. Give {WANTED}.")
         found = (row for file in files for row in _columns(file, [*texts, picture]))
     for where, row in found:
         lacking = [name for name in texts if not isinstance(row.get(name), str)]

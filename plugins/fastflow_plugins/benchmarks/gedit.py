@@ -1,4 +1,4 @@
-"""GEdit-Bench: edits that users asked for, marked by a language model that sees."""
+"""GEdit-Bench: edits that users asked for, scored by a vision-language model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastflow.evaluation import Benchmark, Item, Score, Total
 from fastflow.sampling import Prompt, read_text
 from fastflow_plugins.benchmarks.datasets import image, read_rows
 
-FIELDS = ("key", "task_type", "instruction", "instruction_language")
+ITEM_FIELDS = ("key", "task_type", "instruction", "instruction_language")
 MARKS = {"sementics_score": "semantics", "quality_score": "quality"}  # spelt as in the files
 TITLES = {"score": "overall", "semantics": "semantics", "quality": "quality"}
 COLUMNS = ("edited_image", "instruction", "instruction_language", *MARKS)
@@ -56,9 +56,9 @@ class GEdit(Benchmark):
                 row["instruction"],
                 row["task_type"],
                 image(row["input_image"], path, where),
-                {name: row[name] for name in FIELDS},
+                {name: row[name] for name in ITEM_FIELDS},
             )
-            for where, row in read_rows(path, FIELDS, "input_image")
+            for where, row in read_rows(path, ITEM_FIELDS, "input_image")
             if row["instruction_language"] == self.language
         ]
         if not prompts:
@@ -82,7 +82,7 @@ class GEdit(Benchmark):
                 values = {name: float(row[column]) for column, name in MARKS.items()}
                 values["score"] = math.sqrt(values["semantics"] * values["quality"])
             except ValueError as error:
-                raise ValueError(f"{where} has a mark that is no number: {error}.") from error
+                raise ValueError(f"{where} has a score that is not a number: {error}.") from error
             yield Score(row["edited_image"], values, row["instruction"])
 
     def promised(self, item: Item) -> Sequence[str]:
@@ -108,7 +108,7 @@ def _stem(item: Item) -> str:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields the rows of a file, or of those of a folder, after where they stand."""
+    """Yields the rows of a file, or of those of a folder, each after its place."""
     wanted = "a ..._gpt_score.csv that GEdit's test_gedit_score.py wrote, or their folder"
     files = [path]
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""GenEval: whether objects are there, and as many, as coloured and as placed as was asked."""
+"""GenEval: whether objects are there, in the number, colour and place that the prompt asks for."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class GenEval(Benchmark):
         for where, row in read_objects(path, "`prompts`", wanted):
             if not (isinstance(row.get("tag"), str) and isinstance(row.get("prompt"), str)):
                 raise ValueError(
-                    f"{where} is no line of {wanted}: it needs `tag`, `include` and `prompt`, "
+                    f"{where} is not a line of {wanted}: it needs `tag`, `include` and `prompt`, "
                     f"got {', '.join(row) or 'nothing'}."
                 )
             item = {"number": len(prompts), "metadata": row}
@@ -54,7 +54,7 @@ class GenEval(Benchmark):
         for where, row in read_objects(path, "results", wanted):
             if not (isinstance(row.get("filename"), str) and isinstance(row.get("correct"), bool)):
                 raise ValueError(
-                    f"{where} is no line of {wanted}: it needs `filename` and `correct`, got "
+                    f"{where} is not a line of {wanted}: it needs `filename` and `correct`, got "
                     f"{', '.join(row) or 'nothing'}."
                 )
             values = {"score": float(row["correct"])}

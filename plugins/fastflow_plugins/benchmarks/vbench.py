@@ -45,7 +45,7 @@ class VBench(Benchmark):
     Prompts are those of ``VBench_full_info.json``; one that stands there twice is drawn once, as
     its videos have one name. Each value of a video has the name of its dimension. Quality,
     semantic and total score are normalised and weighted as in ``scripts/cal_final_score.py``, and
-    there once all of their dimensions are.
+    given once all of their dimensions are.
 
     Reference: Huang et al. 2024, https://arxiv.org/abs/2311.17982; files and names as in
     https://github.com/Vchitect/VBench.
@@ -91,7 +91,7 @@ class VBench(Benchmark):
             for dimension, result in _json(file, "results", wanted, dict).items():
                 where = f"results {str(file)!r}, `{dimension}`,"
                 if dimension not in DIMENSIONS:
-                    raise ValueError(f"{where} is no dimension of VBench.")
+                    raise ValueError(f"{where} is not a dimension of VBench.")
                 yield from _videos(dimension, result, where)
 
     def promised(self, item: Item) -> Sequence[str]:
@@ -151,7 +151,7 @@ def _videos(dimension: str, result: Any, where: str) -> list[Score]:
         ) from error
     if any(FILTERED in score.file.split("/") for score in found):
         raise ValueError(
-            f"{where} is about {FILTERED}, which were numbered anew by the static filter: which "
+            f"{where} is about {FILTERED}, which were renumbered by the static filter: which "
             "video of the run each was is lost. Score the exported videos themselves."
         )
     return found

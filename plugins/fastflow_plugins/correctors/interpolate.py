@@ -1,5 +1,6 @@
 """Landing correction by interpolation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastflow.integration import Corrector, lagrange
@@ -24,8 +25,8 @@ class Interpolate(Corrector):
             raise ValueError(f"`order` must be 1, 2 or 3, got {self.order}.")
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         return self.order + 1
 
-    def weights(self, times, t):
+    def weights(self, times: Sequence[float], t: float) -> tuple[float, ...]:
         return lagrange(times, t)

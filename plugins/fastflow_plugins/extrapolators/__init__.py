@@ -1,0 +1,9 @@
+"""Extrapolators: the velocities of skipped steps, predicted from the computed ones."""
+
+from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic
+
+__all__ = [
+    "Linear",
+    "Nudge",
+    "Quadratic",
+]

@@ -1,5 +1,6 @@
 """Polynomials through the last computed velocities, on uneven sigmas."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastflow.integration import Extrapolator, lagrange
@@ -14,10 +15,10 @@ class Linear(Extrapolator):
     """
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         return 2
 
-    def weights(self, times, t):
+    def weights(self, times: Sequence[float], t: float) -> tuple[float, ...]:
         return lagrange(times, t)
 
 
@@ -26,10 +27,10 @@ class Quadratic(Extrapolator):
     """Extends the parabola through the last three computed velocities: order two."""
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         return 3
 
-    def weights(self, times, t):
+    def weights(self, times: Sequence[float], t: float) -> tuple[float, ...]:
         return lagrange(times, t)
 
 
@@ -51,14 +52,14 @@ class Nudge(Extrapolator):
             raise ValueError(f"`rate` must be at least 0 and below 1, got {self.rate}.")
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         return 2
 
     @property
-    def degree(self):
+    def degree(self) -> int:
         return 0
 
-    def weights(self, times, t):
+    def weights(self, times: Sequence[float], t: float) -> tuple[float, ...]:
         if len(times) == 1:
             return (1.0,)
         share = self.rate / (1 - self.rate)

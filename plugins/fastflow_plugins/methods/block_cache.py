@@ -85,7 +85,7 @@ def last_layer(network: Any) -> nn.Module:
     """Returns a layer that runs once in an evaluation, and only if that is not cut short.
 
     It is the query projection of the last block: caches of blocks and of attentions alike leave it
-    out where they answer themselves, however many of the first blocks they compute.
+    out when they answer from the cache, however many of the first blocks they compute.
     """
     block: Any = blocks_of(network)[-1]
     return block.attn.to_q

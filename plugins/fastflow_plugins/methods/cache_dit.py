@@ -1,4 +1,4 @@
-"""cache-dit's DBCache: the middle blocks are left out while the first ones changed little."""
+"""cache-dit's DBCache: the middle blocks are skipped while the first ones have changed little."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import io
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from fastflow_plugins.methods.block_cache import BlockCache, blocks_of
 @contextlib.contextmanager
 def cached(network: Any, config: Any) -> Iterator[Callable[[], None]]:
     """Enables a cache of diffusers inside; gives what clears its state."""
-    blocks_of(network)  # says so if there are none
+    blocks_of(network)  # raises an error if there are none
     network.enable_cache(config)
     try:
         yield lambda: network._reset_stateful_cache()
@@ -47,7 +48,9 @@ class FirstBlockCache(BlockCache):
     def knob(self) -> Knob:
         return Knob("threshold", 0.0, 2.0)
 
-    def installed(self, bench: Bench, learned: Learned):
+    def installed(
+        self, bench: Bench, learned: Learned
+    ) -> AbstractContextManager[Callable[[], None]]:
         from diffusers import FirstBlockCacheConfig
 
         return cached(bench.model.network, FirstBlockCacheConfig(threshold=self.threshold))
@@ -101,7 +104,7 @@ class MagCache(BlockCache):
         chosen, printed, calls = list(requests[: self.prompts]), io.StringIO(), 0
         with (
             cached(bench.model.network, self._config(bench, calibrate=True)),
-            contextlib.redirect_stdout(printed),  # diffusers gives the ratios out in print only
+            contextlib.redirect_stdout(printed),  # diffusers only prints the ratios
         ):
             for request in chosen:
                 (sample,) = reference_sampler(bench.model, max_batch=1).generate([request])
@@ -110,7 +113,9 @@ class MagCache(BlockCache):
         ratios = np.mean([ast.literal_eval(line) for line in lines], axis=0)
         return Learned(ratios.tolist(), len(chosen), calls)
 
-    def installed(self, bench: Bench, learned: Learned):
+    def installed(
+        self, bench: Bench, learned: Learned
+    ) -> AbstractContextManager[Callable[[], None]]:
         return cached(bench.model.network, self._config(bench, mag_ratios=learned.what))
 
 
@@ -121,7 +126,7 @@ class TaylorSeer(BlockCache):
     Reference: https://arxiv.org/abs/2503.06923, as diffusers has it, its factors in float32.
 
     Args:
-        interval: every so manieth step is computed.
+        interval: n, where every n-th step is computed.
         order: of the series.
         warm_up: how many of the first steps are all computed.
     """
@@ -141,7 +146,9 @@ class TaylorSeer(BlockCache):
     def knob(self) -> Knob:
         return Knob("interval", 1, 12, whole=True)
 
-    def installed(self, bench: Bench, learned: Learned):
+    def installed(
+        self, bench: Bench, learned: Learned
+    ) -> AbstractContextManager[Callable[[], None]]:
         import torch
         from diffusers import TaylorSeerCacheConfig
 

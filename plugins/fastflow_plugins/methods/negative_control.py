@@ -1,14 +1,16 @@
-"""A method that is wrong on purpose: a comparison that does not put it last is itself wrong."""
+"""The negative control: a comparison that does not put it last is itself wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from fastflow.evaluation import Bench, Knob, Learned, Method
-from fastflow.integration import Extrapolator, NoCorrection
-from fastflow.sampling import Request, Sample, Sampler
-from fastflow_plugins.policies.static import Uniform
+from fastflow.corrector import NoCorrection
+from fastflow.extrapolator import Extrapolator
+from fastflow.method import Bench, Knob, Learned, Method
+from fastflow.records import Request, Sample
+from fastflow.sampler import Sampler
+from fastflow_plugins.policies import Uniform
 
 
 @dataclass(frozen=True)
@@ -16,16 +18,16 @@ class Backwards(Extrapolator):
     """Goes back the way it came."""
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         return 1
 
-    def weights(self, times, t):
+    def weights(self, times: Sequence[float], t: float) -> tuple[float, ...]:
         return (-1.0,)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NegativeControl(Method):
-    """Takes skipped steps with the last velocity's sign turned: wrong on purpose.
+    """Takes skipped steps with the sign of the last velocity turned: a deliberately wrong method.
 
     Args:
         computed_steps: how many steps are computed, evenly spread.

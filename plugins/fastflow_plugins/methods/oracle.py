@@ -1,33 +1,39 @@
-"""The hindsight best schedule: what a static schedule, or any policy, could have reached."""
+"""The best schedule in hindsight: what a static schedule, or any policy, could have reached."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from fastflow.evaluation import Bench, Knob, Learned, Method
-from fastflow.integration import Corrector, Episode, Extrapolator, Scheme
-from fastflow.policies import OptimalSchedule, Policy
-from fastflow.sampling import Request, Sample, Sampler
-from fastflow_plugins.correctors.interpolate import Interpolate
-from fastflow_plugins.extrapolators.polynomial import Linear
+from fastflow.corrector import Corrector
+from fastflow.extrapolator import Extrapolator
+from fastflow.grid import Grid
+from fastflow.hindsight import Hindsight
+from fastflow.memory import Memory
+from fastflow.method import Bench, Knob, Learned, Method
+from fastflow.policy import Episode, Now, Policy, Scheme
+from fastflow.records import Request, Sample
+from fastflow.sampler import Sampler
+from fastflow_plugins.correctors import Interpolate
+from fastflow_plugins.extrapolators import Linear
 
 
 @dataclass(frozen=True, kw_only=True)
 class Oracle(Method):
     """Computes the steps that were best in hindsight for the very samples that are measured.
 
-    Their full trajectories are recorded, every skip's cost is tabulated, and dynamic programming
-    finds the schedule of least accumulated cost (`fastflow.policies.OptimalSchedule`). The cost is
-    that on the recorded velocities; the schedule is then run live, and both errors are reported.
+    Their unskipped trajectories are recorded, every skip's cost is tabulated, and dynamic
+    programming finds the schedule of least accumulated cost (`fastflow.hindsight.Hindsight`). The
+    cost is that on the recorded velocities; the schedule is then run live, and both errors are
+    reported.
 
     Args:
         extrapolator: predicts the velocities of skipped steps.
-        corrector: mends the position at landings.
-        computed_steps: how many steps are computed.
+        corrector: corrects the position at landings.
+        calls: how many steps are computed.
         per_sample: whether each sample has a schedule of its own; otherwise all share one.
         longest: how many steps in a row are skipped at most.
     """
@@ -74,12 +80,10 @@ class Oracle(Method):
 
 
 def gram_of(sample: Sample) -> np.ndarray:
-    """Returns the mean products of a full run's velocities; it must have been asked for them."""
-    if sample.feedback.gram is None:
-        raise ValueError(
-            "the full runs were made without `Reference(gram=...)`; hindsight needs it."
-        )
-    return sample.feedback.gram
+    """Returns the mean products of a reference run's velocities, if it recorded them."""
+    if sample.lesson.gram is None:
+        raise ValueError("the full runs were made without `Full(gram=...)`; hindsight needs it.")
+    return sample.lesson.gram
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,16 +92,16 @@ class Prescribed(Policy):
 
     steps: dict[int, tuple[int, ...]]
 
-    def begin(self, grid, memory):
+    def begin(self, grid: Grid, memory: Memory) -> Episode:
         return Obeying(self.steps)
 
 
 class Obeying(Episode):
     """Computes what is prescribed."""
 
-    def __init__(self, steps):
+    def __init__(self, steps: Mapping[int, Sequence[int]]):
         super().__init__()
         self.steps = steps
 
-    def wants_model(self, context):
-        return context.index in self.steps[context.sample]
+    def wants_model(self, now: Now) -> bool:
+        return now.index in self.steps[now.sample]

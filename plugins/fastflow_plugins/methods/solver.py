@@ -1,4 +1,4 @@
-"""Fewer steps of a solver: what needs no skipping at all, and every skipper has to beat."""
+"""Fewer steps of a solver: the baseline without skipping that every skipping method must beat."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastflow.evaluation import Bench, Knob, Learned, Method
 from fastflow.integration import Feedback, Grid
 from fastflow.sampling import Problem, Request, Sample, Seconds, reference_sampler
 
-Step = Callable[[int, Tensor, Tensor], Tensor]  # (k, x, v) -> x
+SolverStep = Callable[[int, Tensor, Tensor], Tensor]  # (k, x, v) -> x
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +24,8 @@ class Solver(Method):
     ``euler`` is what the model's pipeline does with fewer steps. ``ab2`` is the two-step
     Adams-Bashforth formula. ``unipc`` (https://arxiv.org/abs/2302.04867) and ``dpmpp``
     (DPM-Solver++ of order 2, https://arxiv.org/abs/2211.01095) are diffusers' flow schedulers.
-    A solver of higher order comes nearer to the exact solution than the full run does, and so can
-    differ from the full run by being better.
+    A solver of higher order can come closer to the exact solution than the reference run does, and
+    so differ from the reference run by being better.
 
     Args:
         solver: euler, ab2, unipc or dpmpp.
@@ -90,7 +90,7 @@ class Solver(Method):
         return x
 
 
-def adams_bashforth(grid: Grid) -> Step:
+def adams_bashforth(grid: Grid) -> SolverStep:
     """Returns the two-step formula on uneven steps; its first step is Euler's."""
     last: list[Tensor] = []
 
@@ -105,21 +105,21 @@ def adams_bashforth(grid: Grid) -> Step:
     return step
 
 
-def unipc(grid: Grid) -> Step:
+def unipc(grid: Grid) -> SolverStep:
     """Returns the steps of diffusers' UniPC for flows, of order 2."""
     from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
     return _multistep(UniPCMultistepScheduler, grid)
 
 
-def dpmpp(grid: Grid) -> Step:
+def dpmpp(grid: Grid) -> SolverStep:
     """Returns the steps of diffusers' DPM-Solver++ for flows, of order 2."""
     from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 
     return _multistep(DPMSolverMultistepScheduler, grid)
 
 
-def _multistep(scheduler: type, grid: Grid) -> Step:
+def _multistep(scheduler: type, grid: Grid) -> SolverStep:
     made = scheduler(prediction_type="flow_prediction", use_flow_sigmas=True)
     with warnings.catch_warnings():  # diffusers turns tensors into arrays as numpy 2 dislikes
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -131,7 +131,7 @@ def _multistep(scheduler: type, grid: Grid) -> Step:
     return lambda k, x, v: made.step(v, made.timesteps[k], x, return_dict=False)[0]
 
 
-SOLVERS: dict[str, Callable[[Grid], Step]] = {
+SOLVERS: dict[str, Callable[[Grid], SolverStep]] = {
     "ab2": adams_bashforth,
     "unipc": unipc,
     "dpmpp": dpmpp,

@@ -1,0 +1,19 @@
+"""Metrics: how close an output is to its reference, and how good it is by itself."""
+
+from fastflow_plugins.metrics.brisque import Brisque
+from fastflow_plugins.metrics.clip_score import ClipScore
+from fastflow_plugins.metrics.clips import Clips
+from fastflow_plugins.metrics.edits import EditScores
+from fastflow_plugins.metrics.fidelity import Fidelity
+from fastflow_plugins.metrics.lpips import Lpips
+from fastflow_plugins.metrics.scenes import Scenes
+
+__all__ = [
+    "Brisque",
+    "ClipScore",
+    "Clips",
+    "EditScores",
+    "Fidelity",
+    "Lpips",
+    "Scenes",
+]

@@ -14,7 +14,7 @@ from fastflow.sampling import Request
 class Brisque(Metric):
     """Measures BRISQUE, about 0 (natural) to 100 (distorted); smaller is better.
 
-    Of a video, the mean of its frames. It was made for photographs: of drawings it says little.
+    Of a video, the mean of its frames. It was made for photographs: for drawings it means little.
     Reference: Mittal et al. 2012, https://doi.org/10.1109/TIP.2012.2214050. Needs piq, which
     fetches the model at its first use.
     """
@@ -31,11 +31,11 @@ class Brisque(Metric):
         return ""
 
     def score(self, output: Any, request: Request) -> dict[str, float]:
-        from fastflow_plugins.metrics.images import to_tensor
+        from fastflow_plugins.metrics.tensors import to_tensor
 
         try:
             return {"brisque": _brisque(to_tensor(output))}
-        except AssertionError:  # a plain area has no statistics
+        except AssertionError:  # a plain area is without statistics
             return {}
 
 

@@ -37,7 +37,7 @@ class ClipScore(Metric):
     def score(self, output: Any, request: Request) -> dict[str, float]:
         import torch
 
-        from fastflow_plugins.metrics.images import frames
+        from fastflow_plugins.metrics.tensors import frames
 
         model, processor = _clip(self.path, not self.download)
         options: Any = {"return_tensors": "pt", "truncation": True}
@@ -49,7 +49,7 @@ class ClipScore(Metric):
 
 
 @cache
-def _clip(path: str, local: bool):
+def _clip(path: str, local: bool) -> tuple[Any, Any]:
     from transformers import CLIPModel, CLIPProcessor
 
     model = CLIPModel.from_pretrained(path, local_files_only=local)

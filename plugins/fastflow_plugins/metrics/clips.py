@@ -1,4 +1,4 @@
-"""The marks of videos in the minis' world of clips."""
+"""The scores of videos in the minis' world of moving shapes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fastflow.sampling import Request, Video
 
 @dataclass(frozen=True, kw_only=True)
 class Clips(Metric):
-    """Marks a video of a moving shape: object, colour, direction, speed, 0 or 1, and their score.
+    """Scores a video of a moving shape: object, colour, direction, speed, 0 or 1, and their score.
 
-    ``score`` is 1 if all of them are as asked. Beside it stand ``consistency`` of the subject and
-    ``smoothness`` of its motion, 0 to 1, and ``flicker`` of the background, of which less is
-    better. Speaks only of captions in the language of the clips.
+    ``score`` is 1 if all of them are as requested. There are also ``consistency`` of the subject
+    and ``smoothness`` of its motion, 0 to 1, and ``flicker`` of the background, of which less is
+    better. Covers only captions in the language of the moving shapes.
     """
 
     def score(self, output: Any, request: Request) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The marks of edits in the minis' world of scenes."""
+"""The scores of edits in the minis' world of scenes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from fastflow.sampling import Request
 
 
 @dataclass(frozen=True, kw_only=True)
-class Edits(Metric):
-    """Marks an edited scene as GEdit does: g_sc, g_pq and g_o = sqrt(g_sc g_pq), 0 to 1.
+class EditScores(Metric):
+    """Scores an edited scene as GEdit does: g_sc, g_pq and g_o = sqrt(g_sc g_pq), 0 to 1.
 
-    Semantic consistency says whether the asked edit was made, perceptual quality whether all else
-    is as before and the image is clean; ``score`` is the overall mark. Speaks only of instructions
-    in the language of the edits whose source image shows what they are about.
+    Semantic consistency is whether the requested edit was made, perceptual quality whether all
+    else is as before and the image is clean; ``score`` is the overall score. Covers only
+    instructions in the language of the edits whose source image shows what they are about.
     """
 
     def score(self, output: Any, request: Request) -> dict[str, float]:

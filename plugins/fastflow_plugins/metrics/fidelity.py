@@ -1,4 +1,4 @@
-"""How close an image or a video is to the full run's."""
+"""How close an image or a video is to the reference run's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastflow.evaluation import Metric
 
 @dataclass(frozen=True, kw_only=True)
 class Fidelity(Metric):
-    """Measures PSNR (dB) and SSIM against the full run's image from the same noise.
+    """Measures PSNR (dB) and SSIM against the reference run's image from the same noise.
 
     Both on 8-bit RGB scaled to 0..1. Identical images have infinite PSNR. A video's error is that
     of all its frames together, its SSIM their mean.
@@ -20,7 +20,7 @@ class Fidelity(Metric):
     def compare(self, output: Any, reference: Any) -> dict[str, float]:
         from torchmetrics.functional.image import structural_similarity_index_measure as ssim
 
-        from fastflow_plugins.metrics.images import to_tensor
+        from fastflow_plugins.metrics.tensors import to_tensor
 
         a, b = to_tensor(output), to_tensor(reference)
         error = float((a - b).square().mean())

@@ -1,4 +1,4 @@
-"""Perceptual distance to the full run's image."""
+"""Perceptual distance to the reference run's image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastflow.evaluation import Metric
 
 @dataclass(frozen=True, kw_only=True)
 class Lpips(Metric):
-    """Measures LPIPS against the full run's image; smaller is better. Of a video, the mean.
+    """Measures LPIPS against the reference run's image; smaller is better. Of a video, the mean.
 
     Reference: Zhang et al. 2018, https://arxiv.org/abs/1801.03924. Needs torchvision and its
     AlexNet weights.
@@ -37,14 +37,14 @@ class Lpips(Metric):
         return ""
 
     def compare(self, output: Any, reference: Any) -> dict[str, float]:
-        from fastflow_plugins.metrics.images import to_tensor
+        from fastflow_plugins.metrics.tensors import to_tensor
 
         distance = _network(self.net)(to_tensor(output), to_tensor(reference))
         return {"lpips": float(distance)}
 
 
 @cache
-def _network(net: str):
+def _network(net: str) -> Any:
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
     return LearnedPerceptualImagePatchSimilarity(net_type=net, normalize=True)  # type: ignore

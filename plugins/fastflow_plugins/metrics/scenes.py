@@ -13,7 +13,7 @@ from fastflow.sampling import Request
 class Scenes(Metric):
     """Scores whether an image shows what its caption asks for: 1 or 0.
 
-    Speaks only of captions in the language of the scenes; says nothing of others.
+    Covers only captions in the language of the scenes; others have no score.
     """
 
     def score(self, output: Any, request: Request) -> dict[str, float]:

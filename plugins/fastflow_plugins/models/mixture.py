@@ -40,7 +40,7 @@ class Mixture(Model):
     def load(self, device: str = "cpu", dtype: str = "float32") -> FlowModel:
         return MixtureFlow(self, device, getattr(torch, dtype))
 
-    def prompts(self, count: int):
+    def prompts(self, count: int) -> list[Prompt]:
         return [Prompt(f"sample {i}", "mixture") for i in range(count)]
 
 

@@ -22,7 +22,7 @@ class WandB(Observer):
 
     Args:
         project: the W&B project.
-        group: groups runs, say of one ablation.
+        group: groups runs, for example those of one ablation.
         images: how many samples to send images or videos of.
     """
 
@@ -65,7 +65,7 @@ def _mode() -> Any:
 
 
 class Mirror:
-    """Sends what it is told of."""
+    """Sends samples and the summary to a W&B run."""
 
     def __init__(self, run: Any, images: int, run_dir: Path):
         self.run, self.images, self.run_dir = run, images, run_dir
@@ -98,7 +98,7 @@ class Mirror:
                 self.decisions.append(line)
 
     def _media(self, output: Any, name: str, caption: str) -> Any:
-        """Returns an output as W&B takes it; a clip's file is written already."""
+        """Returns an output as W&B takes it; a video's file is written already."""
         import wandb
 
         if isinstance(output, Video):

@@ -1,0 +1,30 @@
+"""Policies: which steps are computed and which are skipped."""
+
+from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
+from fastflow_plugins.policies.equal_change import EqualChange
+from fastflow_plugins.policies.never import Never
+from fastflow_plugins.policies.plan import Plan
+from fastflow_plugins.policies.random_arms import RandomArms
+from fastflow_plugins.policies.released import Released
+from fastflow_plugins.policies.static import Every, Listed, Piecewise, Schedule, Uniform
+from fastflow_plugins.policies.teacache import Change, TeaCache, changes, relative_change
+from fastflow_plugins.policies.ucb import UCB
+
+__all__ = [
+    "UCB",
+    "Change",
+    "EpsilonGreedy",
+    "EqualChange",
+    "Every",
+    "Listed",
+    "Never",
+    "Piecewise",
+    "Plan",
+    "RandomArms",
+    "Released",
+    "Schedule",
+    "TeaCache",
+    "Uniform",
+    "changes",
+    "relative_change",
+]

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
-from fastflow.policies import Bandit, greedy
+import numpy as np
+
+from fastflow.bandit import Bandit, greedy
+from fastflow.policy import Now
+from fastflow.table import ArmStats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +30,7 @@ class EpsilonGreedy(Bandit):
         if not self.decay >= 0:
             raise ValueError(f"`decay` must be 0 or more, got {self.decay}.")
 
-    def probabilities(self, stats, context):
+    def chances(self, stats: ArmStats, now: Now) -> np.ndarray:
         if (stats.count == 0).any():
             return greedy(stats.count == 0)
         epsilon = self.epsilon / (1 + self.decay * stats.total)

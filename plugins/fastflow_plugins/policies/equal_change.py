@@ -1,4 +1,4 @@
-"""A schedule that could be written down: as much change of the velocity in every gap."""
+"""A schedule with as much change of the velocity in every gap."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from fastflow.policies import Policy
+from fastflow.grid import Grid
+from fastflow.memory import Memory
+from fastflow.policy import Episode, Policy
+from fastflow.recording import Recording
 from fastflow_plugins.policies.static import Schedule
 from fastflow_plugins.policies.teacache import relative_change
 
@@ -35,7 +38,7 @@ class EqualChange(Policy):
         if any(not change >= 0 for change in self.changes):
             raise ValueError(f"`changes` must be 0 or more, got {list(self.changes)}.")
 
-    def begin(self, grid, memory):
+    def begin(self, grid: Grid, memory: Memory) -> Episode:
         changes = self.changes or (1.0,) * (grid.steps - 1)
         if len(changes) != grid.steps - 1:
             raise ValueError(
@@ -49,7 +52,7 @@ class EqualChange(Policy):
             )
         return Schedule(equally(changes, self.computed_steps))
 
-    def calibrated(self, recording):
+    def calibrated(self, recording: Recording) -> EqualChange:
         """Takes the mean change of the recorded velocities at each step."""
         profiles = [
             [relative_change(b, a) for a, b in pairwise(v)]
@@ -66,6 +69,6 @@ def equally(changes: tuple[float, ...], count: int) -> frozenset[int]:
     for i in range(1, count):
         wanted = so_far[-1] * i / (count - 1)
         nearest = int(np.abs(so_far - wanted).argmin())
-        # no step twice, and room for those that follow
-        steps.append(min(max(nearest, steps[-1] + 1), last - (count - 1 - i)))
+        # each step once, with room for those that follow
+        steps.append(min(max(nearest, steps[-1] + 1), last - (calls - 1 - i)))
     return frozenset(steps)

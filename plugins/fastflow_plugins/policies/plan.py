@@ -1,4 +1,4 @@
-"""Planning: the best schedule for a given number of calls, from a few generations in full."""
+"""Planning: the best schedule for a given number of calls, from a few reference runs."""
 
 from __future__ import annotations
 
@@ -7,32 +7,28 @@ from typing import Any
 
 import numpy as np
 
-from fastflow.integration import (
-    Episode,
-    FeedbackSpec,
-    Grid,
-    Scheme,
-    Unskipped,
-    from_lists,
-    to_lists,
-)
-from fastflow.policies import Memory, OptimalSchedule, Policy, check_computed_steps
+from fastflow.gram import from_lists, to_lists
+from fastflow.grid import Grid
+from fastflow.hindsight import Hindsight, check_calls
+from fastflow.memory import Memory
+from fastflow.policy import Episode, Now, Policy, Scheme, Unskipped
+from fastflow.records import Lesson
 
 HISTORY = 3  # computed steps whose velocities a gap's cost may depend on
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Policy):
-    """Computes the steps that were best in hindsight, for a number of calls of your choice.
+    """Computes the steps that were best in hindsight, for a given number of calls.
 
-    The first samples run in full and show what every skip costs under the run's extrapolator and
+    The first samples skip nothing and show what every skip costs under the run's extrapolator and
     corrector; dynamic programming then finds the schedule of least accumulated cost, which all
     later samples share.
 
     Args:
         computed_steps: how many steps are computed; guidance branches are not counted.
         longest: how many steps in a row are skipped at most.
-        full_first: how many of the first samples run in full.
+        full_first: how many of the first samples skip nothing.
     """
 
     computed_steps: int = 19
@@ -56,14 +52,14 @@ class Plan(Policy):
         gram = 0 if memory.frozen else HISTORY * (self.longest + 1)
         return Unskipped(FeedbackSpec(gram=gram))
 
-    def learn(self, memory, feedback):
+    def learn(self, memory: Memory, lesson: Lesson) -> None:
         memory = plan_memory(memory)
         memory.samples += 1
         if feedback.gram is not None:
             memory.add(feedback.gram)
 
-    def samples_until_update(self, memory):
-        return 1 if memory.samples < self.warmup_samples and not memory.frozen else None
+    def round_size(self, memory: Memory) -> int | None:
+        return 1 if memory.samples < self.full_first and not memory.frozen else None
 
 
 class Planned(Episode):
@@ -73,13 +69,13 @@ class Planned(Episode):
         super().__init__()
         self.policy, self.memory = policy, memory
 
-    def wants_model(self, context):
-        return context.index in self.memory.plan(self.policy, context.grid, context.scheme)
+    def wants_model(self, now: Now) -> bool:
+        return now.index in self.memory.plan(self.policy, now.grid, now.scheme)
 
 
 @dataclass
 class PlanMemory(Memory):
-    """The mean Gram matrix of the trajectories seen in full.
+    """The mean Gram matrix of the unskipped trajectories that were seen.
 
     Attributes:
         full: how many trajectories it is the mean of.
@@ -130,10 +126,10 @@ class PlanMemory(Memory):
     def summary(self) -> str:
         """Returns how much the velocity changes from step to step, which is what plans rest on."""
         if self.gram is None:
-            return "no trajectory in full seen yet"
+            return "no unskipped trajectory seen yet"
         square, k = np.diag(self.gram), np.arange(len(self.gram) - 1)
         change = np.sqrt(np.maximum(square[1:] - 2 * self.gram[k, k + 1] + square[:-1], 0))
-        lines = [f"{self.full} trajectories in full", "step  relative change of the velocity"]
+        lines = [f"{self.full} unskipped trajectories", "step  relative change of the velocity"]
         lines += [f"{i + 1:>4}  {c:.4f}" for i, c in enumerate(change / np.sqrt(square[:-1]))]
         return "\n".join(lines)
 

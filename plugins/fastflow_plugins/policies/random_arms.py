@@ -1,9 +1,11 @@
-"""Random skip lengths: the baseline every bandit has to beat."""
+"""Random skip lengths: the baseline every bandit must beat."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fastflow.policies import SkipLength
+from fastflow.memory import Memory
+from fastflow.policy import Now, SkipLength
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +25,8 @@ class RandomArms(SkipLength):
         if not 0 < self.pace < math.inf:
             raise ValueError(f"`pace` must be above 0, got {self.pace}.")
 
-    def arm_probabilities(self, arms, context, memory):
+    def probabilities(self, arms: Sequence[int], now: Now, memory: Memory) -> list[float]:
         longest = max(arms)
-        # each in units of the largest, so that no power overflows
+        # each in units of the largest, so that powers do not overflow
         weights = [self.pace ** (m - longest if self.pace > 1 else m) for m in arms]
         return [w / sum(weights) for w in weights]

@@ -1,4 +1,4 @@
-"""The bandit as a public FLUX implementation of FastFlow has it, differences and all."""
+"""The bandit of a public FLUX implementation of FastFlow, with its differences from the paper."""
 
 import math
 from collections.abc import Sequence
@@ -7,19 +7,23 @@ from itertools import pairwise
 
 import numpy as np
 
-from fastflow.integration import Episode, FeedbackSpec
-from fastflow.policies import BanditMemory, Memory, SkipLength, check_rows, memory_of
+from fastflow.grid import Grid
+from fastflow.memory import Memory
+from fastflow.policy import Episode, Now, SkipLength
+from fastflow.records import Lesson
+from fastflow.table import BanditMemory, check_rows, memory_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Released(SkipLength):
     """Runs the bandit of the public FLUX code, kept apart from the paper's by its differences.
 
-    Three differ from the paper: the bandit of the decision step is rewarded at once by
-    ``mu_decision m - MSE(v_k, v_{k-1})``, an error that no arm changes; the reward at the landing,
-    ``mu_landing m - MSE``, goes to the bandit of the landing step; and after a landing the next
-    step is always computed and decides, so a cycle costs two calls. Untried arms come in rising
-    order, ties go to the smallest arm. With the extrapolator `reuse` the errors are the code's.
+    Three things differ from the paper: the bandit of the decision step is rewarded at once by
+    ``mu_decision m - MSE(v_k, v_{k-1})``, an error that does not depend on the arm; the reward at
+    the landing, ``mu_landing m - MSE``, goes to the bandit of the landing step; and after a
+    landing the next step is always computed and decides, so a cycle costs two calls. Untried arms
+    come in rising order, ties go to the smallest arm. With the extrapolator `reuse` the errors are
+    the code's.
 
     Args:
         arms: the numbers of skipped steps.
@@ -37,17 +41,17 @@ class Released(SkipLength):
         if not self.gamma >= 0:
             raise ValueError(f"`gamma` must be 0 or more, got {self.gamma}.")
 
-    def empty(self, grid):
+    def empty(self, grid: Grid) -> BanditMemory:
         key = {"policy": repr(self), "steps": grid.steps, "grid": grid.digest}
         return BanditMemory(key=key, arms=self.arms, steps=grid.steps)
 
-    def begin(self, grid, memory):
+    def begin(self, grid: Grid, memory: Memory) -> Episode:
         self.check_fit(grid)
         check_rows(memory_of(memory), grid)
         return TwoCalls(self, memory)
 
-    def arm_probabilities(self, arms: Sequence[int], context, memory: Memory):
-        stats = memory_of(memory).stats(context.index, arms)
+    def probabilities(self, arms: Sequence[int], now: Now, memory: Memory) -> list[float]:
+        stats = memory_of(memory).stats(now.index, arms)
         untried = stats.count == 0
         if untried.any() and not memory.frozen:
             best = int(np.argmax(untried))
@@ -58,7 +62,7 @@ class Released(SkipLength):
             best = int(np.argmax(stats.mean + bonus))
         return [float(i == best) for i in range(len(arms))]
 
-    def learn(self, memory, feedback):
+    def learn(self, memory: Memory, lesson: Lesson) -> None:
         memory = memory_of(memory)
         taken = [o for o in feedback.observations if o.taken and math.isfinite(o.error)]
         for before, after in pairwise(taken):
@@ -71,7 +75,7 @@ class Released(SkipLength):
                 memory.add(seen.landing, seen.arm, seen.error, reward)
         memory.samples += 1
 
-    def samples_until_update(self, memory):
+    def round_size(self, memory: Memory) -> int | None:
         return None if memory.frozen else 1
 
 
@@ -84,16 +88,16 @@ class TwoCalls(Episode):
         self.left = 0
         self.rest = True  # whether the computed step before this one was a landing (or the first)
 
-    def wants_model(self, context):
-        if context.streak == 0:
-            self.left = 0 if self.rest else self.draw(context.before())
+    def wants_model(self, now: Now) -> bool:
+        if now.streak == 0:
+            self.left = 0 if self.rest else self.draw(now.before())
             self.rest = self.left > 0
         self.left -= 1
         return self.left < 0
 
-    def draw(self, context) -> int:
-        """Draws the arm of the computed step ``context``."""
-        arms = [m for m in self.policy.arms if m <= context.longest_skip]
-        probabilities = self.policy.arm_probabilities(arms, context, self.memory)
-        self.propensities[context.index] = 1.0
-        return arms[int(np.argmax(probabilities))]
+    def draw(self, now: Now) -> int:
+        """Draws the arm of the computed step ``now``."""
+        arms = [m for m in self.policy.arms if m <= now.longest_skip]
+        chances = self.policy.probabilities(arms, now, self.memory)
+        self.propensities[now.index] = 1.0
+        return arms[int(np.argmax(chances))]

@@ -1,20 +1,22 @@
-"""Static schedules: which steps are computed is known beforehand."""
+"""Static schedules: which steps are computed is fixed beforehand."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from fastflow.integration import Episode
-from fastflow.policies import Policy
+from fastflow.grid import Grid
+from fastflow.memory import Memory
+from fastflow.policy import Episode, Now, Policy
 
 
 class Schedule(Episode):
-    """Computes the given steps, and those that have to be."""
+    """Computes the given steps, and those that must be computed."""
 
-    def __init__(self, steps):
+    def __init__(self, steps: Collection[int]):
         super().__init__()
         self.steps = steps
 
-    def wants_model(self, context):
-        return context.index in self.steps
+    def wants_model(self, now: Now) -> bool:
+        return now.index in self.steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,7 @@ class Every(Policy):
         if self.interval < 1:
             raise ValueError(f"`interval` must be 1 or more, got {self.interval}.")
 
-    def begin(self, grid, memory):
+    def begin(self, grid: Grid, memory: Memory) -> Episode:
         return Schedule(frozenset(range(0, grid.steps, self.interval)))
 
 
@@ -50,8 +52,8 @@ class Uniform(Policy):
         if self.computed_steps < 2:
             raise ValueError(f"`computed_steps` must be 2 or more, got {self.computed_steps}.")
 
-    def begin(self, grid, memory):
-        if self.computed_steps > grid.steps:
+    def begin(self, grid: Grid, memory: Memory) -> Episode:
+        if self.calls > grid.steps:
             raise ValueError(
                 f"`computed_steps` must be at most {grid.steps} on a grid of {grid.steps} steps, "
                 f"got {self.computed_steps}."
@@ -66,7 +68,7 @@ class Piecewise(Policy):
     A piecewise constant rate of skipping: the velocity changes most at both ends.
 
     Args:
-        computed_steps: how many steps are computed in all.
+        calls: how many steps are computed in total.
         first: how many of the first steps are all computed.
         last: how many of the last steps are all computed.
     """
@@ -85,8 +87,8 @@ class Piecewise(Policy):
                 f"got {self.computed_steps}."
             )
 
-    def begin(self, grid, memory):
-        if self.computed_steps > grid.steps:
+    def begin(self, grid: Grid, memory: Memory) -> Episode:
+        if self.calls > grid.steps:
             raise ValueError(
                 f"`computed_steps` must be at most {grid.steps} on a grid of {grid.steps} steps, "
                 f"got {self.computed_steps}."
@@ -117,7 +119,7 @@ class Listed(Policy):
         if any(k < 0 for k in self.steps):
             raise ValueError(f"`steps` must be 0 or more, got {list(self.steps)}.")
 
-    def begin(self, grid, memory):
+    def begin(self, grid: Grid, memory: Memory) -> Episode:
         beyond = [k for k in self.steps if k >= grid.steps]
         if beyond:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""TeaCache's rule: skip while the network's modulated input has changed little in all."""
+"""TeaCache's rule: skip while the network's modulated input has changed little in total."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastflow.integration import Episode, FeedbackSpec
-from fastflow.policies import Policy
-from fastflow.sampling import NoProbe, Recording
+from fastflow.grid import Grid
+from fastflow.memory import Memory
+from fastflow.policy import Episode, Now, Policy
+from fastflow.recording import NoProbe, Recording
 
 DEGREE = 4
 
@@ -45,43 +46,43 @@ class TeaCache(Policy):
                 f"{list(self.coefficients)}."
             )
 
-    def begin(self, grid, memory):
+    def begin(self, grid: Grid, memory: Memory) -> Episode:
         return Accumulating(Change(self.threshold, self.coefficients))
 
-    def calibrated(self, recording):
+    def calibrated(self, recording: Recording) -> TeaCache:
         """Fits the polynomial by least squares: the velocity's change over the probe's.
 
         Over all steps of all trajectories, of degree 4, as TeaCache's authors fitted theirs
         (section 3.3 of the paper).
         """
-        looks, velocities = changes(recording)
-        distinct = len(np.unique(looks))
+        signals, velocities = changes(recording)
+        distinct = len(np.unique(signals))
         if distinct <= DEGREE:
             raise ValueError(
                 f"a polynomial of degree {DEGREE} takes {DEGREE + 1} different changes of the "
                 f"probe or more, and {distinct} were recorded. Use more steps or more samples."
             )
-        return replace(self, coefficients=tuple(np.polyfit(looks, velocities, DEGREE).tolist()))
+        return replace(self, coefficients=tuple(np.polyfit(signals, velocities, DEGREE).tolist()))
 
-    def quality(self, recording):
-        looks, velocities = changes(recording)
-        left = np.square(velocities - np.polyval(self.coefficients, looks)).sum()
+    def quality(self, recording: Recording) -> dict[str, float]:
+        signals, velocities = changes(recording)
+        left = np.square(velocities - np.polyval(self.coefficients, signals)).sum()
         spread = np.square(velocities - velocities.mean()).sum()
-        return {"R^2": float(1 - left / spread), "points": len(looks)}
+        return {"R^2": float(1 - left / spread), "points": len(signals)}
 
 
 class Accumulating(Episode):
-    """Looks at every step, and calls the model once enough has changed."""
+    """Measures the signal at every step, and calls the model once enough has changed."""
 
     def __init__(self, change: Change):
         super().__init__(FeedbackSpec(forced_steps=True))
         self.change = change
 
-    def wants_model(self, context):
-        look = context.probe()
-        if look is None:
+    def wants_model(self, now: Now) -> bool:
+        signal = now.probe()
+        if signal is None:
             return True
-        return self.change.is_large(look, forced=context.grid.is_forced(context.index))
+        return self.change.is_large(signal, forced=now.grid.is_forced(now.index))
 
 
 class Change:
@@ -98,7 +99,7 @@ class Change:
         self.last: Tensor | None = None
 
     def is_large(self, signal: Tensor, forced: bool) -> bool:
-        """Takes the signal of the next step in; a forced step counts as large.
+        """Takes in the signal of the next step; a forced step counts as large.
 
         Args:
             signal: any shape, the same at every step.

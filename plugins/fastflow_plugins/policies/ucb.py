@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastflow.policies import Bandit, greedy
+from fastflow.bandit import Bandit, greedy
+from fastflow.policy import Now
+from fastflow.table import ArmStats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,7 @@ class UCB(Bandit):
         if not self.gamma >= 0:
             raise ValueError(f"`gamma` must be 0 or more, got {self.gamma}.")
 
-    def probabilities(self, stats, context):
+    def chances(self, stats: ArmStats, now: Now) -> np.ndarray:
         if (stats.count == 0).any():
             return greedy(stats.count == 0)
         bonus = self.gamma * np.sqrt(np.log(stats.total) / stats.count)

@@ -13,11 +13,10 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from transformers import Qwen2Config, Qwen2Tokenizer, SiglipVisionConfig
 
-from fastflow_minis.models.bagel.bagel_recipe import BagelRecipe
-from fastflow_minis.models.word_tokenizers import qwen_tables
-from fastflow_plugins.models.bagel.autoencoder import SCALE, SHIFT, groups
+from fastflow_minis.recipes import BagelRecipe
+from fastflow_minis.words import qwen_tables
+from fastflow_plugins.models.bagel.checkpoint import IMAGE, SCALE, SHIFT, TEXT, groups
 from fastflow_plugins.models.bagel.network import Markers, Network
-from fastflow_plugins.models.bagel.tokenizer import IMAGE, TEXT
 
 POSITION_SIDE = 8  # latent tokens on a side that the network has positions for: 128 pixels
 VIEW_SIDE = 56  # pixels on a side of SigLIP's input

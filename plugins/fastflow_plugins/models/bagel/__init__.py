@@ -1,1 +1,7 @@
-"""BAGEL: text to image and edits, on transformers' Qwen2 and SigLIP and diffusers' autoencoder."""
+"""BAGEL: text to image and edits of images, from its official files."""
+
+from fastflow_plugins.models.bagel.bagel_recipe import Bagel
+
+__all__ = [
+    "Bagel",
+]

@@ -45,7 +45,7 @@ class Guidance:
         return self.takes_text and self.image > 1
 
     def acts_at(self, times: Tensor) -> list[bool]:
-        """Says for each time whether it is guided."""
+        """Returns for each time whether it is guided."""
         low, high = self.interval
         inside = (times > low) & (times <= high)
         return [self.takes_text and guided for guided in inside.tolist()]
@@ -56,7 +56,7 @@ class Guidance:
         Args:
             v: ``(N, D)`` with text and images.
             u: without the text.
-            i: without the images; None if they have no scale.
+            i: without the images; None if they are without a scale.
         """
         w = u + self.text * (v - u)
         if self.renormalisation == "text_channel":

@@ -1,0 +1,95 @@
+"""What Lightning runs: a module whose prediction is one round of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import lightning as L
+import torch
+import torch.distributed as dist
+from torch.utils.data import DataLoader, IterableDataset
+from tqdm import tqdm
+
+from fastflow.sampling import Interrupted, Worker
+
+
+class WorkModule(L.LightningModule):
+    """Takes one round of the work at each prediction step."""
+
+    def __init__(self, work: Callable[[Worker], Iterable[int]], dtype: str):
+        super().__init__()
+        self.work, self.dtype_name = work, dtype
+        self.rounds: Iterator[int] | None = None
+        self.finished = False
+
+    def predict_step(self, batch: Any, batch_idx: int) -> int:
+        """Runs the next round and returns how many samples it finished."""
+        if self.rounds is None:
+            place = Worker(
+                self.trainer.global_rank,
+                self.trainer.world_size,
+                str(self.executor.strategy.root_device),
+                self.dtype_name,
+                gather,
+            )
+            self.rounds = iter(self.work(place))
+        try:
+            return next(self.rounds)
+        except StopIteration:
+            self.finished = True
+            return 0
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
+
+
+def gather(value: Any) -> list[Any]:
+    """Gives every process the list of what each one passed in."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return [value]
+    values: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return values
+
+
+class _UntilFinished(IterableDataset):
+    """Yields until the module has finished: how many rounds there are is not known before."""
+
+    def __init__(self, module: WorkModule):
+        self.module = module
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        while not self.module.finished:
+            yield torch.zeros(())
+
+
+def rounds_until_finished(module: WorkModule) -> DataLoader:
+    """Returns a loader that asks the module for rounds until it has finished."""
+    return DataLoader(_UntilFinished(module), batch_size=None, num_workers=0)
+
+
+class SampleProgress(L.Callback):
+    """A progress bar that counts samples."""
+
+    def __init__(self, total: int):
+        self.total = total
+        self.bar: tqdm | None = None
+
+    def on_predict_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Moves the bar by the samples of the round."""
+        if self.bar is None:
+            self.bar = tqdm(total=self.total, unit="sample", disable=trainer.global_rank > 0)
+        self.bar.update(outputs)
+
+    def on_predict_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Closes the bar."""
+        if self.bar is not None:
+            self.bar.close()

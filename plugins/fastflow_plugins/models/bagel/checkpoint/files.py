@@ -1,0 +1,99 @@
+"""BAGEL's official files: found and checked before anything is loaded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastflow_plugins.models.diffusers import AGAIN, download, has
+
+NAMES = (
+    "llm_config.json",
+    "vit_config.json",
+    "ema.safetensors",
+    "ae.safetensors",
+    "vocab.json",
+    "merges.txt",
+)
+TOKENIZERS = ("tokenizer_config.json", "tokenizer.json")  # used where they are
+
+
+@dataclass(frozen=True)
+class Files:
+    """A folder that holds BAGEL's files.
+
+    Args:
+        folder: where they are.
+    """
+
+    folder: Path
+
+    @classmethod
+    def find(cls, path: str, revision: str | None = None) -> Files:
+        """Finds the files in a folder, or fetches them from the hub.
+
+        Raises:
+            ValueError: naming what is missing.
+        """
+        folder = Path(path).expanduser()
+        if folder.exists():
+            files = cls(folder)
+            files._check()
+            return files
+        wanted = "is not a BAGEL: it holds no {}"
+        found = [download(path, name, revision, wanted.format(name)) for name in NAMES]
+        for name in TOKENIZERS:
+            has(path, name, revision)
+        return cls(found[0].parent)
+
+    def _check(self) -> None:
+        """Raises a ValueError if a file is missing."""
+        if not self.folder.is_dir():
+            raise ValueError(
+                f"`path` {str(self.folder)!r} is a file. Give the folder of BAGEL's files."
+            )
+        missing = [name for name in NAMES if not (self.folder / name).is_file()]
+        if missing:
+            raise ValueError(
+                f"`path` {str(self.folder)!r} is not a BAGEL: it holds no {', '.join(missing)}. "
+                f"BAGEL's files are {', '.join(NAMES)}, as its repository on the hub has them. "
+                f"{AGAIN}"
+            )
+
+    def config(self, name: str, *needed: str) -> dict[str, Any]:
+        """Reads a configuration.
+
+        Raises:
+            ValueError: naming the file, if it is damaged or lacks a needed entry.
+        """
+        file = self.folder / name
+        try:
+            content = dict(json.loads(file.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{file} is damaged ({error}). {AGAIN}") from error
+        missing = [entry for entry in needed if entry not in content]
+        if missing:
+            raise ValueError(f"{file} is not BAGEL's: it lacks {', '.join(missing)}. {AGAIN}")
+        return content
+
+    def weights(self, name: str, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
+        """Reads weights onto a device in a precision, one after the other.
+
+        Raises:
+            ValueError: naming the file, if it is damaged or cut off.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        file = self.folder / name
+        try:
+            with safe_open(file, framework="pt", device=str(device)) as content:
+                return {key: content.get_tensor(key).to(dtype) for key in content.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as damage:
+            raise ValueError(
+                f"the weights {file} are damaged or cut off ({damage}). {AGAIN}"
+            ) from damage

@@ -1,0 +1,84 @@
+"""Loads BAGEL's files: each weight goes straight to its device, and is never held twice."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import Qwen2Config, SiglipVisionConfig
+
+from fastflow_plugins.models.bagel.checkpoint.autoencoder import load_autoencoder
+from fastflow_plugins.models.bagel.checkpoint.files import Files
+from fastflow_plugins.models.bagel.checkpoint.tokenizer import load_tokenizer
+from fastflow_plugins.models.bagel.network import Markers, Network
+
+UNUSED_WEIGHTS = ("language_model.lm_head.weight",)  # predicts words, which images do not need
+SHAPE = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A loaded BAGEL.
+
+    Args:
+        network: what reads and gives velocities.
+        autoencoder: diffusers' AutoencoderKL, in float32.
+        tokenizer: transformers' Qwen2Tokenizer.
+    """
+
+    network: Network
+    autoencoder: Any
+    tokenizer: Any
+
+
+def load_parts(
+    path: str, device: torch.device, dtype: torch.dtype, revision: str | None = None
+) -> Parts:
+    """Loads BAGEL from a folder or from the hub.
+
+    Raises:
+        ValueError: naming the file that is missing, damaged or another model's.
+    """
+    files = Files.find(path, revision)
+    language = files.config("llm_config.json", *SHAPE, "num_key_value_heads", "vocab_size")
+    vision = files.config("vit_config.json", *SHAPE, "image_size", "patch_size")
+    tokenizer, markers = load_tokenizer(files.folder, language["vocab_size"])
+    weights = files.weights("ema.safetensors", device, dtype)
+    network = _network(files.folder / "ema.safetensors", language, vision, weights, markers)
+    pictures = files.weights("ae.safetensors", device, torch.float32)
+    autoencoder = load_autoencoder(files.folder / "ae.safetensors", pictures)
+    return Parts(network.eval(), autoencoder, tokenizer)
+
+
+def _network(
+    file: Path, language: dict, vision: dict, weights: dict[str, Tensor], markers: Markers
+) -> Network:
+    """Makes the network out of its weights, without memory of its own."""
+    places = weights.get("latent_pos_embed.pos_embed", torch.empty(0))
+    # SigLIP's last layer is left out: BAGEL was trained on the output of the one before
+    vision = vision | {"num_hidden_layers": vision["num_hidden_layers"] - 1}
+    siglip = SiglipVisionConfig(**vision)
+    siglip._attn_implementation = "sdpa"
+    with torch.device("meta"):
+        network = Network(Qwen2Config(**language), siglip, math.isqrt(len(places)), markers)
+    try:
+        missing, foreign = network.load_state_dict(weights, strict=False, assign=True)
+    except RuntimeError as error:
+        raise ValueError(_misfit(file, " ".join(str(error).split()))) from error
+    foreign = [name for name in foreign if name not in UNUSED_WEIGHTS]
+    for names, verb in ((missing, "lack"), (foreign, "hold the unknown")):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise ValueError(_misfit(file, f"they {verb} {', '.join(names[:3])}{more}"))
+    return network
+
+
+def _misfit(file: Path, reason: str) -> str:
+    return (
+        f"the weights {file} are not of the BAGEL that llm_config.json and vit_config.json beside "
+        f"them describe: {reason[:400]}. Take all three from BAGEL's repository."
+    )

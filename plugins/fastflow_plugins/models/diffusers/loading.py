@@ -1,0 +1,112 @@
+"""Loads a diffusers pipeline on a device in a precision, and explains why if that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from fastflow_plugins.models.diffusers.origin import Origin
+from fastflow_plugins.models.diffusers.weights import check_weights
+
+DTYPES = ("float32", "bfloat16", "float16", "float64")
+
+
+def load_pipeline(
+    path: str,
+    kind: str,
+    device: str,
+    dtype: str,
+    revision: str | None = None,
+    variant: str | None = None,
+) -> Any:
+    """Loads a pipeline from a local folder or from the hub.
+
+    Args:
+        path: a folder that ``save_pretrained`` wrote, or a hub id such as ``owner/name``.
+        kind: the name of the diffusers pipeline class it has to be.
+        device: a torch device.
+        dtype: one of `DTYPES`.
+        revision: a branch, tag or commit of a hub repository.
+        variant: picks weight files such as ``fp16``.
+
+    Raises:
+        ValueError: if the device, the dtype or the path cannot be used, or files of another model
+            lie among its weights.
+    """
+    target, precision = check_device(device), check_dtype(dtype)
+    origin = Origin.find(path, revision)
+    origin.check_kind(kind)
+    origin.check_parts()
+    import diffusers
+
+    # diffusers renamed the argument; the old name warns, and works in all older releases
+    recent = tuple(int(n) for n in diffusers.__version__.split(".")[:2]) >= (0, 42)
+    options = {"dtype" if recent else "torch_dtype": precision}
+    try:
+        with _quiet():
+            pipe = getattr(diffusers, kind).from_pretrained(
+                origin.source, revision=revision, variant=variant, **options
+            )
+    except Exception as error:
+        raise ValueError(origin.reason(error)) from error
+    check_weights(pipe, origin)
+    return pipe.to(target)
+
+
+def check_dtype(dtype: str) -> torch.dtype:
+    """Returns the torch dtype of that name.
+
+    Raises:
+        ValueError: if models are not run in it.
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"`dtype` must be one of {', '.join(DTYPES)}, got {dtype!r}.")
+    return getattr(torch, dtype)
+
+
+def check_device(device: str) -> torch.device:
+    """Returns the torch device.
+
+    Raises:
+        ValueError: if there is no such device on this machine.
+    """
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        raise ValueError(
+            f"`device` must be cpu, cuda, cuda:1, mps or another torch device, got {device!r}."
+        ) from None
+    if found.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError("`device` is 'mps', but torch finds no Apple GPU here. Use cpu.")
+    count = torch.cuda.device_count()
+    if found.type == "cuda" and (found.index or 0) >= count:
+        raise ValueError(
+            f"`device` is {device!r}, but torch {torch.__version__} finds {count} CUDA GPUs here. "
+            "Use cpu, or a torch with CUDA on a machine that has that GPU."
+        )
+    return found
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences the loading bars of diffusers and transformers, but not those of downloads."""
+    from diffusers.utils import logging as of_diffusers
+    from huggingface_hub import utils as hub
+    from transformers.utils import logging as of_transformers
+
+    loud = [m for m in (of_diffusers, of_transformers) if m.is_progress_bar_enabled()]
+    silent = hub.are_progress_bars_disabled()
+    for module in loud:
+        module.disable_progress_bar()
+    if not silent:  # transformers' switch takes the hub's with it
+        hub.enable_progress_bars()
+    try:
+        yield
+    finally:
+        for module in loud:
+            module.enable_progress_bar()
+        if silent:
+            hub.disable_progress_bars()

@@ -1,0 +1,111 @@
+"""Where a pipeline comes from, a folder or the hub: checked before anything is loaded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastflow_plugins.models.diffusers.hub import download
+
+AGAIN = "Copy or download it again."
+VOCABULARIES = ("tokenizer.json", "vocab.json", "tokenizer.model", "spiece.model", "vocab.txt")
+SAVE = "`pipe.save_pretrained(folder)` writes one."
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A pipeline that is not loaded yet.
+
+    Args:
+        source: what ``from_pretrained`` takes.
+        index: the content of its model_index.json.
+        folder: where it is; None on the hub.
+    """
+
+    source: str
+    index: dict[str, Any]
+    folder: Path | None = None
+
+    @classmethod
+    def find(cls, path: str, revision: str | None = None) -> Origin:
+        """Reads the index of a folder or of a hub repository, and no weights.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        folder = Path(path).expanduser()
+        if folder.exists():
+            return cls(str(folder), _local_index(folder), folder)
+        lacking = "is not a diffusers pipeline: it holds no model_index.json"
+        return cls(path, _read(download(path, "model_index.json", revision, lacking)))
+
+    @property
+    def where(self) -> str:
+        """The origin in words."""
+        return f"the {'hub repository' if self.folder is None else 'folder'} {self.source}"
+
+    def check_kind(self, kind: str) -> None:
+        """Raises a ValueError if it is another class of pipeline."""
+        found = self.index.get("_class_name")
+        if found != kind:
+            raise ValueError(
+                f"{self.where} holds a {found}, but this adapter takes a {kind}. Choose the "
+                "adapter for it (`fastflow plugins` lists them) or another `path`."
+            )
+
+    def check_parts(self) -> None:
+        """Raises a ValueError if a folder lacks a part that its index names."""
+        for name, value in self.index.items():
+            named = isinstance(value, list) and len(value) == 2 and value[0] is not None
+            if self.folder and named and not any((self.folder / name).glob("*.json")):
+                raise ValueError(
+                    f"{self.where} is incomplete: its model_index.json names the part {name!r} "
+                    f"({value[1]}), but {name}/ holds no configuration. {AGAIN}"
+                )
+            if self.folder and named and "Tokenizer" in value[1]:
+                _check_vocabulary(self.folder / name, value[1])
+
+    def reason(self, error: Exception) -> str:
+        """Returns why loading failed; damaged weights are named by their file."""
+        from safetensors import SafetensorError, safe_open
+
+        for file in sorted(self.folder.glob("*/*.safetensors")) if self.folder else ():
+            try:
+                with safe_open(file, framework="pt"):
+                    pass
+            except (SafetensorError, OSError) as damage:
+                return f"the weights {file} are damaged or cut off ({damage}). {AGAIN}"
+        words = " ".join(str(error).split())
+        return f"{self.where} cannot be loaded: {type(error).__name__}: {words}"
+
+
+def _check_vocabulary(folder: Path, kind: str) -> None:
+    """Raises a ValueError if a tokenizer lacks its words, which transformers does not report."""
+    if not any((folder / file).is_file() for file in VOCABULARIES):
+        raise ValueError(
+            f"the folder {folder} holds no vocabulary for its {kind}: it needs one of "
+            f"{', '.join(VOCABULARIES)}. {AGAIN}"
+        )
+
+
+def _local_index(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise ValueError(
+            f"`path` {str(folder)!r} is a file. Give the folder of a diffusers pipeline; {SAVE}"
+        )
+    file = folder / "model_index.json"
+    if not file.exists():
+        raise ValueError(
+            f"`path` {str(folder)!r} is not the folder of a diffusers pipeline: it holds no "
+            f"model_index.json. {SAVE}"
+        )
+    return _read(file)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text()))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{file} is damaged ({error}). {AGAIN}") from error

@@ -1,0 +1,118 @@
+"""What all diffusers pipelines are as velocity fields: one transformer, and true guidance."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from fastflow.grid import Grid
+from fastflow.model import FlowModel
+from fastflow.records import Request
+from fastflow_plugins.models.diffusers.checks import check_class, check_scheduler, check_size
+
+if TYPE_CHECKING:
+    from fastflow_plugins.models.diffusers.pipeline_recipe import PipelineRecipe
+
+BRANCHES = ("cond", "uncond")  # diffusers' names of their caches
+
+
+class PipelineFlow(FlowModel):
+    """A diffusers pipeline as a velocity field.
+
+    The numbers are the pipeline's own, bit for bit, as long as no step is skipped and samples
+    are not batched. The pipeline stays as it is and may still be used by itself.
+
+    Args:
+        pipe: a loaded pipeline of the class that `pipeline` names.
+        recipe: how to use it; its path, revision and variant only name the model.
+
+    Raises:
+        ValueError: if the pipeline is of another class, if its scheduler does not take plain Euler
+            steps, or if the size does not fit its autoencoder.
+    """
+
+    pipeline: ClassVar[str]
+    family: ClassVar[str]
+
+    def __init__(self, pipe: Any, recipe: PipelineRecipe):
+        check_class(pipe, self.pipeline)
+        check_scheduler(pipe.scheduler)
+        self.pipe, self.recipe = pipe, recipe
+        self.height, self.width = self._size()
+        self.scheduler = copy.copy(pipe.scheduler)  # the user's keeps its state
+        self.is_guided = recipe.true_cfg_scale > 1
+        self.calls_per_velocity = 2 if self.is_guided else 1
+        self.key = f"{self.family}({', '.join(self._settings())})"
+        self._grids: dict[int, Grid] = {}
+
+    @property
+    @abstractmethod
+    def patch(self) -> int:
+        """The side of the square of pixels that is one token."""
+
+    @abstractmethod
+    def _make_grid(self, steps: int) -> Grid:
+        """Returns the pipeline's time grid."""
+
+    @abstractmethod
+    def _call(self, branch: int, x: Tensor, t: Tensor, conditioning: Sequence[Any]) -> Tensor:
+        """Calls the transformer once, for one branch of guidance."""
+
+    def _size(self) -> tuple[int, int]:
+        """Returns the output's height and width in pixels."""
+        check_size(self.recipe.height, self.recipe.width, self.patch)
+        return self.recipe.height, self.recipe.width
+
+    @property
+    def _shape(self) -> str:
+        return f"{self.height}x{self.width}"
+
+    def _settings(self) -> list[str]:
+        """Names what changes the velocity; memories of other settings do not fit."""
+        recipe = self.recipe
+        parts = [recipe.path, self._shape, f"{recipe.max_sequence_length}"]
+        if recipe.revision:
+            parts.append(f"revision {recipe.revision}")
+        if self._embeds_guidance:
+            parts.append(f"guidance {recipe.guidance_scale}")
+        if self.is_guided:
+            parts.append(f"true_cfg {recipe.true_cfg_scale} from {recipe.negative_prompt!r}")
+        return parts
+
+    @property
+    def network(self) -> Any:
+        return self.pipe.transformer
+
+    @property
+    def _embeds_guidance(self) -> bool:
+        return self.pipe.transformer.config.guidance_embeds
+
+    def grid(self, steps: int) -> Grid:
+        if steps not in self._grids:
+            self._grids[steps] = self._make_grid(steps)
+        return self._grids[steps]
+
+    def _prompts(self, request: Request) -> list[str]:
+        """Returns one prompt per guidance branch."""
+        if not self.is_guided:
+            return [request.prompt]
+        own = request.negative_prompt
+        return [request.prompt, self.recipe.negative_prompt if own is None else own]
+
+    @torch.no_grad()
+    def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[Any]) -> Tensor:
+        v = self._call(0, x, t, conditioning)
+        if not self.is_guided:
+            return v
+        away = self._call(1, x, t, conditioning)
+        return away + self.recipe.true_cfg_scale * (v - away)
+
+
+def stack(rows: Sequence[Tensor]) -> Tensor:
+    """Puts the conditions of several samples together; a single one stays the same object."""
+    return rows[0] if len(rows) == 1 else torch.cat(list(rows))
