@@ -49,8 +49,8 @@ compare: $(VENV)/.installed-caches  ## every method at equal calls, on 64 sample
 
 compare-quick: $(VENV)/.installed-caches  ## one method of each kind, few samples, one number of calls
 	$(BIN)/fastflow compare model=$(MODEL) 'targets=[19]' samples=6 tuning=10 live=1 pairs=1 \
-		'methods=[euler,ab2,uniform,teacache,taylor_seer,ucb,plan,best_linear_corrected,negative_control]' \
-		reference_steps=100 max_batch=32 out=runs/compare-quick-$$(date +%Y%m%d-%H%M%S)
+		'methods=[euler,ab2,uniform,teacache,taylor_seer,ucb,plan,oracle_linear_corrected,negative_control]' \
+		converged_steps=100 max_batch=32 out=runs/compare-quick-$$(date +%Y%m%d-%H%M%S)
 
 # --- checking ---
 

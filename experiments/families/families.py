@@ -29,7 +29,7 @@ METHODS = [
     *("ucb_paper_corrected", "ucb_paper"),
     *("ucb", "ucb_uncorrected"),
     "plan",
-    *("best_linear_corrected", "best_linear"),
+    *("oracle_linear_corrected", "oracle_linear"),
     "negative_control",
 ]
 """Fewer steps, then each way to skip with and without correction, then what cannot be right."""

@@ -7,64 +7,10 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from fastflow.comparison.row import Row
-from fastflow.comparison.settings import Plan
-from fastflow.report.statistics import Interval, bootstrap_mean
-
-PSNR = "psnr_db"
-WRONG = "negative control"  # the group of methods that a sound comparison puts last
-NO_PEERS = ("ours", "hindsight", WRONG)
-
-
-@dataclass(frozen=True)
-class Line:
-    """A row of the table.
-
-    Args:
-        method: its name.
-        group: the group it is shown in.
-        target: the number of computed steps it was to take.
-        steps: network calls in units of a computed step's, mean.
-        calls: network calls, guidance branches counted, mean.
-        reached: whether `steps` is within one of the target.
-        knob: the parameter that was turned, and to what.
-        closeness: by metric, mean and 95 % interval against the full run.
-        reference: likewise against the converged run.
-        scores: likewise of the task's scores.
-        lost: likewise of the difference of scores to the full run's, paired.
-        rms: the mean distance to the full run's latents.
-        seconds: the median of the denoising time of one sample alone; None if not timed.
-        speedup_wall: how many times faster than the full runs timed beside it: median, lowest,
-            highest.
-        learned: samples and calls spent before, and facts.
-        peak: bytes.
-        failed: how many samples failed.
-        failure: why there are no numbers.
-    """
-
-    method: str
-    group: str
-    target: int
-    steps: float
-    calls: float
-    reached: bool
-    knob: str
-    closeness: dict[str, Interval]
-    reference: dict[str, Interval]
-    scores: dict[str, Interval]
-    lost: dict[str, Interval]
-    rms: float | None
-    seconds: float | None
-    speedup_wall: Interval | None
-    learned: dict[str, Any]
-    peak: int | None
-    failed: int
-    failure: str = ""
-
-    @property
-    def psnr(self) -> float | None:
-        """The mean PSNR to the full run."""
-        return self.closeness[PSNR][0] if PSNR in self.closeness else None
+from fastflow.comparison.comparison_settings import Plan
+from fastflow.comparison.rows import Row
+from fastflow.comparison.table import NO_PEERS, PSNR, WRONG, Liner, TableRow, value_of
+from fastflow.evaluation.bootstrap import Interval, bootstrap_mean
 
 
 @dataclass(frozen=True)
@@ -174,7 +120,7 @@ def checks(found: Results, references: dict[str, Any]) -> Iterable[Check]:
     for name, same in references["identical_at_zero"].items():
         what = f"`{name}` at a knob of 0 is the full run, bit for bit"
         yield Check(what, same, "it is" if same else "it is not")
-    yield _negative_control_last(found)
+    yield _broken_last(found)
 
 
 def _falls(found: Results) -> Check:
@@ -203,8 +149,8 @@ def _below_floor(found: Results) -> Check:
     return Check(what, (best.psnr or 0.0) <= found.floor.psnr, why)
 
 
-def _negative_control_last(found: Results) -> Check:
-    what = "The negative control comes last"
+def _broken_last(found: Results) -> Check:
+    what = "A method that is wrong on purpose comes last"
     wrong, seen = [], 0
     for target in found.plan.targets:
         lines = [line for line in found.at(target) if line.psnr is not None]

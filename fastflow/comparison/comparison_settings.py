@@ -14,7 +14,7 @@ class Plan:
     Args:
         methods: names of methods or presets of `conf/method`; all in `groups` if None.
         groups: names of methods by the group they are shown in. Those in ``ours`` are set against
-            all others but ``hindsight`` and ``negative control``.
+            all others but ``oracle`` and ``negative control``.
         targets: the numbers of computed steps that every method is brought to.
         steps: the number T of time steps of the full run.
         samples: how many samples are measured.

@@ -22,7 +22,8 @@ class Knob:
         low: its lowest value to try.
         high: its highest.
         whole: whether it is a whole number.
-        is_computed_steps: whether its value is the number of computed steps itself; nothing is searched then.
+        is_computed_steps: whether its value is the number of computed steps itself; then nothing
+            is searched.
     """
 
     name: str
@@ -40,8 +41,8 @@ class Bench:
         model: the loaded model.
         steps: the number T of steps of the full run.
         tuning: recorded trajectories of prompts apart from those that are measured.
-        references: by the requests' indices, the reference runs of those that are measured, with their Gram
-            matrices; for methods of hindsight.
+        references: by the requests' indices, the reference runs of those that are measured, with
+            their Gram matrices; for oracles.
         seed: of policies' random draws.
         max_batch: how many samples are under way at once.
     """

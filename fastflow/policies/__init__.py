@@ -20,7 +20,7 @@ __all__ = [
     "Policy",
     "Reward",
     "SkipLength",
-    "check_calls",
+    "check_computed_steps",
     "check_rows",
     "greedy",
     "memory_of",

@@ -142,13 +142,13 @@ def reach(grid: Grid, k: int, longest: int) -> int:
 
 
 def check_computed_steps(computed_steps: int, grid: Grid, longest: int) -> None:
-    """Raises a ValueError if no schedule has that many computed steps with skips of ``longest`` at most."""
+    """Raises a ValueError if no schedule of that many has skips of ``longest`` at most."""
     fewest, k = 1, 0
     while k + 1 + reach(grid, k, longest) < grid.steps:
         k += 1 + reach(grid, k, longest)
         fewest += 1
     if not fewest <= computed_steps <= grid.steps:
         raise ValueError(
-            f"`computed_steps` must be from {fewest} to {grid.steps} on a grid of {grid.steps} steps of "
-            f"which at most {longest} in a row are skipped, got {computed_steps}."
+            f"`computed_steps` must be from {fewest} to {grid.steps} on a grid of {grid.steps} "
+            f"steps of which at most {longest} in a row are skipped, got {computed_steps}."
         )

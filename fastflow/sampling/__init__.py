@@ -28,8 +28,8 @@ __all__ = [
     "Video",
     "Worker",
     "decode_image",
-    "in_full",
     "read_image",
     "read_objects",
     "read_text",
+    "reference_sampler",
 ]

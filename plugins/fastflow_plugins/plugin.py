@@ -1,10 +1,8 @@
 """The components that come with fastflow: its own plugin, through the same door as any other."""
 
-from fastflow.corrector import NoCorrection
-from fastflow.directory import Jsonl
-from fastflow.extrapolator import Reuse
-from fastflow.hooks import hookimpl
-from fastflow.reward import Fixed, Normalised, Paper
+from fastflow.integration import NoCorrection, Reuse
+from fastflow.policies import Fixed, Normalised, Paper
+from fastflow.registry import hookimpl
 from fastflow_plugins.benchmarks import GEdit, GenEval, VBench
 from fastflow_plugins.correctors import Interpolate
 from fastflow_plugins.executors import Inline, Lightning
@@ -78,7 +76,7 @@ def fastflow_rewards() -> dict[str, type]:
 
 
 @hookimpl
-def fastflow_adapters() -> dict[str, type]:
+def fastflow_models() -> dict[str, type]:
     return {
         "mixture": Mixture,
         "flux": Flux,
@@ -131,9 +129,9 @@ def fastflow_benchmarks() -> dict[str, type]:
 
 @hookimpl
 def fastflow_observers() -> dict[str, type]:
-    return {"jsonl": Jsonl, "wandb": WandB}
+    return {"wandb": WandB}
 
 
 @hookimpl
-def fastflow_trainers() -> dict[str, type]:
+def fastflow_executors() -> dict[str, type]:
     return {"lightning": Lightning, "inline": Inline}

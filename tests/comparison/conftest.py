@@ -9,7 +9,7 @@ import pytest
 
 from fastflow.cli import main
 
-FEW = "methods=[euler,uniform,random_arms,ucb,plan,best_linear_corrected,negative_control]"
+FEW = "methods=[euler,uniform,random_arms,ucb,plan,oracle_linear_corrected,negative_control]"
 QUICK = ("model=mixture", "steps=20", "targets=[12,6]", "samples=5", "tuning=10", "pairs=1")
 
 

@@ -12,7 +12,7 @@ from fastflow.comparison.job import Job
 from fastflow_plugins.methods.solver import Solver
 
 SEARCHED = ("random_arms", "ucb")
-METHODS = ("euler", "uniform", *SEARCHED, "plan", "best_linear_corrected", "negative_control")
+METHODS = ("euler", "uniform", *SEARCHED, "plan", "oracle_linear_corrected", "negative_control")
 
 
 def test_every_method_is_at_every_target(done):
@@ -24,7 +24,7 @@ def test_every_method_is_at_every_target(done):
 
 @pytest.mark.parametrize("target", [12, 6])
 @pytest.mark.parametrize(
-    "method", ["euler", "uniform", "plan", "best_linear_corrected", "negative_control"]
+    "method", ["euler", "uniform", "plan", "oracle_linear_corrected", "negative_control"]
 )
 def test_methods_whose_knob_is_the_calls_take_exactly_those(done, method, target):
     line = done.line(method, target)

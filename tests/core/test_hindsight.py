@@ -128,8 +128,8 @@ def test_a_number_of_calls_that_no_schedule_has_is_refused():
     grid = GRIDS["plain"]
     seen = OptimalSchedule(recorded(grid)[1].gram[None], grid, SCHEMES[2], longest=3)
     message = (
-        "`computed_steps` must be from 3 to 9 on a grid of 9 steps of which at most 3 in a row are "
-        "skipped, got 2."
+        "`computed_steps` must be from 3 to 9 on a grid of 9 steps of which at most 3 in a row "
+        "are skipped, got 2."
     )
     with pytest.raises(ValueError, match="^" + message.replace(".", r"\.")):
         seen.best(2)

@@ -19,7 +19,7 @@ from stand import (
     tiny,
 )
 
-from fastflow.gates import MARK
+from fastflow.acceleration.interception import MARK
 from fastflow_plugins.methods import TeaCacheMethod, cache_dit
 from fastflow_plugins.methods.cache_dit import DBCache
 from fastflow_plugins.methods.diffusers_caches import FirstBlockCache, MagCache, TaylorSeer

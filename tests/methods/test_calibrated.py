@@ -78,8 +78,10 @@ def test_what_is_recorded_are_the_changes_from_step_to_step():
     for track in recording.tracks.values():
         for k, change in enumerate(track.changes, start=1):
             for value, signal in zip(change, (track.looks, track.velocities), strict=True):
-                now, last = signal[k], signal[k - 1]
-                assert value == pytest.approx(float((now - last).abs().sum() / last.abs().sum()))
+                context, last = signal[k], signal[k - 1]
+                assert value == pytest.approx(
+                    float((context - last).abs().sum() / last.abs().sum())
+                )
 
 
 def test_parts_of_a_recording_are_joined():

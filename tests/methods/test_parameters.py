@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from fastflow.method import Knob, turn
+from fastflow.evaluation.method import Knob, turn
 from fastflow_plugins.methods import TeaCacheMethod
 from fastflow_plugins.methods.cache_dit import DBCache
 from fastflow_plugins.methods.diffusers_caches import FirstBlockCache, MagCache, TaylorSeer

@@ -12,7 +12,7 @@ from diffusers import DiffusionPipeline, FluxKontextPipeline, FluxPipeline, Huny
 from PIL import Image
 from tiny_pipelines import flux, flux_images, hunyuan_video
 
-from fastflow import Clip, Request
+from fastflow import Request, Video
 from fastflow_plugins.models.flux import Flux, FluxFlow
 from fastflow_plugins.models.flux_kontext import FluxKontext, KontextFlow
 from fastflow_plugins.models.hunyuan_video import HunyuanVideo, HunyuanVideoFlow
@@ -33,7 +33,7 @@ def _same_image(ours, theirs):
 
 
 def _same_video(ours, theirs):
-    assert isinstance(ours, Clip)
+    assert isinstance(ours, Video)
     assert ours.size == theirs[0].size
     assert len(ours.frames) == len(theirs)
     np.testing.assert_array_equal(ours.pixels(), np.stack([np.asarray(f) for f in theirs]))

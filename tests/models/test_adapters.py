@@ -11,7 +11,7 @@ from transformers.utils import logging as of_transformers
 
 import fastflow_minis
 from fastflow import Request
-from fastflow.config import build, read
+from fastflow.registry import build, read
 from fastflow.testing import check
 from fastflow_minis import MINIS
 from fastflow_plugins.models.flux import Flux

@@ -7,7 +7,7 @@ from adapter_cases import FLUX
 from adapter_tools import assert_identical
 
 from fastflow import Request
-from fastflow.config import build, read
+from fastflow.registry import preset
 from fastflow_plugins.models.flux import Flux
 
 

@@ -7,9 +7,8 @@ from PIL import Image
 from tiny_pipelines import flux_images
 
 from fastflow import Prompt, directory
-from fastflow.prompts import read_image, read_prompts
-from fastflow.requests import make_requests
-from fastflow.settings import Settings
+from fastflow.runs.prompts import make_requests, read_image, read_prompts
+from fastflow.runs.run_settings import RunSettings
 from fastflow_plugins.models.flux_kontext import FluxKontext
 
 HINT = " A benchmark's own file wants benchmark=NAME."

@@ -71,7 +71,7 @@ def _panels(found: Results, name: str, label: str, along: Along, part: str, what
 
     caption = (
         "Means over the samples with their 95 % intervals, one panel a group. Dotted: the best of "
-        "ours. The negative control is left out."
+        "ours. What is wrong on purpose is left out."
     )
     if part == "converged":
         caption += " Grey: the full run itself, which comes no nearer to the exact solution."

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from fastflow.corrector import NoCorrection
-from fastflow.extrapolator import Extrapolator
-from fastflow.method import Bench, Knob, Learned, Method
-from fastflow.records import Request, Sample
-from fastflow.sampler import Sampler
+from fastflow.evaluation import Bench, Knob, Learned, Method
+from fastflow.integration import Extrapolator, NoCorrection
+from fastflow.sampling import Request, Sample, Sampler
 from fastflow_plugins.policies import Uniform
 
 

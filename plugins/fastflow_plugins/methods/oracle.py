@@ -8,15 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastflow.corrector import Corrector
-from fastflow.extrapolator import Extrapolator
-from fastflow.grid import Grid
-from fastflow.hindsight import Hindsight
-from fastflow.memory import Memory
-from fastflow.method import Bench, Knob, Learned, Method
-from fastflow.policy import Episode, Now, Policy, Scheme
-from fastflow.records import Request, Sample
-from fastflow.sampler import Sampler
+from fastflow.evaluation import Bench, Knob, Learned, Method
+from fastflow.integration import Corrector, Episode, Extrapolator, Grid, Scheme, StepContext
+from fastflow.policies import Memory, OptimalSchedule, Policy
+from fastflow.sampling import Request, Sample, Sampler
 from fastflow_plugins.correctors import Interpolate
 from fastflow_plugins.extrapolators import Linear
 
@@ -26,14 +21,13 @@ class Oracle(Method):
     """Computes the steps that were best in hindsight for the very samples that are measured.
 
     Their unskipped trajectories are recorded, every skip's cost is tabulated, and dynamic
-    programming finds the schedule of least accumulated cost (`fastflow.hindsight.Hindsight`). The
-    cost is that on the recorded velocities; the schedule is then run live, and both errors are
-    reported.
+    programming finds the schedule of least accumulated cost (`OptimalSchedule`). The cost is that
+    on the recorded velocities; the schedule is then run live, and both errors are reported.
 
     Args:
         extrapolator: predicts the velocities of skipped steps.
         corrector: corrects the position at landings.
-        calls: how many steps are computed.
+        computed_steps: how many steps are computed.
         per_sample: whether each sample has a schedule of its own; otherwise all share one.
         longest: how many steps in a row are skipped at most.
     """
@@ -81,9 +75,11 @@ class Oracle(Method):
 
 def gram_of(sample: Sample) -> np.ndarray:
     """Returns the mean products of a reference run's velocities, if it recorded them."""
-    if sample.lesson.gram is None:
-        raise ValueError("the full runs were made without `Full(gram=...)`; hindsight needs it.")
-    return sample.lesson.gram
+    if sample.feedback.gram is None:
+        raise ValueError(
+            "the full runs were made without `Reference(gram=...)`; hindsight needs it."
+        )
+    return sample.feedback.gram
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,5 +99,5 @@ class Obeying(Episode):
         super().__init__()
         self.steps = steps
 
-    def wants_model(self, now: Now) -> bool:
-        return now.index in self.steps[now.sample]
+    def wants_model(self, context: StepContext) -> bool:
+        return context.index in self.steps[context.sample]

@@ -7,13 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from fastflow.corrector import Corrector
-from fastflow.extrapolator import Extrapolator
-from fastflow.memory import Memory
-from fastflow.method import Bench, Knob, Learned, Method
-from fastflow.policy import Policy
-from fastflow.records import Request, Sample
-from fastflow.sampler import Sampler
+from fastflow.evaluation import Bench, Knob, Learned, Method
+from fastflow.integration import Corrector, Extrapolator
+from fastflow.policies import Memory, Policy
+from fastflow.sampling import Request, Sample, Sampler
 from fastflow_plugins.correctors import Interpolate
 from fastflow_plugins.extrapolators import Linear
 from fastflow_plugins.policies import Uniform
@@ -27,8 +24,9 @@ class Skipping(Method):
         policy: decides which steps are computed.
         extrapolator: predicts the velocities of skipped steps.
         corrector: corrects the position at landings.
-        turns: the parameter that decides how many steps are computed, such as ``policy.calls``.
-        low: the lowest value of it to try; `calls` and whole-numbered ones need none.
+        turns: the parameter that decides how many steps are computed, such as
+            ``policy.computed_steps``.
+        low: the lowest value of it to try; `computed_steps` and whole-numbered ones need none.
         high: the highest.
         whole: whether it is a whole number.
         frozen: whether what was learned is only used while it is measured; otherwise learning and

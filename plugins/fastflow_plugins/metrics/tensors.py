@@ -13,7 +13,7 @@ from fastflow.sampling import Video
 
 def frames(output: Any) -> tuple[Image.Image, ...]:
     """Returns the frames of a video; an image is one frame."""
-    return output.frames if isinstance(output, Clip) else (output,)
+    return output.frames if isinstance(output, Video) else (output,)
 
 
 def to_tensor(output: Any) -> torch.Tensor:

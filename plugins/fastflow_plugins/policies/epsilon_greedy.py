@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastflow.bandit import Bandit, greedy
-from fastflow.policy import Now
-from fastflow.table import ArmStats
+from fastflow.integration import StepContext
+from fastflow.policies import ArmStats, Bandit, greedy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +29,7 @@ class EpsilonGreedy(Bandit):
         if not self.decay >= 0:
             raise ValueError(f"`decay` must be 0 or more, got {self.decay}.")
 
-    def chances(self, stats: ArmStats, now: Now) -> np.ndarray:
+    def probabilities(self, stats: ArmStats, context: StepContext) -> np.ndarray:
         if (stats.count == 0).any():
             return greedy(stats.count == 0)
         epsilon = self.epsilon / (1 + self.decay * stats.total)

@@ -7,10 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from fastflow.grid import Grid
-from fastflow.memory import Memory
-from fastflow.policy import Episode, Policy
-from fastflow.recording import Recording
+from fastflow.integration import Episode, Grid
+from fastflow.policies import Memory, Policy
+from fastflow.sampling import Recording
 from fastflow_plugins.policies.static import Schedule
 from fastflow_plugins.policies.teacache import relative_change
 
@@ -62,7 +61,7 @@ class EqualChange(Policy):
 
 
 def equally(changes: tuple[float, ...], count: int) -> frozenset[int]:
-    """Returns ``computed_steps`` steps, both ends among them, with equal sums of changes between them."""
+    """Returns ``count`` steps, both ends included, with equal sums of changes between them."""
     so_far = np.concatenate([[0.0], np.cumsum(changes)])
     last = len(changes)
     steps = [0]
@@ -70,5 +69,5 @@ def equally(changes: tuple[float, ...], count: int) -> frozenset[int]:
         wanted = so_far[-1] * i / (count - 1)
         nearest = int(np.abs(so_far - wanted).argmin())
         # each step once, with room for those that follow
-        steps.append(min(max(nearest, steps[-1] + 1), last - (calls - 1 - i)))
+        steps.append(min(max(nearest, steps[-1] + 1), last - (count - 1 - i)))
     return frozenset(steps)

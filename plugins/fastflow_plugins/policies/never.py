@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from fastflow.grid import Grid
-from fastflow.memory import Memory
-from fastflow.policy import Episode, Policy, Unskipped
+from fastflow.integration import Episode, Grid, Unskipped
+from fastflow.policies import Memory, Policy
 
 
 @dataclass(frozen=True, kw_only=True)

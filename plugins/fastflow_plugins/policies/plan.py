@@ -7,12 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from fastflow.gram import from_lists, to_lists
-from fastflow.grid import Grid
-from fastflow.hindsight import Hindsight, check_calls
-from fastflow.memory import Memory
-from fastflow.policy import Episode, Now, Policy, Scheme, Unskipped
-from fastflow.records import Lesson
+from fastflow.integration import (
+    Episode,
+    Feedback,
+    FeedbackSpec,
+    Grid,
+    Scheme,
+    StepContext,
+    Unskipped,
+    from_lists,
+    to_lists,
+)
+from fastflow.policies import Memory, OptimalSchedule, Policy, check_computed_steps
 
 HISTORY = 3  # computed steps whose velocities a gap's cost may depend on
 
@@ -52,14 +58,14 @@ class Plan(Policy):
         gram = 0 if memory.frozen else HISTORY * (self.longest + 1)
         return Unskipped(FeedbackSpec(gram=gram))
 
-    def learn(self, memory: Memory, lesson: Lesson) -> None:
+    def learn(self, memory: Memory, feedback: Feedback) -> None:
         memory = plan_memory(memory)
         memory.samples += 1
         if feedback.gram is not None:
             memory.add(feedback.gram)
 
-    def round_size(self, memory: Memory) -> int | None:
-        return 1 if memory.samples < self.full_first and not memory.frozen else None
+    def samples_until_update(self, memory: Memory) -> int | None:
+        return 1 if memory.samples < self.warmup_samples and not memory.frozen else None
 
 
 class Planned(Episode):
@@ -69,8 +75,8 @@ class Planned(Episode):
         super().__init__()
         self.policy, self.memory = policy, memory
 
-    def wants_model(self, now: Now) -> bool:
-        return now.index in self.memory.plan(self.policy, now.grid, now.scheme)
+    def wants_model(self, context: StepContext) -> bool:
+        return context.index in self.memory.plan(self.policy, context.grid, context.scheme)
 
 
 @dataclass

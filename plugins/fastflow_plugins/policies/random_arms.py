@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fastflow.memory import Memory
-from fastflow.policy import Now, SkipLength
+from fastflow.integration import StepContext
+from fastflow.policies import Memory, SkipLength
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,9 @@ class RandomArms(SkipLength):
         if not 0 < self.pace < math.inf:
             raise ValueError(f"`pace` must be above 0, got {self.pace}.")
 
-    def probabilities(self, arms: Sequence[int], now: Now, memory: Memory) -> list[float]:
+    def probabilities(
+        self, arms: Sequence[int], context: StepContext, memory: Memory
+    ) -> list[float]:
         longest = max(arms)
         # each in units of the largest, so that powers do not overflow
         weights = [self.pace ** (m - longest if self.pace > 1 else m) for m in arms]

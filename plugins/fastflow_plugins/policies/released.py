@@ -7,11 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from fastflow.grid import Grid
-from fastflow.memory import Memory
-from fastflow.policy import Episode, Now, SkipLength
-from fastflow.records import Lesson
-from fastflow.table import BanditMemory, check_rows, memory_of
+from fastflow.integration import Episode, Feedback, FeedbackSpec, Grid, StepContext
+from fastflow.policies import BanditMemory, Memory, SkipLength, check_rows, memory_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +47,10 @@ class Released(SkipLength):
         check_rows(memory_of(memory), grid)
         return TwoCalls(self, memory)
 
-    def probabilities(self, arms: Sequence[int], now: Now, memory: Memory) -> list[float]:
-        stats = memory_of(memory).stats(now.index, arms)
+    def probabilities(
+        self, arms: Sequence[int], context: StepContext, memory: Memory
+    ) -> list[float]:
+        stats = memory_of(memory).stats(context.index, arms)
         untried = stats.count == 0
         if untried.any() and not memory.frozen:
             best = int(np.argmax(untried))
@@ -62,7 +61,7 @@ class Released(SkipLength):
             best = int(np.argmax(stats.mean + bonus))
         return [float(i == best) for i in range(len(arms))]
 
-    def learn(self, memory: Memory, lesson: Lesson) -> None:
+    def learn(self, memory: Memory, feedback: Feedback) -> None:
         memory = memory_of(memory)
         taken = [o for o in feedback.observations if o.taken and math.isfinite(o.error)]
         for before, after in pairwise(taken):
@@ -75,7 +74,7 @@ class Released(SkipLength):
                 memory.add(seen.landing, seen.arm, seen.error, reward)
         memory.samples += 1
 
-    def round_size(self, memory: Memory) -> int | None:
+    def samples_until_update(self, memory: Memory) -> int | None:
         return None if memory.frozen else 1
 
 
@@ -88,16 +87,16 @@ class TwoCalls(Episode):
         self.left = 0
         self.rest = True  # whether the computed step before this one was a landing (or the first)
 
-    def wants_model(self, now: Now) -> bool:
-        if now.streak == 0:
-            self.left = 0 if self.rest else self.draw(now.before())
+    def wants_model(self, context: StepContext) -> bool:
+        if context.streak == 0:
+            self.left = 0 if self.rest else self.draw(context.before())
             self.rest = self.left > 0
         self.left -= 1
         return self.left < 0
 
-    def draw(self, now: Now) -> int:
-        """Draws the arm of the computed step ``now``."""
-        arms = [m for m in self.policy.arms if m <= now.longest_skip]
-        chances = self.policy.probabilities(arms, now, self.memory)
-        self.propensities[now.index] = 1.0
-        return arms[int(np.argmax(chances))]
+    def draw(self, context: StepContext) -> int:
+        """Draws the arm of the computed step ``context``."""
+        arms = [m for m in self.policy.arms if m <= context.longest_skip]
+        probabilities = self.policy.probabilities(arms, context, self.memory)
+        self.propensities[context.index] = 1.0
+        return arms[int(np.argmax(probabilities))]

@@ -3,9 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from fastflow.grid import Grid
-from fastflow.memory import Memory
-from fastflow.policy import Episode, Now, Policy
+from fastflow.integration import Episode, Grid, StepContext
+from fastflow.policies import Memory, Policy
 
 
 class Schedule(Episode):
@@ -15,8 +14,8 @@ class Schedule(Episode):
         super().__init__()
         self.steps = steps
 
-    def wants_model(self, now: Now) -> bool:
-        return now.index in self.steps
+    def wants_model(self, context: StepContext) -> bool:
+        return context.index in self.steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +41,8 @@ class Uniform(Policy):
     """Computes a given number of steps, as evenly spread as whole steps allow.
 
     Args:
-        computed_steps: how many steps are computed, the first and the last among them; steps that the
-            model demands come on top. Guidance branches are not counted.
+        computed_steps: how many steps are computed, the first and the last among them; steps that
+            the model demands come on top. Guidance branches are not counted.
     """
 
     computed_steps: int = 19
@@ -53,7 +52,7 @@ class Uniform(Policy):
             raise ValueError(f"`computed_steps` must be 2 or more, got {self.computed_steps}.")
 
     def begin(self, grid: Grid, memory: Memory) -> Episode:
-        if self.calls > grid.steps:
+        if self.computed_steps > grid.steps:
             raise ValueError(
                 f"`computed_steps` must be at most {grid.steps} on a grid of {grid.steps} steps, "
                 f"got {self.computed_steps}."
@@ -68,7 +67,7 @@ class Piecewise(Policy):
     A piecewise constant rate of skipping: the velocity changes most at both ends.
 
     Args:
-        calls: how many steps are computed in total.
+        computed_steps: how many steps are computed in total.
         first: how many of the first steps are all computed.
         last: how many of the last steps are all computed.
     """
@@ -83,12 +82,12 @@ class Piecewise(Policy):
                 raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")
         if self.computed_steps < self.first + self.last:
             raise ValueError(
-                f"`computed_steps` must be at least `first` + `last` = {self.first} + {self.last}, "
-                f"got {self.computed_steps}."
+                f"`computed_steps` must be at least `first` + `last` = {self.first} + {self.last}"
+                f", got {self.computed_steps}."
             )
 
     def begin(self, grid: Grid, memory: Memory) -> Episode:
-        if self.calls > grid.steps:
+        if self.computed_steps > grid.steps:
             raise ValueError(
                 f"`computed_steps` must be at most {grid.steps} on a grid of {grid.steps} steps, "
                 f"got {self.computed_steps}."

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastflow.grid import Grid
-from fastflow.memory import Memory
-from fastflow.policy import Episode, Now, Policy
-from fastflow.recording import NoProbe, Recording
+from fastflow.integration import Episode, FeedbackSpec, Grid, StepContext
+from fastflow.policies import Memory, Policy
+from fastflow.sampling import NoProbe, Recording
 
 DEGREE = 4
 
@@ -78,11 +77,11 @@ class Accumulating(Episode):
         super().__init__(FeedbackSpec(forced_steps=True))
         self.change = change
 
-    def wants_model(self, now: Now) -> bool:
-        signal = now.probe()
+    def wants_model(self, context: StepContext) -> bool:
+        signal = context.probe()
         if signal is None:
             return True
-        return self.change.is_large(signal, forced=now.grid.is_forced(now.index))
+        return self.change.is_large(signal, forced=context.grid.is_forced(context.index))
 
 
 class Change:

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastflow.bandit import Bandit, greedy
-from fastflow.policy import Now
-from fastflow.table import ArmStats
+from fastflow.integration import StepContext
+from fastflow.policies import ArmStats, Bandit, greedy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +26,7 @@ class UCB(Bandit):
         if not self.gamma >= 0:
             raise ValueError(f"`gamma` must be 0 or more, got {self.gamma}.")
 
-    def chances(self, stats: ArmStats, now: Now) -> np.ndarray:
+    def probabilities(self, stats: ArmStats, context: StepContext) -> np.ndarray:
         if (stats.count == 0).any():
             return greedy(stats.count == 0)
         bonus = self.gamma * np.sqrt(np.log(stats.total) / stats.count)

@@ -13,8 +13,8 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from transformers import Qwen2Config, Qwen2Tokenizer, SiglipVisionConfig
 
-from fastflow_minis.recipes import BagelRecipe
-from fastflow_minis.words import qwen_tables
+from fastflow_minis.models.bagel.bagel_recipe import BagelRecipe
+from fastflow_minis.models.word_tokenizers import qwen_tables
 from fastflow_plugins.models.bagel.checkpoint import IMAGE, SCALE, SHIFT, TEXT, groups
 from fastflow_plugins.models.bagel.network import Markers, Network
 

@@ -10,14 +10,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from fastflow.full import in_full
-from fastflow.records import Request
-from fastflow_minis.bagel_parts import VIEW
-from fastflow_minis.captions import Captions
-from fastflow_minis.drawing import SIDE, render
-from fastflow_minis.edits.exam import Edits
-from fastflow_minis.edits.world import Edit
-from fastflow_minis.scenes import Prompt
+from fastflow.sampling import Request, reference_sampler
+from fastflow_minis.models.bagel.bagel_components import VIEW_SIDE
+from fastflow_minis.worlds.drawing import IMAGE_SIDE, render_scene
+from fastflow_minis.worlds.edits.edit_evaluation import EditEvaluation
+from fastflow_minis.worlds.edits.edit_world import SceneEdit
+from fastflow_minis.worlds.scenes.scene_evaluation import SceneEvaluation
+from fastflow_minis.worlds.scenes.scene_language import SceneCaption
 from fastflow_plugins.models.bagel import Bagel
 from fastflow_plugins.models.bagel.bagel_flow import BagelFlow
 from fastflow_plugins.models.bagel.checkpoint import Parts, load_parts

@@ -17,15 +17,33 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import Qwen2Tokenizer
 
-from fastflow_minis import autoencoder, bagel_layout, bagel_parts, deeper
-from fastflow_minis.bank import Bank, images
-from fastflow_minis.flux import scene, weight
-from fastflow_minis.folders import find_folder
-from fastflow_minis.kontext import edit, words
-from fastflow_minis.matching import noised
-from fastflow_minis.mini import Mini
-from fastflow_minis.progress import Progress
-from fastflow_minis.recipes import BagelRecipe
+from fastflow_minis.models.bagel.bagel_components import (
+    VIEW_PATCH,
+    VIEW_SIDE,
+    bagel_autoencoder,
+    bagel_network,
+    bagel_tokenizer,
+    scale_latents,
+)
+from fastflow_minis.models.bagel.bagel_files import write_bagel
+from fastflow_minis.models.bagel.bagel_recipe import BagelRecipe
+from fastflow_minis.models.bagel.extension import (
+    LevelFeatures,
+    adopt_outer_levels,
+    train_inner_levels,
+)
+from fastflow_minis.models.flux.flux_mini import scene_example, task_weight
+from fastflow_minis.models.kontext.kontext_mini import edit_example, words_of_scenes_and_edits
+from fastflow_minis.training.dataset import EncodedDataset, draw_images
+from fastflow_minis.training.flow_matching import noised
+from fastflow_minis.training.image_autoencoder import (
+    encode_images,
+    image_latents,
+    train_image_autoencoder,
+)
+from fastflow_minis.training.mini import Mini
+from fastflow_minis.training.progress import TrainingProgress
+from fastflow_minis.zoo import find_folder
 from fastflow_plugins.models.bagel.network import Context, Network, on_grid
 from fastflow_plugins.models.bagel.pictures import patches
 

@@ -15,15 +15,26 @@ from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoPipeline
 from safetensors.torch import load_file
 from torch import nn
 
-from fastflow_minis import video_autoencoder, video_components
-from fastflow_minis.bank import Bank, Example, images
-from fastflow_minis.clips.language import words
-from fastflow_minis.clips.world import render_film, training_film
-from fastflow_minis.folders import find_folder
-from fastflow_minis.matching import draw, noised
-from fastflow_minis.mini import Mini
-from fastflow_minis.progress import Progress
-from fastflow_minis.recipes import HunyuanVideoRecipe
+from fastflow_minis.models.hunyuan_video.hunyuan_video_components import (
+    HUNYUAN_VIDEO_LEARNERS,
+    UNUSED_LAYERS,
+    hunyuan_video_pipeline,
+)
+from fastflow_minis.models.hunyuan_video.hunyuan_video_recipe import HunyuanVideoRecipe
+from fastflow_minis.models.hunyuan_video.video_autoencoder import (
+    hunyuan_video_autoencoder,
+    inflate,
+    normalise_video_latents,
+    train_video_autoencoder,
+    video_latents,
+)
+from fastflow_minis.training.dataset import EncodedDataset, Example, draw_images
+from fastflow_minis.training.flow_matching import draw_batch, noised
+from fastflow_minis.training.mini import Mini
+from fastflow_minis.training.progress import TrainingProgress
+from fastflow_minis.worlds.videos.video_language import words_of_videos
+from fastflow_minis.worlds.videos.video_world import render_video, training_video
+from fastflow_minis.zoo import find_folder
 from fastflow_plugins.models.bagel.checkpoint import load_autoencoder
 
 _STILL = "ae.safetensors"  # an autoencoder of images

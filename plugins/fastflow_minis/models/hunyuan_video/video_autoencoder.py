@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL, AutoencoderKLHunyuanVideo
 
-from fastflow_minis.autoencoder import fit
-from fastflow_minis.recipes import HunyuanVideoRecipe
+from fastflow_minis.models.hunyuan_video.hunyuan_video_recipe import HunyuanVideoRecipe
+from fastflow_minis.training.image_autoencoder import train_autoencoder
+from fastflow_minis.training.progress import ReportStep
 from fastflow_plugins.models.bagel.checkpoint import groups
 
 _MEASURED = 512

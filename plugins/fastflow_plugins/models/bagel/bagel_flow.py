@@ -10,9 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fastflow.grid import Grid
-from fastflow.model import FlowModel
-from fastflow.records import Problem, Request
+from fastflow.integration import Grid
+from fastflow.sampling import FlowModel, Problem, Request
 from fastflow_plugins.models.bagel.checkpoint import Parts, decode_latents, encode_latents
 from fastflow_plugins.models.bagel.guidance import Guidance
 from fastflow_plugins.models.bagel.network import (

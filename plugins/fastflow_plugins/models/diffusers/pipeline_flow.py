@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
-from fastflow.grid import Grid
-from fastflow.model import FlowModel
-from fastflow.records import Request
+from fastflow.integration import Grid
+from fastflow.sampling import FlowModel, Request
 from fastflow_plugins.models.diffusers.checks import check_class, check_scheduler, check_size
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fastflow.model import Adapter
-from fastflow.records import Prompt
+from fastflow.sampling import Model, Prompt
 from fastflow_plugins.models.diffusers.loading import load_pipeline
 from fastflow_plugins.models.diffusers.pipeline_flow import PipelineFlow
 from fastflow_plugins.models.diffusers.shipped import folder_of_mini

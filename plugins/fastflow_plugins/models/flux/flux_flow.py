@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fastflow.grid import Grid
-from fastflow.records import Problem, Request
+from fastflow.integration import Grid
+from fastflow.sampling import Problem, Request
 from fastflow_plugins.models.diffusers import BRANCHES, FluxProbe, PipelineFlow, stack
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fastflow.records import Prompt
+from fastflow.sampling import Prompt
 from fastflow_plugins.models.diffusers import PipelineRecipe, scene_prompts
 from fastflow_plugins.models.flux.flux_flow import FluxFlow
 

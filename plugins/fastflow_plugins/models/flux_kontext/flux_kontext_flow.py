@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fastflow.records import Request
+from fastflow.sampling import Request
 from fastflow_plugins.models.flux import FluxCondition, FluxFlow, FluxText
 
 if TYPE_CHECKING:

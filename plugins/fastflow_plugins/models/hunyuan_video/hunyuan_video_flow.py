@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastflow.clip import Clip
-from fastflow.grid import Grid
-from fastflow.records import Problem, Request
+from fastflow.integration import Grid
+from fastflow.sampling import Problem, Request, Video
 from fastflow_plugins.models.diffusers import (
     BRANCHES,
     HunyuanVideoProbe,

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fastflow.records import Prompt
+from fastflow.sampling import Prompt
 from fastflow_plugins.models.diffusers import PipelineRecipe
 from fastflow_plugins.models.hunyuan_video.hunyuan_video_flow import HunyuanVideoFlow
 

@@ -9,14 +9,21 @@ from PIL import Image
 from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
 from fastflow import Request
-from fastflow_minis import MINIS, bagel, bagel_parts, train
-from fastflow_minis.bagel_exam import BagelCaptions, BagelEdits
-from fastflow_minis.drawing import render
-from fastflow_minis.edits.world import held_out as edits
-from fastflow_minis.evaluate import generate
-from fastflow_minis.kontext import words
-from fastflow_minis.matching import Matching
-from fastflow_minis.scenes import held_out as scenes
+from fastflow_minis import MINIS, train
+from fastflow_minis.evaluate import generate_answers
+from fastflow_minis.models.bagel.bagel_components import (
+    bagel_autoencoder,
+    bagel_network,
+    bagel_tokenizer,
+    scale_latents,
+)
+from fastflow_minis.models.bagel.bagel_evaluation import BagelEditEvaluation, BagelSceneEvaluation
+from fastflow_minis.models.bagel.bagel_mini import bagel_velocities, siglip_views
+from fastflow_minis.models.kontext.kontext_mini import words_of_scenes_and_edits
+from fastflow_minis.training.flow_matching import FlowMatching
+from fastflow_minis.worlds.drawing import render_scene
+from fastflow_minis.worlds.edits.edit_world import held_out_edits
+from fastflow_minis.worlds.scenes.scene_world import held_out_captions
 from fastflow_plugins.models.bagel import Bagel
 from fastflow_plugins.models.bagel.bagel_flow import BagelFlow
 from fastflow_plugins.models.bagel.checkpoint import NAMES, Parts, load_parts

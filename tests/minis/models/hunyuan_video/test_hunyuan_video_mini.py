@@ -41,15 +41,6 @@ from fastflow_minis.worlds.videos.video_world import (
     render_video,
     video_of,
 )
-from fastflow_minis.clips.exam import Films
-from fastflow_minis.clips.language import words
-from fastflow_minis.clips.world import FRAMES, film_of, held_out, render_film
-from fastflow_minis.evaluate import generate
-from fastflow_minis.exam import Score, score
-from fastflow_minis.hunyuan_video import Filmed, Tokens, film, velocity
-from fastflow_minis.matching import Matching
-from fastflow_minis.video_components import TEMPLATE
-from fastflow_minis.words import llama_tokenizer
 from fastflow_plugins.models.bagel.checkpoint import load_autoencoder
 from fastflow_plugins.models.hunyuan_video import HunyuanVideo
 from fastflow_plugins.policies.never import Never

@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from fastflow import Request
-from fastflow_minis.drawing import Item, Scene, render
-from fastflow_minis.edits.language import TASKS, parse
-from fastflow_minis.edits.scorer import Marks, mark
-from fastflow_minis.edits.world import Edit, held_out, training_edit
-from fastflow_plugins.metrics.edits import EditScores
+from fastflow_minis.worlds.drawing import Scene, SceneObject, render_scene
+from fastflow_minis.worlds.edits.edit_language import EDIT_TASKS, parse_instruction
+from fastflow_minis.worlds.edits.edit_scorer import EditScores, score_edit
+from fastflow_minis.worlds.edits.edit_world import SceneEdit, held_out_edits, training_edit
+from fastflow_plugins.metrics.edits import EditScores as Edits
 
 COUNT = 240
 RED, BLUE, GREEN = (
@@ -192,7 +192,7 @@ def test_float_and_8_bit_images_get_the_same_scores(edits):
 
 def _measured(text, image=SOURCE, output=SOURCE):
     image = None if image is None else Image.fromarray(image)
-    return EditScores().score(Image.fromarray(output), Request(0, text, 0, image=image))
+    return Edits().score(Image.fromarray(output), Request(0, text, 0, image=image))
 
 
 def test_the_metric_gives_the_scores_with_the_overall_one_as_score():
