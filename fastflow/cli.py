@@ -80,10 +80,10 @@ def _sample(words: list[str]) -> None:
 
 def _compare(words: list[str]) -> None:
     from fastflow.comparison.compare import compare
-    from fastflow.comparison.comparison_settings import Plan
+    from fastflow.comparison.comparison_settings import ComparisonSettings
     from fastflow.comparison.page.text import headline
 
-    config = _configuration(words, "compare", Plan)
+    config = _configuration(words, "compare", ComparisonSettings)
     if config is None:
         return
     path = compare(config)
@@ -152,21 +152,22 @@ def _memory(words: list[str]) -> None:
 
 
 def _export(words: list[str]) -> None:
-    from fastflow.runs.official.benchmark_run import Benchmarked
+    from fastflow.runs.official.benchmark_run import BenchmarkRun
     from fastflow.runs.official.export import export
 
     usage = "export RUN_DIR out=FOLDER"
     path, options = _path_and_options(words, usage, ("out",))
     if "out" not in options:
         raise ValueError(f"say where to: fastflow {usage}")
-    run, out = Benchmarked.open(path), Path(options["out"])
+    run, out = BenchmarkRun.open(path), Path(options["out"])
     for side, count in export(run, out).items():
         print(f"{count:>5} samples   {out / side}")
 
 
 def _import_scores(words: list[str]) -> None:
-    from fastflow.evaluation.benchmark_scores import SIDES, as_text
-    from fastflow.runs.official.benchmark_run import Benchmarked
+    from fastflow.evaluation.benchmark_scores import as_text
+    from fastflow.evaluation.measurement import SIDES
+    from fastflow.runs.official.benchmark_run import BenchmarkRun
     from fastflow.runs.official.import_scores import take_scores
 
     usage = "import-scores RUN_DIR skipped=FILE full=FILE [replace=true] [partial=true]"
@@ -175,7 +176,7 @@ def _import_scores(words: list[str]) -> None:
     if not files:
         raise ValueError(f"say what the scorer wrote: fastflow {usage}")
     flags = {name: _flag(name, options) for name in ("replace", "partial")}
-    print(as_text(take_scores(Benchmarked.open(path), files, **flags)))
+    print(as_text(take_scores(BenchmarkRun.open(path), files, **flags)))
     print(f"report    {path / 'report.html'}\n{path}")
 
 

@@ -37,15 +37,15 @@ def main() -> None:
 
 def tables(found: dict[str, Any]):
     """Yields the lines of a table for each target, the highest PSNR first."""
-    full = found["full"]
+    full = found["reference"]
     exact, score = full["converged"].get(PSNR), full["scores"].get("score")
     yield (
         f"The full run: {full['calls']:.0f} calls, PSNR to {found['plan']['converged_steps']} "
         f"steps {interval(exact)} dB, score {interval(score, '.3f')}. In another batch size it is "
-        f"{interval(found['floor']['closeness'][PSNR])} dB from itself."
+        f"{interval(found['noise_floor']['fidelity'][PSNR])} dB from itself."
     )
-    for target in sorted(found["plan"]["targets"], reverse=True):
-        lines = [line for line in found["lines"] if line["target"] == target]
+    for target in sorted(found["settings"]["targets"], reverse=True):
+        lines = [line for line in found["table"] if line["target"] == target]
         lines.sort(key=lambda line: -line["fidelity"].get(PSNR, [0])[0])
         yield f"\n### {target} of {found['plan']['steps']} steps\n"
         yield (
@@ -68,9 +68,9 @@ def cells(line: dict[str, Any]):
     yield f"{line['steps']:.1f}" + ("" if line["reached"] else " (!)")
     yield f"{line['calls']:.1f}"
     yield interval(line["fidelity"].get(PSNR))
-    yield f"{line['closeness']['ssim'][0]:.4f}"
+    yield f"{line['fidelity']['ssim'][0]:.4f}"
     yield f"{line['reference'][PSNR][0]:.1f}" if PSNR in line["converged"] else ""
-    yield interval(line["lost"].get("score"), "+.3f")
+    yield interval(line["score_change"].get("score"), "+.3f")
     yield interval(line["speedup_wall"], ".2f")
     learned = line["learned"]
     yield f"{learned['samples']} ({learned['calls']})" if learned.get("samples") else ""
@@ -90,7 +90,7 @@ def draw(found: dict[str, Any]) -> None:
     figure = Figure(figsize=(9, 6), layout="constrained")
     ax = figure.add_subplot()
     methods: dict[str, list[dict]] = {}
-    for line in found["lines"]:
+    for line in found["table"]:
         if not line["failure"] and line["group"] in COLOURS:
             methods.setdefault(line["method"], []).append(line)
     best = {}

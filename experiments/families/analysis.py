@@ -53,7 +53,7 @@ def main() -> None:
     (HERE / "table.md").write_text("\n".join(table(found)) + "\n")
     draw(found, "score", "score; full run dashed, 0.02 below it grey")
     draw(found, "psnr", "PSNR to the full run, dB")
-    draw_changes({name: read(folder / "baselines.json") for name, folder in folders.items()})
+    draw_changes({name: read(folder / "references.json") for name, folder in folders.items()})
     (HERE / "pictures.html").write_text(page(folders))
 
 
@@ -65,7 +65,7 @@ def read(path: Path) -> dict[str, Any]:
 def table(found: dict[str, dict[str, Any]]):
     """Yields the lines of a table for each task and target."""
     for name, one in found.items():
-        full, plan = one["full"], one["plan"]
+        full, plan = one["reference"], one["settings"]
         yield f"## {name}: {TASKS[name]}\n"
         yield (
             f"Full: {plan['steps']} steps, {full['calls']:.0f} calls, score "
@@ -81,7 +81,7 @@ def table(found: dict[str, dict[str, Any]]):
 
 def at(found: dict[str, Any], target: int) -> list[dict[str, Any]]:
     """Returns the lines with numbers at a target."""
-    return [line for line in found["lines"] if line["target"] == target and not line["failure"]]
+    return [line for line in found["table"] if line["target"] == target and not line["failure"]]
 
 
 def cells(line: dict[str, Any], full: float):
@@ -93,7 +93,7 @@ def cells(line: dict[str, Any], full: float):
     yield interval(line["speedup_wall"], ".2f")
     yield interval(line["fidelity"].get(PSNR))
     yield f"{line['scores']['score'][0]:.3f}"
-    yield interval(line["lost"].get("score"), "+.3f")
+    yield interval(line["score_change"].get("score"), "+.3f")
 
 
 def interval(values: list[float] | None, form: str = ".1f") -> str:
@@ -111,7 +111,7 @@ def draw(found: dict[str, dict[str, Any]], what: str, label: str) -> None:
         for method in LOOKS | PLAIN:
             curve(ax, one, method, what)
         if what == "score":
-            mark_full(ax, one["full"]["scores"]["score"][0])
+            mark_full(ax, one["reference"]["scores"]["score"][0])
         ax.set_title(f"{name}\n{TASKS[name]}", fontsize=9)
         ax.set_xlabel("times fewer network calls", fontsize=9)
     figure.supylabel(label, fontsize=9)
@@ -136,8 +136,8 @@ def curve(ax: Axes, found: dict[str, Any], method: str, what: str) -> None:
     """Draws one method; dotted without correction."""
     colour, label = LOOKS[PLAIN.get(method, method)]
     points = sorted(
-        (found["full"]["calls"] / line["calls"], quality(line, what))
-        for line in found["lines"]
+        (found["reference"]["calls"] / line["calls"], quality(line, what))
+        for line in found["table"]
         if line["method"] == method and not line["failure"]
     )
     style = ":" if method in PLAIN else "-"
@@ -174,7 +174,7 @@ def page(folders: dict[str, Path]) -> str:
         f"<h1>{SHOWN} of 50 steps, beside the full run</h1>",
     ]
     for name, folder in folders.items():
-        prompts = read(folder / "baselines.json")["prompts"]
+        prompts = read(folder / "references.json")["prompts"]
         shown = [
             (label, stem)
             for label, stem in columns()

@@ -25,4 +25,4 @@ def probe(network: Any, args: tuple, kwargs: dict) -> Tensor | None:
     if kind not in installed().names("probe"):
         return None
     inputs = inspect.signature(inner.forward).bind(*args, **kwargs).arguments
-    return installed().get("probe", kind)().look(inner, inputs)
+    return installed().get("probe", kind)().signal(inner, inputs)

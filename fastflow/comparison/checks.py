@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from fastflow.comparison.comparison_settings import Plan
-from fastflow.comparison.rows import Row
-from fastflow.comparison.table import NO_PEERS, PSNR, WRONG, Liner, TableRow, value_of
+from fastflow.comparison.comparison_settings import ComparisonSettings
+from fastflow.comparison.references import StoredReferences
+from fastflow.comparison.rows import MethodRow
+from fastflow.comparison.table import PSNR, RowReader, TableRow, value_of
 from fastflow.evaluation.bootstrap import Interval, bootstrap_mean
+from fastflow.evaluation.measurement import SampleRow
+
+CONTROL = "negative control"  # the group of methods that a sound comparison puts last
+NO_PEERS = ("ours", "oracle", CONTROL)
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Finding:
-    """The best of ours beside the best of the others at one target.
+    """The best of ours and the best of the others at one target.
 
     Args:
         target: the number of computed steps.
@@ -55,20 +60,20 @@ class Finding:
 
 
 @dataclass
-class Results:
+class ComparisonResults:
     """All that a comparison found.
 
     Attributes:
-        full: the full run's scores and closeness to the reference.
-        floor: the full run in another batch size.
+        reference: the reference run's scores and distance to the converged run.
+        noise_floor: the reference run in another batch size; what differs is rounding.
     """
 
-    plan: Plan
+    settings: ComparisonSettings
     model: str
     branches: float
-    full: TableRow
-    floor: TableRow
-    lines: list[TableRow]
+    reference: TableRow
+    noise_floor: TableRow
+    table: list[TableRow]
     checks: list[Check] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -78,7 +83,7 @@ class Results:
         wanted = None if groups is None else set(groups)
         return [
             line
-            for line in self.lines
+            for line in self.table
             if line.target == target
             and not line.failure
             and (wanted is None or line.group in wanted)
@@ -92,44 +97,57 @@ class Results:
         return content
 
 
-def results(plan: Plan, model: str, references: dict[str, Any], rows: Sequence[Row]) -> Results:
-    """Puts rows into numbers.
+def results(
+    settings: ComparisonSettings,
+    model: str,
+    references: StoredReferences,
+    rows: Sequence[MethodRow],
+) -> ComparisonResults:
+    """Turns rows into numbers, checks and findings.
 
     Args:
-        plan: the comparison's settings.
+        settings: the comparison's settings.
         model: the model's name.
-        baselines: what `references.json` holds.
+        references: what every row is compared with.
         rows: the rows there are.
     """
-    liner = Liner(plan, references)
-    full = liner.line(Row("full", plan.steps, samples=references["full"]))
-    floor = liner.line(Row("full, another batch", plan.steps, samples=references["floor"]))
-    lines = [liner.line(row) for row in rows]
-    found = Results(plan, model, references["branches"], full, floor, lines)
+    by_index = {row.index: row for row in references.reference}
+    reader = RowReader(settings, references.branches, by_index)
+
+    def read(name: str, samples: list[SampleRow]) -> TableRow:
+        return reader.read(MethodRow(name, settings.steps, samples=samples))
+
+    found = ComparisonResults(
+        settings,
+        model,
+        references.branches,
+        read("reference", references.reference),
+        read("reference, another batch", references.noise_floor),
+        [reader.read(row) for row in rows],
+    )
     found.left_out = list(dict.fromkeys(f"{r.method}: {r.failure}" for r in rows if r.failure))
-    found.checks = list(checks(found, references))
+    found.checks = list(checks(found, references.identical_at_zero))
     samples = {(row.method, row.target): row.samples for row in rows}
     found.findings = list(findings(found, samples))
     return found
 
 
-def checks(found: Results, references: dict[str, Any]) -> Iterable[Check]:
+def checks(found: ComparisonResults, identical: Mapping[str, bool]) -> Iterable[Check]:
     """Yields what has to hold."""
     yield _falls(found)
-    yield _below_floor(found)
-    for name, same in references["identical_at_zero"].items():
-        what = f"`{name}` at a knob of 0 is the full run, bit for bit"
+    yield _below_noise_floor(found)
+    for name, same in identical.items():
+        what = f"`{name}` at a knob of 0 is the reference run, bit for bit"
         yield Check(what, same, "it is" if same else "it is not")
-    yield _broken_last(found)
+    yield _control_last(found)
 
 
-def _falls(found: Results) -> Check:
-    """With hindsight the error falls as calls rise."""
-    what = "With the hindsight best schedule the error falls as calls rise"
-    names = dict.fromkeys(line.method for line in found.lines if line.group == "oracle")
+def _falls(found: ComparisonResults) -> Check:
+    what = "The error of the oracles' schedules falls as calls rise"
+    names = dict.fromkeys(line.method for line in found.table if line.group == "oracle")
     wrong, seen = [], 0
     for name in names:
-        lines = [line for line in found.lines if line.method == name and not line.failure]
+        lines = [line for line in found.table if line.method == name and not line.failure]
         by_calls = sorted(lines, key=lambda line: line.calls)
         values = [line.psnr for line in by_calls if line.psnr is not None]
         seen += len(values) > 1
@@ -139,43 +157,47 @@ def _falls(found: Results) -> Check:
     return Check(what, (not wrong) if seen else None, why if seen else "there is none")
 
 
-def _below_floor(found: Results) -> Check:
-    what = "No row is closer to the full run than the full run in another batch size"
-    lines = [line for line in found.lines if line.psnr is not None]
-    if not lines or found.floor.psnr is None:
+def _below_noise_floor(found: ComparisonResults) -> Check:
+    what = "No row is closer to the reference run than that run in another batch size"
+    lines = [line for line in found.table if line.psnr is not None]
+    if not lines or found.noise_floor.psnr is None:
         return Check(what, None, "nothing was measured")
     best = max(lines, key=lambda line: line.psnr or 0.0)
-    why = f"{found.floor.psnr:.1f} dB; the closest row, {best.method}, has {best.psnr:.1f} dB"
-    return Check(what, (best.psnr or 0.0) <= found.floor.psnr, why)
+    why = (
+        f"{found.noise_floor.psnr:.1f} dB; the closest row, {best.method}, has {best.psnr:.1f} dB"
+    )
+    return Check(what, (best.psnr or 0.0) <= found.noise_floor.psnr, why)
 
 
-def _broken_last(found: Results) -> Check:
-    what = "A method that is wrong on purpose comes last"
+def _control_last(found: ComparisonResults) -> Check:
+    what = "The negative control comes last"
     wrong, seen = [], 0
-    for target in found.plan.targets:
+    for target in found.settings.targets:
         lines = [line for line in found.at(target) if line.psnr is not None]
-        broken = [line for line in lines if line.group == WRONG]
-        others = [line for line in lines if line.group != WRONG]
-        if broken and others:
+        controls = [line for line in lines if line.group == CONTROL]
+        others = [line for line in lines if line.group != CONTROL]
+        if controls and others:
             seen += 1
             worst = min(line.psnr or 0.0 for line in others)
-            if max(line.psnr or 0.0 for line in broken) >= worst:
+            if max(line.psnr or 0.0 for line in controls) >= worst:
                 wrong.append(str(target))
     if not seen:
         return Check(what, None, "there is none")
     return Check(what, not wrong, f"not at {', '.join(wrong)}" if wrong else "at every target")
 
 
-def findings(found: Results, samples: dict[tuple[str, int], list]) -> Iterable[Finding]:
-    """Yields, target by target, the best of ours beside the best of the others."""
-    peers = [group for group in [*found.plan.groups, "others"] if group not in NO_PEERS]
-    for target in found.plan.targets:
+def findings(
+    found: ComparisonResults, samples: Mapping[tuple[str, int], Sequence[SampleRow]]
+) -> Iterable[Finding]:
+    """Yields, target by target, the best of ours and the best of the others."""
+    peers = [group for group in [*found.settings.groups, "others"] if group not in NO_PEERS]
+    for target in found.settings.targets:
         ours = _best(found.at(target, ["ours"]))
         peer = _best(line for line in found.at(target, peers) if line.reached)
         if ours is None or peer is None:
             continue
-        mine = _by_index(samples[ours.method, target])
-        theirs = _by_index(samples[peer.method, target])
+        mine = _psnrs(samples[ours.method, target])
+        theirs = _psnrs(samples[peer.method, target])
         yield Finding(
             target,
             ours.method,
@@ -192,5 +214,5 @@ def _best(lines: Iterable[TableRow]) -> TableRow | None:
     return max(fair, key=lambda line: line.psnr or 0.0, default=None)
 
 
-def _by_index(samples: Sequence[dict[str, Any]]) -> dict[int, float]:
-    return {sample["index"]: value_of(sample["fidelity"], PSNR) for sample in samples}
+def _psnrs(samples: Sequence[SampleRow]) -> dict[int, float]:
+    return {sample.index: value_of(sample.metrics, PSNR) for sample in samples}

@@ -7,8 +7,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from pathlib import Path
 
-from fastflow.comparison.checks import Results, results
-from fastflow.comparison.comparison_settings import Plan
+from fastflow.comparison.checks import ComparisonResults, results
+from fastflow.comparison.comparison_settings import ComparisonSettings
 from fastflow.comparison.job import Job
 from fastflow.comparison.page.exhibits import render
 from fastflow.comparison.page.text import as_csv
@@ -39,30 +39,30 @@ def compare(config: Config) -> Path:
         DiskFull: if the disk fills; every finished row is kept.
         Interrupted: on Ctrl-C, likewise.
     """
-    plan = settings_of(config, Plan)
+    settings = settings_of(config, ComparisonSettings)
     directory = None
-    if plan.resume is not None:
-        directory = ComparisonDirectory.existing(Path(plan.resume))
+    if settings.resume is not None:
+        directory = ComparisonDirectory.existing(Path(settings.resume))
         config = load(directory.path / "config.yaml")
-        plan = settings_of(config, Plan)
-    adapter: Model = build("model", config["model"])
-    methods = build_listed(config | {"methods": plan.names()}, "methods")
+        settings = settings_of(config, ComparisonSettings)
+    model: Model = build("model", config["model"])
+    methods = build_listed(config | {"methods": settings.names()}, "methods")
     metrics: list[Metric] = list(build_listed(config, "metrics").values())
     observers = list(build_listed(config, "observers").values())
-    measured, tuning = two_sets(plan, adapter)
+    measured, tuning = two_sets(settings, model)
     reasons = [metric.unavailable() for metric in metrics]
-    directory = directory or _new_directory(plan, config)
+    directory = directory or _new_directory(settings, config)
     usable = [m for m, reason in zip(metrics, reasons, strict=True) if not reason]
-    job = Job(plan, adapter, methods, usable, measured, tuning, directory)
+    job = Job(settings, model, methods, usable, measured, tuning, directory)
     try:
         with ExitStack() as stack:
-            watches = [stack.enter_context(o.open(directory.path, config)) for o in observers]
-            directory.write_json("versions.json", versions(plan.device))
+            sessions = [stack.enter_context(o.open(directory.path, config)) for o in observers]
+            directory.write_json("versions.json", versions(settings.device))
             directory.write_json("left_out.json", [reason for reason in reasons if reason])
             job.work()
             found = finish(directory)
-            for watch in watches:
-                watch.summary(found.to_dict(), directory.path)
+            for session in sessions:
+                session.summary(found.to_dict(), directory.path)
     except (KeyboardInterrupt, BrokenProcessPool) as error:
         ended = "One of the processes was ended from outside, as happens for want of memory. "
         raise Interrupted(
@@ -72,13 +72,13 @@ def compare(config: Config) -> Path:
     return directory.path
 
 
-def finish(directory: ComparisonDirectory) -> Results:
+def finish(directory: ComparisonDirectory) -> ComparisonResults:
     """Writes comparison.json, comparison.csv and report.html from the rows that are there."""
     config = load(directory.path / "config.yaml")
-    plan = settings_of(config, Plan)
-    asked = [(name, target) for target in plan.targets for name in plan.names()]
+    settings = settings_of(config, ComparisonSettings)
+    asked = [(name, target) for target in settings.targets for name in settings.names()]
     rows = [row for name, target in asked if (row := directory.row(name, target))]
-    found = results(plan, config["names"]["model"], directory.read_json("baselines.json"), rows)
+    found = results(settings, config["names"]["model"], directory.references(), rows)
     found.left_out += directory.read_json("left_out.json")
     if len(rows) < len(asked):
         found.left_out.append(
@@ -91,35 +91,35 @@ def finish(directory: ComparisonDirectory) -> Results:
     return found
 
 
-def two_sets(plan: Plan, adapter: Model) -> tuple[list[Request], list[Request]]:
+def two_sets(settings: ComparisonSettings, model: Model) -> tuple[list[Request], list[Request]]:
     """Returns the samples to measure and those to tune on: other prompts, if there are several.
 
     Raises:
         ValueError: if there is no prompt, or a file of them is missing or damaged.
     """
     asked = RunSettings(
-        steps=plan.steps,
-        samples=plan.samples + plan.tuning,
-        seed=plan.seed,
-        prompt=plan.prompt,
-        prompts=plan.prompts,
-        image=plan.image,
+        steps=settings.steps,
+        samples=settings.samples + settings.tuning,
+        seed=settings.seed,
+        prompt=settings.prompt,
+        prompts=settings.prompts,
+        image=settings.image,
     )
-    prompts = find_prompts(asked, adapter)
-    cut = round(len(prompts) * plan.samples / (plan.samples + plan.tuning))
+    prompts = find_prompts(asked, model)
+    cut = round(len(prompts) * settings.samples / (settings.samples + settings.tuning))
     cut = min(max(cut, 1), max(len(prompts) - 1, 1))
     parts = prompts[:cut], prompts[cut:] or prompts
-    first = 0, plan.samples
+    first, counts = (0, settings.samples), (settings.samples, settings.tuning)
     measured, tuning = (
         [request(part[i % len(part)], start + i, asked) for i in range(count)]
-        for part, start, count in zip(parts, first, (plan.samples, plan.tuning), strict=True)
+        for part, start, count in zip(parts, first, counts, strict=True)
     )
     return measured, tuning
 
 
-def _new_directory(plan: Plan, config: Config) -> ComparisonDirectory:
+def _new_directory(settings: ComparisonSettings, config: Config) -> ComparisonDirectory:
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-compare-{config['names']['model']}"
-    directory = ComparisonDirectory.create(Path(plan.out or Path("runs") / name))
+    directory = ComparisonDirectory.create(Path(settings.out or Path("runs") / name))
     with writing(directory.path / "rows", "compare"):
         save(config, directory.path / "config.yaml")
     return directory

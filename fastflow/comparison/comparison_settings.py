@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Plan:
+class ComparisonSettings:
     """What to compare, on what, and where to write it; the methods' own parameters are beside.
 
     Args:

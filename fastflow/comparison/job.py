@@ -1,4 +1,4 @@
-"""The comparison itself: baselines first, then row by row, each kept once it is done."""
+"""The comparison itself: references first, then row by row, each kept once it is done."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm, trange
 
-from fastflow.comparison.comparison_settings import Plan
+from fastflow.comparison.comparison_settings import ComparisonSettings
 from fastflow.comparison.measure import Measure
 from fastflow.comparison.references import (
     References,
+    StoredReferences,
     converged,
-    full_runs,
+    mean_velocity_change,
     other_batch,
-    velocity_change,
+    reference_runs,
 )
-from fastflow.comparison.rows import SOURCE, ComparisonDirectory, Row
+from fastflow.comparison.rows import REFERENCE, SOURCE, ComparisonDirectory, MethodRow
 from fastflow.comparison.tuning import Search, mean_steps, replayed
+from fastflow.evaluation.measurement import Measurement
 from fastflow.evaluation.method import Bench, Learned, Method
 from fastflow.evaluation.metric import Metric
 from fastflow.sampling.executor import side_by_side
@@ -35,8 +37,8 @@ T = TypeVar("T")
 class Job:
     """One comparison: its parts, and what it still has to do."""
 
-    plan: Plan
-    adapter: Model
+    settings: ComparisonSettings
+    model: Model
     methods: dict[str, Method]
     metrics: list[Metric]
     measured: list[Request]
@@ -47,27 +49,28 @@ class Job:
 
     def work(self) -> None:
         """Measures every row that is not there yet."""
-        model = self.adapter.load(self.plan.device, self.plan.dtype)
+        model = self.model.load(self.settings.device, self.settings.dtype)
         recording = self._record(model)
         bench = Bench(
             model,
-            self.plan.steps,
+            self.settings.steps,
             recording,
-            seed=self.plan.seed,
-            max_batch=self.plan.max_batch,
+            seed=self.settings.seed,
+            max_batch=self.settings.max_batch,
         )
-        measure = Measure(bench, self.measured, self.metrics, self._baselines(model))
-        bench.references = measure.references.full
-        self._keep_baselines(measure)
-        rows = len(self.methods) * len(self.plan.targets)
+        references = self._references(model)
+        bench.references = references.reference
+        measure = Measure(bench, self.measured, Measurement(self.metrics), references)
+        self._keep_references(measure)
+        rows = len(self.methods) * len(self.settings.targets)
         with tqdm(total=rows, unit="row", desc="methods") as bar:
-            if self.plan.workers > 1:
+            if self.settings.workers > 1:
                 self._work_side_by_side(measure, bar)
             else:
                 self._work_in_turn(measure, bar)
 
     def _work_in_turn(self, measure: Measure, bar: tqdm) -> None:
-        for target, name in product(self.plan.targets, self.methods):
+        for target, name in product(self.settings.targets, self.methods):
             bar.set_postfix_str(f"{name} at {target}")
             self._keep_row(measure, name, target)
             bar.update()
@@ -76,63 +79,62 @@ class Job:
         """Gives each process a method with all its rows, which share a search."""
 
         def rows_of(name: str) -> str:
-            for target in self.plan.targets:
+            for target in self.settings.targets:
                 self._keep_row(measure, name, target)
             return name
 
-        for name in side_by_side(rows_of, list(self.methods), self.plan.workers):
+        for name in side_by_side(rows_of, list(self.methods), self.settings.workers):
             bar.set_postfix_str(name)
-            bar.update(len(self.plan.targets))
+            bar.update(len(self.settings.targets))
 
     def _keep_row(self, measure: Measure, name: str, target: int) -> None:
         if not self.directory.has_row(name, target):
             self.directory.keep(self._row(measure, name, target))
 
     def _record(self, model: FlowModel) -> Recording:
-        size, parts = self.plan.max_batch, []
+        size, parts = self.settings.max_batch, []
         for start in trange(0, len(self.tuning), size, desc="tuning runs", unit="batch"):
             parts.append(Recording.make(model, self.tuning[start : start + size], size))
         return Recording.joined(parts)
 
-    def _baselines(self, model: FlowModel) -> References:
-        plan, requests = self.plan, self.measured
-        full = self._shown(full_runs(model, requests, plan.max_batch), "full runs")
-        other = reference_sampler(model, max_batch=other_batch(plan.max_batch)).generate(requests)
-        again = self._shown(other, "full runs, another batch")
-        reference: Iterable[tuple[int, Any]] = ()
-        if plan.converged_steps:
+    def _references(self, model: FlowModel) -> References:
+        settings, requests = self.settings, self.measured
+        size, steps = settings.max_batch, settings.converged_steps
+        reference = self._shown(reference_runs(model, requests, size), "reference runs")
+        other = reference_sampler(model, max_batch=other_batch(size)).generate(requests)
+        again = self._shown(other, "reference runs, another batch")
+        exact: Iterable[tuple[int, Any]] = ()
+        if steps:
             kept = self.directory.path / "converged.safetensors"
-            runs = converged(model, requests, plan.converged_steps, plan.max_batch, kept)
-            reference = self._shown(runs, f"in {plan.converged_steps} steps")
+            exact = self._shown(converged(model, requests, steps, size, kept), f"in {steps} steps")
         return References(
-            {sample.request.index: sample for sample in full},
+            {sample.request.index: sample for sample in reference},
             {sample.request.index: sample for sample in again},
-            dict(reference),
+            dict(exact),
         )
 
     def _shown(self, samples: Iterable[T], what: str) -> Iterator[T]:
         """Passes samples on and shows how many there were."""
         yield from tqdm(samples, total=len(self.measured), desc=what, unit="sample")
 
-    def _keep_baselines(self, measure: Measure) -> None:
-        full, again = measure.references.full, measure.references.again
-        for index in sorted(full)[: self.plan.examples]:
-            self.directory.keep_image("full", None, index, full[index].output)
-            if source := full[index].request.image:
+    def _keep_references(self, measure: Measure) -> None:
+        reference = measure.references.reference
+        for index in sorted(reference)[: self.settings.examples]:
+            self.directory.keep_image(REFERENCE, None, index, reference[index].output)
+            if source := reference[index].request.image:
                 self.directory.keep_image(SOURCE, None, index, source)
-        self.directory.write_json(
-            "baselines.json",
-            {
-                "full": [measure.of(full[i]) for i in sorted(full)],
-                "floor": [measure.of(again[i]) for i in sorted(again)],
-                "prompts": [request.prompt for request in self.measured],
-                "tasks": [request.task for request in self.measured],
-                "branches": full[self.measured[0].index].calls / self.plan.steps,
-                "velocity_change": velocity_change(full.values()),
-                "tuning_calls": measure.bench.tuning.calls,
-                "identical_at_zero": self._identical_at_zero(measure),
-            },
+        rows = measure.rows(reference)
+        stored = StoredReferences(
+            reference=rows,
+            noise_floor=measure.rows(measure.references.again),
+            prompts=[request.prompt for request in self.measured],
+            tasks=[request.task for request in self.measured],
+            branches=reference[self.measured[0].index].calls / self.settings.steps,
+            velocity_change=mean_velocity_change(rows),
+            tuning_calls=measure.bench.tuning.calls,
+            identical_at_zero=self._identical_at_zero(measure),
         )
+        self.directory.write_json("references.json", stored.to_json())
 
     def _identical_at_zero(self, measure: Measure) -> dict[str, bool]:
         """Says of each method that is exact at a knob of zero whether it is, bit for bit."""
@@ -148,10 +150,10 @@ class Job:
             found[name] = bool((sample.x == full.x).all()) and sample.calls == full.calls
         return found
 
-    def _row(self, measure: Measure, name: str, target: int) -> Row:
+    def _row(self, measure: Measure, name: str, target: int) -> MethodRow:
         """Measures one row; what goes wrong is written into it, and the others go on."""
         method, bench = self.methods[name], measure.bench
-        row = Row(name, target, repr(method), method.knob.name)
+        row = MethodRow(name, target, repr(method), method.knob.name)
         if reason := method.unavailable():
             row.failure = reason
             return row
@@ -171,21 +173,21 @@ class Job:
                 unit="sample",
                 leave=False,
                 desc=name,
-                disable=self.plan.workers > 1,  # bars of several processes would overwrite
+                disable=self.settings.workers > 1,  # bars of several processes would overwrite
             ) as bar:
 
                 def show(sample) -> None:
                     bar.update()
-                    if sample.request.index < self.plan.examples:
+                    if sample.request.index < self.settings.examples:
                         self.directory.keep_image(
                             name, target, sample.request.index, sample.output
                         )
 
                 row.samples = measure.samples(method, learned, show)
             if not method.is_oracle:
-                row.pairs = measure.pairs(method, learned, self.plan.pairs)
+                row.pairs = measure.pairs(method, learned, self.settings.pairs)
             if name not in self.peaks:
-                self.peaks[name] = measure.peak(method, learned, self.plan.device)
+                self.peaks[name] = measure.peak(method, learned, self.settings.device)
             row.peak = self.peaks[name]
         except Exception as error:
             row.samples, row.failure = [], f"{type(error).__name__}: {error}"
@@ -207,6 +209,8 @@ class Job:
         def steps_at(value: float) -> float:
             if not learned:
                 learned.append(method.learn(bench, self.tuning))
-            return mean_steps(method.at(value), bench, self.tuning[: self.plan.live], learned[0])
+            return mean_steps(
+                method.at(value), bench, self.tuning[: self.settings.live], learned[0]
+            )
 
         return steps_at

@@ -1,15 +1,13 @@
-"""One row of a comparison: one method at one number of calls, measured sample by sample."""
+"""Measures a method at one number of computed steps, sample by sample."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from fastflow.comparison.references import References
+from fastflow.evaluation.measurement import Measurement, SampleRow
 from fastflow.evaluation.method import Bench, Learned, Method
-from fastflow.evaluation.metric import Metric
 from fastflow.evaluation.profiling import peak_bytes
 from fastflow.sampling.reference import reference_sampler
 from fastflow.sampling.request import Request
@@ -18,76 +16,59 @@ from fastflow.sampling.sample import Sample
 
 @dataclass
 class Measure:
-    """Measures methods on the same requests, against the same baselines.
+    """Measures methods on the same requests, against the same references.
 
     Args:
         bench: what methods are given.
         requests: the samples to measure.
-        metrics: what is measured of outputs.
-        baselines: what they are compared with.
+        measurement: measures a sample.
+        references: what they are compared with.
     """
 
     bench: Bench
     requests: Sequence[Request]
-    metrics: Sequence[Metric]
+    measurement: Measurement
     references: References
 
     def samples(
         self, method: Method, learned: Learned, show: Callable[[Sample], None]
-    ) -> list[dict[str, Any]]:
+    ) -> list[SampleRow]:
         """Generates every request by a method; returns what was measured, in their order."""
         found = []
         for sample in method.generate(self.bench, self.requests, learned):
-            found.append(self.of(sample))
+            found.append(replace(self.row(sample), velocity_change=None, gram=None))
             show(sample)
-        return sorted(found, key=lambda row: row["index"])
+        return sorted(found, key=lambda row: row.index)
 
-    def of(self, sample: Sample) -> dict[str, Any]:
+    def row(self, sample: Sample) -> SampleRow:
         """Measures one sample."""
-        index, request = sample.request.index, self.bench.references[sample.request.index].request
-        full = self.bench.references[index]
-        reference = self.references.reference.get(index)
-        scores: dict[str, float] = {}
-        if sample.output is not None:
-            for metric in self.metrics:
-                scores |= metric.score(sample.output, request)
-        return {
-            "index": index,
-            "calls": sample.calls,
-            "computed": list(sample.computed),
-            "fidelity": self._closeness(sample.output, full.output),
-            "reference": self._closeness(sample.output, reference),
-            "scores": _finite(scores),
-            "rms": _distance(sample, full),
-            "failure": sample.failure,
-        }
+        index = sample.request.index
+        reference, converged = self.references.reference[index], self.references.converged
+        return self.measurement.row(sample, reference, converged.get(index))
 
-    def _closeness(self, output: Any, other: Any) -> dict[str, float | None]:
-        found: dict[str, float] = {}
-        if output is not None and other is not None:
-            for metric in self.metrics:
-                found |= metric.compare(output, other)
-        return _finite(found)
+    def rows(self, samples: dict[int, Sample]) -> list[SampleRow]:
+        """Measures samples; returns their rows in the order of their indices."""
+        return [replace(self.row(samples[i]), gram=None) for i in sorted(samples)]
 
     def pairs(self, method: Method, learned: Learned, count: int) -> list[tuple[float, float]]:
-        """Times a method beside the full run, one sample at a time, the order alternating."""
+        """Times a method and the reference run in alternating order, one sample at a time."""
         alone = replace(self.bench, max_batch=1)
         found = []
         for i in range(count):
             request = self.requests[i % len(self.requests)]
 
-            def full(request=request) -> float:
+            def reference(request: Request = request) -> float:
                 (sample,) = reference_sampler(alone.model, max_batch=1).generate([request])
                 return sample.seconds.denoise
 
-            def this(request=request) -> float:
+            def this(request: Request = request) -> float:
                 (sample,) = method.generate(alone, [request], learned)
                 return sample.seconds.denoise
 
             if i % 2:
-                mine, plain = this(), full()
+                mine, plain = this(), reference()
             else:
-                plain, mine = full(), this()
+                plain, mine = reference(), this()
             found.append((plain, mine))
         return found
 
@@ -98,19 +79,3 @@ class Measure:
 
 
 IDENTICAL = 99.0  # dB; what counts for identical images, whose PSNR is infinite
-
-
-def _distance(sample: Sample, full: Sample) -> float | None:
-    """Returns the root mean square difference of the final latents."""
-    if sample.x is None or full.x is None or sample.x.shape != full.x.shape:
-        return None
-    rms = float((sample.x.float() - full.x.float()).square().mean().sqrt())
-    return rms if math.isfinite(rms) else None
-
-
-def _finite(measured: dict[str, float]) -> dict[str, float | None]:
-    """JSON has no infinity: the PSNR of identical outputs is written as `IDENTICAL`."""
-    return {
-        name: value if math.isfinite(value) else (IDENTICAL if value > 0 else None)
-        for name, value in measured.items()
-    }

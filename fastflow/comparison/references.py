@@ -1,9 +1,9 @@
-"""What methods are measured against: the full run, itself in another batch, a converged run."""
+"""What methods are compared with: the reference run, once more in another batch, and converged."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from fastflow.evaluation.measurement import SampleRow
 from fastflow.sampling.model import FlowModel
 from fastflow.sampling.reference import Reference, reference_sampler
 from fastflow.sampling.request import Request
@@ -22,28 +23,74 @@ class References:
     """The runs that every method is compared with, by the requests' indices.
 
     Attributes:
-        full: every step computed, with the Gram matrices of the velocities.
+        reference: every step computed, with the Gram matrices of the velocities.
         again: the same in another batch size; what differs is rounding, the noise floor.
-        reference: the outputs of many more steps, close to the exact solution; may be empty.
+        converged: the outputs of many more steps, close to the exact solution; may be empty.
     """
 
-    full: dict[int, Sample]
+    reference: dict[int, Sample]
     again: dict[int, Sample]
-    reference: dict[int, Any]
+    converged: dict[int, Any]
 
 
-def full_runs(model: FlowModel, requests: Sequence[Request], max_batch: int) -> Iterator[Sample]:
-    """Yields the full runs with their Gram matrices and how their velocities change."""
-    gram = max(request.steps for request in requests)
-    yield from reference_sampler(model, Reference(changes=True, gram=gram), max_batch).generate(
-        requests
-    )
+@dataclass(frozen=True)
+class StoredReferences:
+    """What a comparison's directory keeps of them, in references.json.
+
+    Attributes:
+        reference: the reference runs' rows, in the order of their indices.
+        noise_floor: likewise of the same in another batch size.
+        prompts: what was asked for, in the same order.
+        tasks: the kinds of prompts, in the same order.
+        branches: network calls of one computed step.
+        velocity_change: the mean relative L1 change of the velocity from each step to the next.
+        tuning_calls: network calls that the tuning runs took.
+        identical_at_zero: of each method that is exact at a knob of zero, whether it is.
+    """
+
+    reference: list[SampleRow]
+    noise_floor: list[SampleRow]
+    prompts: list[str]
+    tasks: list[str]
+    branches: float
+    velocity_change: list[float]
+    tuning_calls: int
+    identical_at_zero: dict[str, bool]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it in types that JSON knows."""
+        own = asdict(replace(self, reference=[], noise_floor=[]))
+        return own | {
+            "reference": [row.to_json() for row in self.reference],
+            "noise_floor": [row.to_json() for row in self.noise_floor],
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any], where: str) -> StoredReferences:
+        """Reads what `to_json` gave.
+
+        Raises:
+            ValueError: beginning with ``where``, if a row lacks what every row has.
+        """
+        rows = {
+            name: [SampleRow.from_json(row, where) for row in content[name]]
+            for name in ("reference", "noise_floor")
+        }
+        return cls(**content | rows)
 
 
-def velocity_change(full: Iterable[Sample]) -> list[float]:
+def reference_runs(
+    model: FlowModel, requests: Sequence[Request], max_batch: int
+) -> Iterator[Sample]:
+    """Yields the reference runs with their Gram matrices and how their velocities change."""
+    policy = Reference(changes=True, gram=max(request.steps for request in requests))
+    yield from reference_sampler(model, policy, max_batch).generate(requests)
+
+
+def mean_velocity_change(rows: Iterable[SampleRow]) -> list[float]:
     """Returns the relative L1 change of the velocity from each step to the next, their mean."""
-    changes = [[seen.error for seen in sample.feedback.observations] for sample in full]
-    return np.mean([one for one in changes if one] or [[]], axis=0).tolist()
+    changes = [row.velocity_change for row in rows if row.velocity_change]
+    return np.mean(changes or [[]], axis=0).tolist()
 
 
 def other_batch(max_batch: int) -> int:

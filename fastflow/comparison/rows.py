@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fastflow.comparison.references import StoredReferences
+from fastflow.evaluation.measurement import SampleRow
 from fastflow.sampling.media import keep, suffix
 from fastflow.sampling.storage import make_folder, write_whole, writing
 
 
 @dataclass
-class Row:
+class MethodRow:
     """What was measured of one method at one target.
 
     Args:
@@ -22,11 +24,9 @@ class Row:
         recipe: its parameters, the knob's among them.
         knob: the parameter that was turned.
         value: to what.
-        samples: one dictionary a sample: index, calls, computed, closeness (metrics against the
-            full run), reference (against the converged run), scores, rms (distance to the full
-            run's latents), failure.
+        samples: what was measured of each sample.
         learned: samples and calls spent before, and facts found on the way.
-        pairs: seconds of denoising, ``(full, this)``, interleaved.
+        pairs: seconds of denoising, ``(reference, this)``, interleaved.
         peak: bytes over what was there before; None where not measured.
         failure: why there are no numbers; empty if there are.
     """
@@ -36,14 +36,29 @@ class Row:
     recipe: str = ""
     knob: str = ""
     value: float | None = None
-    samples: list[dict[str, Any]] = field(default_factory=list)
+    samples: list[SampleRow] = field(default_factory=list)
     learned: dict[str, Any] = field(default_factory=dict)
     pairs: list[tuple[float, float]] = field(default_factory=list)
     peak: int | None = None
     failure: str = ""
 
+    def to_json(self) -> dict[str, Any]:
+        """Returns it in types that JSON knows."""
+        rows = [sample.to_json() for sample in self.samples]
+        return asdict(replace(self, samples=[])) | {"samples": rows}
 
-SOURCE = "source"  # in the place of a method's name: what is edited
+    @classmethod
+    def from_json(cls, content: dict[str, Any], where: str) -> MethodRow:
+        """Reads what `to_json` gave.
+
+        Raises:
+            ValueError: beginning with ``where``, if a sample lacks what every sample has.
+        """
+        rows = [SampleRow.from_json(sample, where) for sample in content["samples"]]
+        return cls(**content | {"samples": rows})
+
+
+SOURCE, REFERENCE = "source", "reference"  # in the place of a method's name: whose images
 
 
 class ComparisonDirectory:
@@ -75,7 +90,7 @@ class ComparisonDirectory:
             ValueError: if it is none.
         """
         if not (path / "rows").is_dir():
-            raise ValueError(f"{str(path)!r} is no comparison's directory: it has no rows.")
+            raise ValueError(f"{str(path)!r} is not a comparison's directory: it has no rows.")
         return cls(path)
 
     def has_row(self, method: str, target: int) -> bool:
@@ -83,14 +98,16 @@ class ComparisonDirectory:
         path = self._row(method, target)
         return path.is_file() and not json.loads(path.read_text(encoding="utf-8"))["failure"]
 
-    def keep(self, row: Row) -> None:
+    def keep(self, row: MethodRow) -> None:
         """Writes a finished row."""
-        self.write_json(self._row(row.method, row.target).relative_to(self.path), asdict(row))
+        self.write_json(self._row(row.method, row.target).relative_to(self.path), row.to_json())
 
-    def row(self, method: str, target: int) -> Row | None:
+    def row(self, method: str, target: int) -> MethodRow | None:
         """Returns a row, with or without numbers; None if it was not come to yet."""
         path = self._row(method, target)
-        return Row(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+        if not path.is_file():
+            return None
+        return MethodRow.from_json(json.loads(path.read_text(encoding="utf-8")), f"{path}")
 
     def keep_image(self, method: str, target: int | None, index: int, output: Any) -> None:
         """Writes an example of what a method generated, if it is an image or a video."""
@@ -124,6 +141,15 @@ class ComparisonDirectory:
                 f"{self.path / name} cannot be read ({error}). If the comparison was interrupted, "
                 f"finish it with: fastflow compare resume={self.path}"
             ) from error
+
+    def references(self) -> StoredReferences:
+        """Returns what every row is compared with.
+
+        Raises:
+            ValueError: if it is not there yet, or damaged.
+        """
+        name = "references.json"
+        return StoredReferences.from_json(self.read_json(name), str(self.path / name))
 
     def _row(self, method: str, target: int) -> Path:
         return self.path / "rows" / f"{_stem(method, target)}.json"

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from fastflow.comparison.comparison_settings import Plan
-from fastflow.comparison.rows import Row
+from fastflow.comparison.comparison_settings import ComparisonSettings
+from fastflow.comparison.rows import MethodRow
 from fastflow.evaluation.bootstrap import Interval, bootstrap_mean
+from fastflow.evaluation.measurement import Metrics, SampleRow
 
 PSNR = "psnr_db"
-
-
-WRONG = "wrong on purpose"  # the group of methods that a sound comparison puts last
-
-
-NO_PEERS = ("ours", "oracle", WRONG)
+IDENTICAL = 99.0  # dB; what counts for identical images, whose PSNR is infinite
 
 
 @dataclass(frozen=True)
@@ -29,17 +26,17 @@ class TableRow:
         group: the group it is shown in.
         target: the number of computed steps it was to take.
         steps: network calls in units of a computed step's, mean.
-        calls: network calls, guidance branches counted, mean.
+        calls: network calls (NFE, guidance branches counted), mean.
         reached: whether `steps` is within one of the target.
         knob: the parameter that was turned, and to what.
-        closeness: by metric, mean and 95 % interval against the full run.
-        reference: likewise against the converged run.
+        fidelity: by metric, mean and 95 % interval against the reference run.
+        converged: likewise against the converged run.
         scores: likewise of the task's scores.
-        lost: likewise of the difference of scores to the full run's, paired.
-        rms: the mean distance to the full run's latents.
+        score_change: likewise of the difference of scores to the reference run's, paired.
+        rms: the mean distance to the reference run's latents.
         seconds: the median of the denoising time of one sample alone; None if not timed.
-        speedup_wall: how many times faster than the full runs timed beside it: median, lowest,
-            highest.
+        speedup_wall: how many times faster than the reference runs it was timed with: median,
+            lowest, highest.
         learned: samples and calls spent before, and facts.
         peak: bytes.
         failed: how many samples failed.
@@ -54,9 +51,9 @@ class TableRow:
     reached: bool
     knob: str
     fidelity: dict[str, Interval]
-    reference: dict[str, Interval]
+    converged: dict[str, Interval]
     scores: dict[str, Interval]
-    lost: dict[str, Interval]
+    score_change: dict[str, Interval]
     rms: float | None
     seconds: float | None
     speedup_wall: Interval | None
@@ -67,73 +64,91 @@ class TableRow:
 
     @property
     def psnr(self) -> float | None:
-        """The mean PSNR to the full run."""
+        """The mean PSNR to the reference run."""
         return self.fidelity[PSNR][0] if PSNR in self.fidelity else None
 
 
 @dataclass
-class Liner:
-    """Makes lines of rows."""
+class RowReader:
+    """Turns rows into numbers.
 
-    plan: Plan
-    references: dict[str, Any]
+    Args:
+        settings: the comparison's settings.
+        branches: network calls of one computed step.
+        references: the rows of the reference runs, by the samples' indices.
+    """
 
-    def line(self, row: Row) -> TableRow:
+    settings: ComparisonSettings
+    branches: float
+    references: Mapping[int, SampleRow]
+
+    def read(self, row: MethodRow) -> TableRow:
         """Returns a row in numbers."""
-        samples, branches = row.samples, self.references["branches"]
-        calls = _mean(sample["calls"] for sample in samples)
+        samples, branches = row.samples, self.branches
+        calls = _mean(sample.calls for sample in samples)
         ratios = sorted(full / this for full, this in row.pairs if this > 0)
+        rms = [sample.rms for sample in samples if sample.rms is not None]
         return TableRow(
             method=row.method,
-            group=self.plan.group_of(row.method),
+            group=self.settings.group_of(row.method),
             target=row.target,
             steps=calls / branches,
             calls=calls,
             reached=abs(calls / branches - row.target) <= 1,
             knob="" if row.value is None else f"{row.knob}={row.value:.4g}",
-            fidelity=_intervals(samples, "fidelity"),
-            reference=_intervals(samples, "reference"),
-            scores=_intervals(samples, "scores"),
-            lost=self._lost(samples),
-            rms=_mean(s["rms"] for s in samples if s["rms"] is not None) if samples else None,
+            fidelity=_intervals(samples, self._fidelity),
+            converged=_intervals(samples, lambda sample: sample.converged),
+            scores=_intervals(samples, self._scores),
+            score_change=self._score_change(samples),
+            rms=_mean(rms) if samples else None,
             seconds=median(this for _, this in row.pairs) if row.pairs else None,
             speedup_wall=(median(ratios), ratios[0], ratios[-1]) if ratios else None,
             learned=row.learned,
             peak=row.peak,
-            failed=sum(bool(sample["failure"]) for sample in samples),
+            failed=sum(bool(sample.failure) for sample in samples),
             failure=row.failure,
         )
 
-    def _lost(self, samples: Sequence[dict[str, Any]]) -> dict[str, Interval]:
-        """Returns the paired differences of the scores to the full run's."""
-        full = {sample["index"]: sample["scores"] for sample in self.references["full"]}
+    def _is_score(self, name: str) -> bool:
+        """Says whether a metric is of the output alone: then reference runs have it too."""
+        return any(name in row.metrics_of("full") for row in self.references.values())
+
+    def _scores(self, sample: SampleRow) -> Metrics:
+        return {name: v for name, v in sample.metrics.items() if self._is_score(name)}
+
+    def _fidelity(self, sample: SampleRow) -> Metrics:
+        return {name: v for name, v in sample.metrics.items() if not self._is_score(name)}
+
+    def _score_change(self, samples: Sequence[SampleRow]) -> dict[str, Interval]:
+        """Returns the paired differences of the scores to the reference run's."""
+        full = {index: row.metrics_of("full") for index, row in self.references.items()}
+        names = dict.fromkeys(name for scores in full.values() for name in scores)
         return {
-            name: bootstrap_mean(
-                [value_of(s["scores"], name) - full[s["index"]][name] for s in scored]
-            )
-            for name in _names(self.references["full"], "scores")
-            if (scored := [s for s in samples if full[s["index"]].get(name) is not None])
+            name: bootstrap_mean([value_of(s.metrics, name) - full[s.index][name] for s in scored])
+            for name in names
+            if (scored := [s for s in samples if name in full[s.index]])
         }
 
 
-def _intervals(samples: Sequence[dict[str, Any]], part: str) -> dict[str, Interval]:
-    """Returns mean and interval of every metric, over the samples it speaks of.
+def value_of(metrics: Metrics, name: str) -> float:
+    """Returns a metric for averaging: 0 where it is missing, `IDENTICAL` where it is infinite."""
+    value = metrics.get(name, 0.0)
+    return value if math.isfinite(value) else IDENTICAL
+
+
+def _intervals(
+    samples: Sequence[SampleRow], part: Callable[[SampleRow], Metrics]
+) -> dict[str, Interval]:
+    """Returns mean and interval of every metric, over the samples that have it.
 
     A failed sample has no output to measure; it counts as 0 in the PSNR, and not in the others.
     """
-    found = {}
-    for name in _names(samples, part):
-        counted = [s for s in samples if s[part].get(name) is not None or name == PSNR]
-        found[name] = bootstrap_mean([value_of(s[part], name) for s in counted])
-    return found
-
-
-def _names(samples: Sequence[dict[str, Any]], part: str) -> list[str]:
-    return list(dict.fromkeys(name for sample in samples for name in sample[part]))
-
-
-def value_of(measured: dict[str, float | None], name: str) -> float:
-    return measured.get(name) or 0.0
+    measured = [part(sample) for sample in samples]
+    names = dict.fromkeys(name for metrics in measured for name in metrics)
+    return {
+        name: bootstrap_mean([value_of(m, name) for m in measured if name in m or name == PSNR])
+        for name in names
+    }
 
 
 def _mean(values: Iterable[float]) -> float:

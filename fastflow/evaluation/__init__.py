@@ -1,6 +1,7 @@
 """What is done with samples: measured, scored, compared, observed."""
 
 from fastflow.evaluation.benchmark import Benchmark, Item, Score, Total
+from fastflow.evaluation.measurement import SampleRow
 from fastflow.evaluation.method import Bench, Knob, Learned, Method
 from fastflow.evaluation.metric import Metric
 from fastflow.evaluation.observer import Observer, ObserverSession
@@ -15,6 +16,7 @@ __all__ = [
     "Metric",
     "Observer",
     "ObserverSession",
+    "SampleRow",
     "Score",
     "Total",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,30 +10,30 @@ import numpy as np
 
 from fastflow.evaluation.benchmark import Benchmark
 from fastflow.evaluation.bootstrap import bootstrap_groups
+from fastflow.evaluation.measurement import SIDES, SampleRow
 
-SIDES = {"skipped": "metrics", "full": "metrics_full"}  # and where a sample's line has its values
 Row = dict[str, Any]
 Groups = dict[str, float]
 
 
-def tally(name: str, benchmark: Benchmark, rows: Sequence[Row]) -> Row | None:
+def benchmark_scores(name: str, benchmark: Benchmark, rows: Sequence[SampleRow]) -> Row | None:
     """Returns a benchmark's totals and the groups that they are made of.
 
     Args:
         name: the benchmark's name.
         benchmark: what says which groups and totals there are.
-        rows: lines of samples.jsonl.
+        rows: the samples' rows.
 
     Returns:
         ``name``, and ``rows``, totals first: ``name``, ``total``, ``samples``, and ``full``,
         ``skipped`` and ``difference`` (skipped minus full, over the samples that have both), each
         a value and its 95 % interval, or None. None if nothing was scored.
     """
-    drawn = [row for row in rows if "item" in row and not row["failure"]]
-    sides = {side: [_groups(benchmark, row, key) for row in drawn] for side, key in SIDES.items()}
+    drawn = [row for row in rows if row.item and not row.failure]
+    sides = {side: [_groups(benchmark, row, side) for row in drawn] for side in SIDES}
     both = zip(sides["skipped"], sides["full"], strict=True)
     sides["difference"] = [{g: a[g] - b[g] for g in a if g in b} for a, b in both]
-    tasks = [row["task"] for row in drawn]
+    tasks = [row.task for row in drawn]
     lines: dict[tuple[bool, str], Row] = {}
     for side, found in sides.items():
         for line in _lines(benchmark, found, tasks, side):
@@ -58,9 +59,9 @@ def as_text(found: Row) -> str:
 _EMPTY: Row = {"full": None, "skipped": None, "difference": None}
 
 
-def _groups(benchmark: Benchmark, row: Row, key: str) -> Groups:
-    values = {name: value for name, value in (row[key] or {}).items() if value is not None}
-    return benchmark.groups(row["item"], values)
+def _groups(benchmark: Benchmark, row: SampleRow, side: str) -> Groups:
+    values = {name: v for name, v in row.metrics_of(side).items() if math.isfinite(v)}
+    return benchmark.groups(row.item, values)
 
 
 def _lines(

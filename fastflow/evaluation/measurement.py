@@ -1,125 +1,231 @@
-"""Samples beside their full runs: generated, measured, shown to the observers."""
+"""One measurement of a sample, and the one row that keeps it.
+
+A run writes a `SampleRow` a line into samples.jsonl; a comparison keeps the same rows for every
+method. Nobody else spells their keys.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from fastflow.evaluation.metric import Metric
-from fastflow.evaluation.observer import ObserverSession
-from fastflow.integration.gram import to_lists
-from fastflow.policies.memory import Memory
-from fastflow.sampling.media import suffix
-from fastflow.sampling.reference import Reference, reference_sampler
+from fastflow.integration.feedback import Feedback
+from fastflow.integration.gram import from_lists, to_lists
 from fastflow.sampling.request import Request
-from fastflow.sampling.sample import Sample
-from fastflow.sampling.sampler import Sampler
+from fastflow.sampling.sample import Sample, Seconds
 
-WATCHED = 8  # how many full runs measure their velocities' changes
+Metrics = dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleRow:
+    """What was measured of one sample.
+
+    Args:
+        index: the sample's number.
+        prompt: what was asked for.
+        task: the kind of prompt.
+        seed: seeds the sample's noise.
+        calls: network calls made (number of function evaluations, guidance branches counted).
+        calls_full: network calls of the reference run, which computes every step.
+        computed: the steps at which the model was called, rising.
+        seconds: wall time.
+        seconds_full: wall time of the reference run; None if there was none.
+        metrics: scores, and distances to the reference run's output; infinite where identical.
+        metrics_full: the scores of the reference run; None if there was none.
+        converged: distances to the output of many more steps, where that was made.
+        rms: the root mean square distance to the reference run's final latents.
+        image_source: the file of the image to edit, from the run directory.
+        image: the file of the output.
+        image_full: the file of the reference run's output.
+        failure: why there is no output, or an empty string.
+        velocity_change: the relative L1 change of the velocity from each step of the reference
+            run to the next, where that was measured.
+        item: what a benchmark has to know of the prompt.
+        repeat: how many samples of the same prompt come before it.
+        gram: ``(T, T)`` mean products of the sample's velocities, where a policy asked for them.
+    """
+
+    index: int
+    calls: int
+    computed: tuple[int, ...]
+    prompt: str = ""
+    task: str = ""
+    seed: int | None = None
+    calls_full: int = 0
+    seconds: Seconds = Seconds()
+    seconds_full: Seconds | None = None
+    metrics: Metrics = field(default_factory=dict)
+    metrics_full: Metrics | None = None
+    converged: Metrics = field(default_factory=dict)
+    rms: float | None = None
+    image_source: str | None = None
+    image: str | None = None
+    image_full: str | None = None
+    failure: str = ""
+    velocity_change: tuple[float, ...] | None = None
+    item: Mapping[str, Any] = field(default_factory=dict)
+    repeat: int = 0
+    gram: list[list[float | None]] | None = field(default=None, repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it in types that JSON knows; infinity, which JSON does not know, is null."""
+        content = asdict(self)
+        for name in ("metrics", "metrics_full", "converged"):
+            content[name] = _to_json(content[name])
+        rare = RARE if self.item else (*RARE, "repeat")
+        return {name: value for name, value in content.items() if name not in rare or value}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any], where: str) -> SampleRow:
+        """Reads what `to_json` gave; what it lacks takes its default.
+
+        Raises:
+            ValueError: beginning with ``where``, if a field is missing that every row has.
+        """
+        failed = {"calls": 0, "computed": []} if content.get("failure") else {}
+        known = failed | {n: v for n, v in content.items() if n in KEYS and v is not None}
+        for name in REQUIRED:
+            if name not in known:
+                raise ValueError(f"{where} has no `{name}`: it was written by something else.")
+        known.setdefault("calls_full", known["calls"])
+        for name in ("metrics", "metrics_full", "converged"):
+            if name in known:
+                known[name] = _from_json(known[name])
+        for name in ("seconds", "seconds_full"):
+            if name in known:
+                known[name] = Seconds(**{part: v or 0.0 for part, v in known[name].items()})
+        for name in ("computed", "velocity_change"):
+            if name in known:
+                known[name] = tuple(known[name])
+        return cls(**known)
+
+    def metrics_of(self, side: str) -> Metrics:
+        """Returns the numbers of the ``skipped`` output or of the ``full`` one."""
+        return (self.metrics if side == "skipped" else self.metrics_full) or {}
+
+    def image_of(self, side: str) -> str | None:
+        """Returns the file of the ``skipped`` output or of the ``full`` one."""
+        return self.image if side == "skipped" else self.image_full
+
+    def with_metrics(self, side: str, metrics: Metrics) -> SampleRow:
+        """Returns the same row with other numbers of the ``skipped`` or the ``full`` output."""
+        if side == "skipped":
+            return replace(self, metrics=metrics)
+        return replace(self, metrics_full=metrics)
+
+    @property
+    def arms(self) -> list[int]:
+        """How many steps were skipped after each computed step but the last."""
+        return [b - a - 1 for a, b in zip(self.computed, self.computed[1:])]
+
+    @property
+    def feedback_gram(self) -> Any:
+        """``(T, T)`` mean products of the velocities as an array, or None."""
+        return None if self.gram is None else from_lists(self.gram)
+
+
+SIDES = ("skipped", "full")  # the outputs of a sample: with skipping, and of the reference run
+KEYS = {f.name for f in fields(SampleRow)}
+REQUIRED = [
+    f.name for f in fields(SampleRow) if f.default is MISSING and f.default_factory is MISSING
+]
+RARE = ("converged", "item", "gram")  # left out of the JSON where there is nothing
 
 
 @dataclass
-class Result:
-    """One finished sample beside its full run."""
+class Measurement:
+    """Measures samples against their reference runs; each reference is scored once.
 
-    sample: Sample
-    full: Sample | None
-    row: dict[str, Any]
-    rewards: list[float | None]
+    Args:
+        metrics: what is measured of outputs.
+    """
 
-    def show(self, watches: Sequence[ObserverSession]) -> None:
-        """Tells the observers."""
-        for watch in watches:
-            watch.sample(self.sample, self.full, self.row, self.rewards)
+    metrics: Sequence[Metric]
+    _scored: dict[int, Metrics] = field(default_factory=dict, repr=False)
 
+    def row(self, sample: Sample, reference: Sample | None, converged: Any = None) -> SampleRow:
+        """Measures one sample.
 
-@dataclass
-class Results:
-    """Generates a process's share of a round, each sample also in full."""
+        Args:
+            sample: the sample.
+            reference: the same request with every step computed, if that was run.
+            converged: the output of the same request in many more steps, if that was made.
+        """
+        request = sample.request if reference is None else reference.request
+        metrics = self._scores(sample, request)
+        if reference is not None:
+            metrics |= self.distances(sample.output, reference.output)
+        return SampleRow(
+            index=request.index,
+            prompt=request.prompt,
+            task=request.task,
+            seed=request.seed,
+            calls=sample.calls,
+            calls_full=sample.calls_full if reference is None else reference.calls,
+            computed=sample.computed,
+            seconds=sample.seconds,
+            seconds_full=None if reference is None else reference.seconds,
+            metrics=metrics,
+            metrics_full=None if reference is None else self._reference_scores(reference),
+            converged=self.distances(sample.output, converged),
+            rms=None if reference is None else _rms(sample, reference),
+            failure=sample.failure,
+            velocity_change=None if reference is None else velocity_change(reference.feedback),
+            item=dict(request.item),
+            repeat=request.repeat,
+            gram=None if sample.feedback.gram is None else to_lists(sample.feedback.gram),
+        )
 
-    sampler: Sampler
-    metrics: list[Metric]
-    watches: list[ObserverSession]
-
-    def take(self, requests: list[Request], reference: bool) -> list[Result]:
-        """Generates and measures; observers of a single process see each sample at once."""
-        full = self._full(requests) if reference else {}
-        results = []
-        for sample in self.sampler.generate(requests):
-            result = self._result(sample, full.get(sample.request.index))
-            result.show(self.watches)
-            results.append(result)
-        return results
-
-    def _full(self, requests: list[Request]) -> dict[int, Sample]:
-        found = {}
-        for watch in (True, False):
-            part = [r for r in requests if (r.index < WATCHED) == watch]
-            plain = reference_sampler(
-                self.sampler.model, Reference(changes=watch), self.sampler.max_batch
-            )
-            found |= {sample.request.index: sample for sample in plain.generate(part)}
+    def distances(self, output: Any, other: Any) -> Metrics:
+        """Compares two outputs; nothing where one is missing."""
+        found: Metrics = {}
+        if output is not None and other is not None:
+            for metric in self.metrics:
+                found |= metric.compare(output, other)
         return found
 
-    def _result(self, sample: Sample, full: Sample | None) -> Result:
-        request, memory = sample.request, self.sampler.memory or Memory()
-        measured: dict[str, float] = {}
-        measured_full: dict[str, float] = {}
-        for metric in self.metrics:
-            if sample.output is not None:
-                measured |= metric.score(sample.output, request)
-            if full is not None and full.output is not None:
-                measured_full |= metric.score(full.output, request)
-                if sample.output is not None:
-                    measured |= metric.compare(sample.output, full.output)
-        name = f"images/{request.index:04d}"
-        row = {
-            "index": request.index,
-            "prompt": request.prompt,
-            "task": request.task,
-            "seed": request.seed,
-            "calls": sample.calls,
-            "calls_full": sample.calls_full if full is None else full.calls,
-            "computed": list(sample.computed),
-            "seconds": asdict(sample.seconds),
-            "seconds_full": asdict(full.seconds) if full else None,
-            "metrics": _finite(measured),
-            "metrics_full": _finite(measured_full) if full else None,
-            "image_source": f"{name}_source.png" if request.image is not None else None,
-            "image": _file(name, sample.output),
-            "image_full": full and _file(f"{name}_full", full.output),
-            "failure": sample.failure,
-            "velocity_change": _changes(full),
-        }
-        if request.item:
-            row |= {"item": dict(request.item), "repeat": request.repeat}
-        if sample.feedback.gram is not None:
-            row["gram"] = to_lists(sample.feedback.gram)
-        rewards = self.sampler.policy.rewards(memory, sample.feedback.observations)
-        return Result(sample, full, row, rewards)
+    def _scores(self, sample: Sample, request: Request) -> Metrics:
+        found: Metrics = {}
+        if sample.output is not None:
+            for metric in self.metrics:
+                found |= metric.score(sample.output, request)
+        return found
+
+    def _reference_scores(self, reference: Sample) -> Metrics:
+        index = reference.request.index
+        if index not in self._scored:
+            self._scored[index] = self._scores(reference, reference.request)
+        return self._scored[index]
 
 
-def _file(name: str, output: Any) -> str | None:
-    """Returns the file that an output is kept in, from the run directory."""
-    return None if output is None else name + suffix(output)
+def velocity_change(feedback: Feedback) -> tuple[float, ...] | None:
+    """Returns the relative L1 change of consecutive velocities, where it was measured."""
+    return tuple(seen.error for seen in feedback.observations) or None
 
 
-def _finite(values: dict[str, float]) -> dict[str, float | None]:
-    """JSON has no infinity: an infinite PSNR (identical images) becomes null."""
-    return {name: v if math.isfinite(v) else None for name, v in values.items()}
+def _rms(sample: Sample, reference: Sample) -> float | None:
+    """Returns the root mean square difference of the final latents."""
+    x, y = sample.x, reference.x
+    if x is None or y is None or x.shape != y.shape:
+        return None
+    rms = float((x.float() - y.float()).square().mean().sqrt())
+    return rms if math.isfinite(rms) else None
 
 
-def _changes(full: Sample | None) -> list[float] | None:
-    """Returns the relative L1 change of consecutive velocities, where they were watched."""
-    changes = [o.error for o in full.feedback.observations] if full else []
-    return changes or None
+def _to_json(metrics: Metrics | None) -> dict[str, float | None] | None:
+    """Writes an infinite value (the PSNR of identical outputs) as null, and leaves NaN out."""
+    if metrics is None:
+        return None
+    return {
+        name: value if math.isfinite(value) else None
+        for name, value in metrics.items()
+        if value == value and value != -math.inf
+    }
 
 
-def warm_up(sampler: Sampler, request: Request) -> None:
-    """Runs two steps of a batch unmeasured, so that first-call costs fall on nobody's time."""
-    plain = reference_sampler(sampler.model, max_batch=sampler.max_batch)
-    batch = [replace(request, steps=2) for _ in range(sampler.max_batch)]
-    for _ in plain.generate(batch):
-        pass
+def _from_json(metrics: Mapping[str, float | None]) -> Metrics:
+    return {name: math.inf if value is None else float(value) for name, value in metrics.items()}

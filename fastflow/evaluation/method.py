@@ -56,7 +56,7 @@ class Bench:
 
     def replayed(self) -> Bench:
         """Returns the same bench with a model that plays the tuning trajectories back."""
-        return replace(self, model=Replay(self.model, self.tuning.tracks))
+        return replace(self, model=Replay(self.model, self.tuning.trajectories))
 
 
 @dataclass(frozen=True)

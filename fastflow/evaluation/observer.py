@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from fastflow.evaluation.measurement import SampleRow
 from fastflow.sampling.sample import Sample
 
 
@@ -18,16 +19,16 @@ class ObserverSession(Protocol):
     def sample(
         self,
         sample: Sample,
-        full: Sample | None,
-        row: Mapping[str, Any],
+        reference: Sample | None,
+        row: SampleRow,
         rewards: Sequence[float | None],
     ) -> None:
         """Takes one finished sample.
 
         Args:
             sample: the sample.
-            full: the same request run in full, if the run has references.
-            row: the sample's line in samples.jsonl.
+            reference: the same request with every step computed, if the run has references.
+            row: what was measured, the sample's line in samples.jsonl.
             rewards: one per observation of the sample, where the policy knows one.
         """
 
@@ -37,10 +38,10 @@ class ObserverSession(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Observer(ABC):
-    """A recipe for watching a run."""
+    """A recipe for following a run."""
 
     @abstractmethod
     def open(
         self, run_dir: Path, config: Mapping[str, Any]
     ) -> AbstractContextManager[ObserverSession]:
-        """Begins to watch a run; the context's end is the run's end, also after an error."""
+        """Begins to follow a run; the context's end is the run's end, also after an error."""

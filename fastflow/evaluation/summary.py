@@ -11,28 +11,28 @@ from typing import Any
 import numpy as np
 
 from fastflow.evaluation.bootstrap import bootstrap_mean, bootstrap_ratio
+from fastflow.evaluation.measurement import SampleRow
 
 LAST = 20
-Row = dict[str, Any]
 
 
-def summarise(rows: Sequence[Row]) -> dict[str, Any]:
+def summarise(rows: Sequence[SampleRow]) -> dict[str, Any]:
     """Returns calls, speed-ups, fidelity and scores with 95 % bootstrap intervals.
 
     Failed samples are counted, and left out of everything else. A speed-up is a ratio of sums
     over the samples; the wall-clock one compares denoising time.
 
     Args:
-        rows: lines of samples.jsonl.
+        rows: the samples' rows.
     """
-    good = [row for row in rows if not row["failure"]]
+    good = [row for row in rows if not row.failure]
     summary: dict[str, Any] = {"samples": len(rows), "failed": len(rows) - len(good)}
     if not good:
         return summary | {"intervals": {}}
     summary |= {
-        "calls_full": float(np.mean([r["calls_full"] for r in good])),
-        "calls_mean": float(np.mean([r["calls"] for r in good])),
-        "calls_last20": float(np.mean([r["calls"] for r in good[-LAST:]])),
+        "calls_full": float(np.mean([r.calls_full for r in good])),
+        "calls_mean": float(np.mean([r.calls for r in good])),
+        "calls_last20": float(np.mean([r.calls for r in good[-LAST:]])),
         "skip_lengths": _skip_lengths(good),
         "intervals": {},
     }
@@ -42,19 +42,19 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     return summary
 
 
-def _skip_lengths(rows: Sequence[Row]) -> dict[str, int]:
+def _skip_lengths(rows: Sequence[SampleRow]) -> dict[str, int]:
     """Counts how many steps were skipped after each computed step."""
     counts: Counter[int] = Counter()
     for row in rows:
-        steps = row["computed"]
+        steps = row.computed
         counts.update(b - a - 1 for a, b in pairwise(steps))
     return {str(length): counts[length] for length in sorted(counts)}
 
 
-def _speedups(summary: dict[str, Any], rows: Sequence[Row]) -> None:
+def _speedups(summary: dict[str, Any], rows: Sequence[SampleRow]) -> None:
     for name, sums in (
-        ("speedup_calls", [(r["calls_full"], r["calls"]) for r in rows]),
-        ("speedup_wall", [_walls(r) for r in rows if r["seconds_full"]]),
+        ("speedup_calls", [(r.calls_full, r.calls) for r in rows]),
+        ("speedup_wall", [_walls(r) for r in rows if r.seconds_full]),
     ):
         for ending, part in (("", sums), ("_last20", sums[-LAST:])):
             if part:
@@ -64,16 +64,16 @@ def _speedups(summary: dict[str, Any], rows: Sequence[Row]) -> None:
                 summary["intervals"][name + ending] = [low, high]
 
 
-def _walls(row: Row) -> tuple[float, float]:
-    return row["seconds_full"]["denoise"], row["seconds"]["denoise"]
+def _walls(row: SampleRow) -> tuple[float, float]:
+    return row.seconds_full.denoise, row.seconds.denoise
 
 
-def _means(summary: dict[str, Any], rows: Sequence[Row]) -> None:
+def _means(summary: dict[str, Any], rows: Sequence[SampleRow]) -> None:
     """Adds the mean of every metric; PSNRs of identical images (infinite) are left out of it."""
-    names = sorted({name for row in rows for name in row["metrics"]} - {"score"})
+    names = sorted({name for row in rows for name in row.metrics} - {"score"})
     for name in names:
-        values = [r["metrics"][name] for r in rows if name in r["metrics"]]
-        finite = [v for v in values if v is not None and math.isfinite(v)]
+        values = [r.metrics[name] for r in rows if name in r.metrics]
+        finite = [v for v in values if math.isfinite(v)]
         if len(finite) < len(values):
             summary[f"{name}_identical"] = len(values) - len(finite)
         if finite:
@@ -82,13 +82,13 @@ def _means(summary: dict[str, Any], rows: Sequence[Row]) -> None:
             summary[f"{name}_min"] = min(finite)
 
 
-def _scores(summary: dict[str, Any], rows: Sequence[Row]) -> None:
+def _scores(summary: dict[str, Any], rows: Sequence[SampleRow]) -> None:
     """Adds the task score, with and without skipping, and their paired difference."""
-    score = [r["metrics"]["score"] for r in rows if "score" in r["metrics"]]
+    score = [r.metrics["score"] for r in rows if "score" in r.metrics]
     both = [
-        (r["metrics"]["score"], r["metrics_full"]["score"])
+        (r.metrics["score"], r.metrics_full["score"])
         for r in rows
-        if "score" in r["metrics"] and "score" in (r["metrics_full"] or {})
+        if "score" in r.metrics and "score" in (r.metrics_full or {})
     ]
     table = {"score": score}
     if both:

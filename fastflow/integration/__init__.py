@@ -3,7 +3,7 @@
 from fastflow.integration.corrector import Corrector, NoCorrection
 from fastflow.integration.episode import Episode, Scheme, StepContext, Unskipped
 from fastflow.integration.extrapolator import Extrapolator, Reuse, lagrange
-from fastflow.integration.feedback import Feedback, Observation, Trajectory
+from fastflow.integration.feedback import Feedback, FeedbackSpec, Observation, Trajectory
 from fastflow.integration.gram import from_lists, to_lists
 from fastflow.integration.grid import Grid
 from fastflow.integration.loop import flow
@@ -13,6 +13,7 @@ __all__ = [
     "Episode",
     "Extrapolator",
     "Feedback",
+    "FeedbackSpec",
     "Grid",
     "NoCorrection",
     "Observation",

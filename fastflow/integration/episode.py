@@ -33,12 +33,12 @@ class StepContext:
         scheme: the extrapolator and the corrector that fill the gaps.
     """
 
-    __slots__ = ("__dict__", "_key", "grid", "index", "look", "scheme", "streak")
+    __slots__ = ("__dict__", "_key", "grid", "index", "probe_model", "scheme", "streak")
 
     def __init__(self, grid: Grid, index: int, streak: int, key: tuple[int, int], scheme: Scheme):
         self.grid, self.index, self.streak, self._key = grid, index, streak, key
         self.scheme = scheme
-        self.look: Callable[[], Tensor | None] | None = None
+        self.probe_model: Callable[[], Tensor | None] | None = None
 
     @property
     def sample(self) -> int:
@@ -75,8 +75,8 @@ class StepContext:
         return np.random.default_rng([*self._key, self.index])
 
     def probe(self) -> Tensor | None:
-        """Asks the model for its cheap look at the current x; None where it offers none."""
-        return self.look() if self.look else None
+        """Returns the model's cheap signal at the current x; None where it offers none."""
+        return self.probe_model() if self.probe_model else None
 
 
 class Episode(ABC):

@@ -34,7 +34,7 @@ class Step:
         is_jump: whether a new piece of the velocity begins here.
     """
 
-    __slots__ = ("_episode", "_forced", "is_jump", "k", "now", "x")
+    __slots__ = ("_episode", "_forced", "context", "is_jump", "k", "x")
 
     def __init__(self, k: int, x: Tensor, context: StepContext, episode: Episode):
         self.k, self.x, self.context, self._episode = k, x, context, episode
@@ -48,11 +48,11 @@ class Step:
         """Decides whether the model is called; ask once per step.
 
         Args:
-            probe: gives the model's cheap look at x, if the policy wants it.
+            probe: gives the model's cheap signal at x, if the policy wants it.
         """
         if self._forced and not self._episode.feedback_spec.forced_steps:
             return True
-        self.context.look = probe
+        self.context.probe_model = probe
         return self._episode.wants_model(self.context) or self._forced
 
 

@@ -19,12 +19,12 @@ class RecordedRuns(Protocol):
     """Recorded trajectories of which every step was computed: what parameters are fitted to.
 
     Attributes:
-        tracks: by the requests' indices, the velocities and signals recorded at every step; see
-            `fastflow.sampling.Recording`.
+        trajectories: by the requests' indices, the velocities and signals recorded at every step
+            (`fastflow.sampling.Recording`).
         grams: ``(S, T, T)`` mean products of each trajectory's velocities.
     """
 
-    tracks: Mapping[int, Any]
+    trajectories: Mapping[int, Any]
     grams: np.ndarray
 
 

@@ -33,7 +33,7 @@ class SkipLength(Policy):
             raise ValueError(f"`arms` must rise, got {list(self.arms)}.")
 
     @abstractmethod
-    def probabilities(
+    def arm_probabilities(
         self, arms: Sequence[int], context: StepContext, memory: Memory
     ) -> Sequence[float]:
         """Returns the probability of each of the feasible ``arms`` at this step; sums to 1."""

@@ -56,7 +56,7 @@ KINDS: dict[str, Kind] = {
         Corrector, "correctors", "Correctors improve the latents once the model is called again."
     ),
     "reward": Kind(Reward, "rewards", "Rewards weigh skipped steps against their errors."),
-    "model": Kind(Model, "adapters", "Models load flow-matching models for sampling."),
+    "model": Kind(Model, "models", "Models load a flow-matching model, to be sampled from."),
     "probe": Kind(
         Probe, "probes", "Probes compute a cheap signal of a transformer's input, by class name."
     ),
@@ -68,7 +68,9 @@ KINDS: dict[str, Kind] = {
         Benchmark, "benchmarks", "Benchmarks connect runs with official scorers, both ways."
     ),
     "observer": Kind(Observer, "observers", "Observers follow runs and change nothing."),
-    "executor": Kind(Executor, "trainers", "Trainers distribute work over devices and processes."),
+    "executor": Kind(
+        Executor, "executors", "Executors distribute work over devices and processes."
+    ),
 }
 
 

@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from fastflow.evaluation.summary import LAST
 from fastflow.report.entry import Entry
 from fastflow.report.html.style import COLOURS, bins, colour, draw, rectangles
-from fastflow.report.load import Run
+from fastflow.report.load import RunContent
 
 HALF = (4.8, 2.9)
 MANY_BOXES = 8000  # above, only every n-th sample's decisions are drawn
@@ -40,7 +40,7 @@ class Chart:
     wide: bool = False
 
 
-def decisions(run: Run) -> Chart | None:
+def decisions(run: RunContent) -> Chart | None:
     """Draws sample by step: computed, or skipped, coloured by the length of the stretch."""
     entries = [entry for entry in run.entries if entry.computed]
     if not entries:
@@ -97,7 +97,7 @@ def _sample_ticks(ax: Axes, shown: Sequence[Entry]) -> None:
     ax.set_yticks([i + 0.5 for i in rows], [str(shown[i].index) for i in rows])
 
 
-def calls(run: Run) -> Chart | None:
+def calls(run: RunContent) -> Chart | None:
     """Draws the calls of every sample in turn, with a running mean."""
     good = run.good
     if len(good) < 2:
@@ -129,7 +129,7 @@ def calls(run: Run) -> Chart | None:
     )
 
 
-def fidelity(run: Run) -> Chart | None:
+def fidelity(run: RunContent) -> Chart | None:
     """Draws the PSNR of every sample in turn, with a running mean."""
     measured = [entry for entry in run.good if entry.psnr is not None]
     finite = [entry for entry in measured if math.isfinite(entry.psnr or 0)]
@@ -158,7 +158,7 @@ def fidelity(run: Run) -> Chart | None:
     )
 
 
-def landing_error(run: Run) -> Chart | None:
+def landing_error(run: RunContent) -> Chart | None:
     """Draws every sample's mean error at its landings, where there is no full run to compare."""
     errors: dict[int, list[float]] = {}
     for record in run.records:
@@ -197,7 +197,7 @@ def _sequence(ax: Axes, entries: Sequence[Entry], values: Sequence[float]) -> No
     ax.spines["left"].set_visible(False)
 
 
-def skip_lengths(run: Run) -> Chart | None:
+def skip_lengths(run: RunContent) -> Chart | None:
     """Draws how often each skip length was taken."""
     counts = Counter(m for entry in run.good for m in entry.arms)
     if not counts:
@@ -233,9 +233,9 @@ def skip_lengths(run: Run) -> Chart | None:
     )
 
 
-def velocity_change(run: Run) -> Chart | None:
+def velocity_change(run: RunContent) -> Chart | None:
     """Draws the relative L1 change of consecutive velocities by step: the paper's Figure 4."""
-    curves = [e.row["velocity_change"] for e in run.good if e.row["velocity_change"]]
+    curves = [e.row.velocity_change for e in run.good if e.row.velocity_change]
     curves = [np.array([np.nan if v is None else v for v in curve], float) for curve in curves]
     curves = [curve for curve in curves if (np.nan_to_num(curve) > 0).any()]
     if not curves:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fastflow.report.entry import Entry
 from fastflow.report.html.pictures import PAGE, Picture, embed
-from fastflow.report.load import Run
+from fastflow.report.load import RunContent
 
 SHOWN = 24
 WORST = 6
@@ -52,13 +52,13 @@ class Gallery:
     left_out: int
 
 
-def worst(run: Run, count: int = WORST) -> list[Entry]:
+def worst(run: RunContent, count: int = WORST) -> list[Entry]:
     """Returns the samples with the lowest PSNR, lowest first; none of identical images."""
     measured = [e for e in run.good if e.psnr is not None and math.isfinite(e.psnr)]
     return sorted(measured, key=lambda entry: entry.psnr or 0.0)[:count]
 
 
-def gallery(run: Run) -> Gallery:
+def gallery(run: RunContent) -> Gallery:
     """Chooses samples and embeds their images: all that went wrong, then evenly spread others."""
     marks = _marks(run)
     wanted = set(list(marks)[:SHOWN])
@@ -66,7 +66,7 @@ def gallery(run: Run) -> Gallery:
     chosen = wanted | {entry.index for entry in _spread(others, SHOWN - len(wanted))}
     shown = [entry for entry in run.entries if entry.index in chosen]
     folded = [entry for entry in run.entries if entry.index not in chosen][: MOST - len(shown)]
-    sides = 3 if any(entry.row["image_source"] for entry in run.entries) else 2
+    sides = 3 if any(entry.row.image_source for entry in run.entries) else 2
     budget = PAGE // max(1, sides * (len(shown) + len(folded)))
     text = scores_as_text(run)
 
@@ -79,14 +79,14 @@ def gallery(run: Run) -> Gallery:
     return Gallery(cards(shown), cards(folded), left_out)
 
 
-def _marks(run: Run) -> dict[int, list[Mark]]:
+def _marks(run: RunContent) -> dict[int, list[Mark]]:
     """Returns what is special about samples, by their indices, the most telling samples first."""
     marks: dict[int, list[Mark]] = {}
     if len(run.good) > 1:
         for entry in worst(run, min(WORST, len(run.good) // 2)):
             marks.setdefault(entry.index, []).append(("lowest PSNR", (entry.psnr or 0) < 30))
     for entry in run.good:
-        if entry.lost:
+        if entry.is_worse:
             marks.setdefault(entry.index, []).append(("score lost", True))
     for entry in run.entries:
         if entry.failure:
@@ -100,15 +100,17 @@ def _spread(entries: Sequence[Entry], count: int) -> list[Entry]:
     return [entries[i * len(entries) // count] for i in range(count)]
 
 
-def _card(run: Run, entry: Entry, marks: tuple[Mark, ...], budget: int, text: ScoreText) -> Card:
-    def picture(name: str) -> Picture | None:
-        return embed(run.path / str(entry.row[name]), budget) if entry.row[name] else None
+def _card(
+    run: RunContent, entry: Entry, marks: tuple[Mark, ...], budget: int, text: ScoreText
+) -> Card:
+    def picture(name: str | None) -> Picture | None:
+        return embed(run.path / name, budget) if name else None
 
     return Card(
         entry=entry,
-        source=picture("image_source"),
-        full=picture("image_full"),
-        skipped=picture("image"),
+        source=picture(entry.row.image_source),
+        full=picture(entry.row.image_full),
+        skipped=picture(entry.row.image),
         marks=marks,
         psnr=psnr_text(entry.psnr),
         score=text(entry.score),
@@ -129,7 +131,7 @@ class ScoreText:
         return ("pass" if score > 0.5 else "fail") if self.binary else f"{score:.3g}"
 
 
-def scores_as_text(run: Run) -> ScoreText:
+def scores_as_text(run: RunContent) -> ScoreText:
     """Returns how this run's scores are written."""
     both = [s for e in run.good for s in (e.score, e.score_full) if s is not None]
     return ScoreText(_binary(both))

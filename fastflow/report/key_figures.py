@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fastflow.evaluation.summary import LAST
-from fastflow.report.load import Run
+from fastflow.report.load import RunContent
 
 TIMES = " \N{MULTIPLICATION SIGN}"
 MINUS = "\N{MINUS SIGN}"
@@ -50,11 +50,11 @@ def number(value: float, form: str) -> str:
     return form.format(value).replace("-", MINUS)
 
 
-def measures(run: Run) -> list[Measure]:
+def measures(run: RunContent) -> list[Measure]:
     """Returns every number of the summary that a reader can use."""
     others = {
         name: (f"{name} (mean)", "{:.4g}", "")
-        for name in sorted({name for entry in run.good for name in entry.row["metrics"]})
+        for name in sorted({name for entry in run.good for name in entry.row.metrics})
         if name not in _KNOWN
     }
     return [
@@ -64,7 +64,7 @@ def measures(run: Run) -> list[Measure]:
     ]
 
 
-def _measure(run: Run, name: str, label: str, form: str, unit: str) -> Measure:
+def _measure(run: RunContent, name: str, label: str, form: str, unit: str) -> Measure:
     def texts(recent: bool) -> tuple[str, str]:
         value, bounds = run.number(name, recent), run.interval(name, recent)
         text = "" if value is None else number(value, form) + unit
@@ -78,7 +78,7 @@ def between(bounds: tuple[float, float], form: str) -> str:
     return f"{number(bounds[0], form)} to {number(bounds[1], form)}"
 
 
-def title(run: Run) -> str:
+def title(run: RunContent) -> str:
     """Returns the run in one line."""
     gain, psnr = run.number("speedup_calls"), run.number("psnr_db")
     if not run.entries:
@@ -97,12 +97,12 @@ def title(run: Run) -> str:
     return f"{calls}, identical {run.outputs}" if identical else calls
 
 
-def tiles(run: Run) -> list[Tile]:
+def tiles(run: RunContent) -> list[Tile]:
     """Returns the large numbers."""
     return [tile for tile in (_calls(run), _wall(run), _psnr(run), _score(run)) if tile]
 
 
-def _calls(run: Run) -> Tile | None:
+def _calls(run: RunContent) -> Tile | None:
     gain = run.number("speedup_calls")
     if gain is None:
         return None
@@ -112,7 +112,7 @@ def _calls(run: Run) -> Tile | None:
     )
 
 
-def _wall(run: Run) -> Tile | None:
+def _wall(run: RunContent) -> Tile | None:
     gain = run.number("speedup_wall")
     if gain is None:
         return None
@@ -123,7 +123,7 @@ def _wall(run: Run) -> Tile | None:
     )
 
 
-def _with_last(run: Run, name: str, detail: str) -> str:
+def _with_last(run: RunContent, name: str, detail: str) -> str:
     """Adds the last samples' number, where they are not all there are."""
     recent = run.number(name, recent=True)
     return (
@@ -133,7 +133,7 @@ def _with_last(run: Run, name: str, detail: str) -> str:
     )
 
 
-def _psnr(run: Run) -> Tile | None:
+def _psnr(run: RunContent) -> Tile | None:
     value, worst = run.number("psnr_db"), run.number("psnr_db_min")
     same = int(run.number("psnr_db_identical") or 0)
     if value is None:
@@ -147,7 +147,7 @@ def _psnr(run: Run) -> Tile | None:
     return Tile("PSNR to the full run", f"{value:.1f} dB", "; ".join(parts))
 
 
-def _score(run: Run) -> Tile | None:
+def _score(run: RunContent) -> Tile | None:
     value, full = run.number("score"), run.number("score_full")
     if value is None:
         return None

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from fastflow.report.figures import Chart
 from fastflow.report.html.style import COLOURS, bins, colour, draw, rectangles
-from fastflow.report.load import Run
+from fastflow.report.load import RunContent
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def read_arms(memory: Mapping) -> Arms | None:
     return Arms(arms, count, mean) if count.sum() > 0 else None
 
 
-def arms(run: Run) -> Chart | None:
+def arms(run: RunContent) -> Chart | None:
     """Draws mean reward and count per step and arm."""
     table = read_arms(run.memory)
     if table is None:

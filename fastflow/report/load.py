@@ -11,13 +11,15 @@ from typing import Any
 
 import yaml
 
+from fastflow.evaluation.measurement import SampleRow
 from fastflow.evaluation.summary import LAST, summarise
 from fastflow.report.entry import Entry
 from fastflow.sampling.media import VIDEO
+from fastflow.sampling.storage import read_objects
 
 
 @dataclass(frozen=True)
-class Run:
+class RunContent:
     """A run directory's content.
 
     Args:
@@ -59,7 +61,7 @@ class Run:
     @property
     def outputs(self) -> str:
         """What the samples are: images or videos."""
-        names = (str(entry.row["image"]) for entry in self.entries)
+        names = (str(entry.row.image) for entry in self.entries)
         return "videos" if any(name.endswith(VIDEO) for name in names) else "images"
 
     @property
@@ -87,19 +89,20 @@ class Run:
         return float(bounds[0]), float(bounds[1])
 
 
-def load_run(path: Path) -> Run:
+def load_run(path: Path) -> RunContent:
     """Reads a run directory; what is not there yet is noted.
 
     Raises:
-        ValueError: If it is no run directory, or a file holds something else than it should.
+        ValueError: If it is not a run directory, or a file holds something else than it should.
     """
     check_run_dir(path)
     notes: list[str] = []
-    rows = [Entry.of(row, where) for where, row in _lines(path / "samples.jsonl", notes)]
-    entries = tuple(sorted(rows, key=lambda entry: entry.index))
+    lines = _lines(path / "samples.jsonl", notes)
+    rows = sorted((SampleRow.from_json(row, where) for where, row in lines), key=lambda r: r.index)
+    entries = tuple(map(Entry, rows))
     text = (path / "config.yaml").read_text(encoding="utf-8")
     good = [entry.row for entry in entries if not entry.failure]
-    return Run(
+    return RunContent(
         path=path,
         entries=entries,
         summary=_summary(path, entries, notes),
@@ -123,7 +126,7 @@ def check_run_dir(path: Path) -> None:
     missing = [name for name in ("config.yaml", "samples.jsonl") if not (path / name).is_file()]
     if missing:
         raise ValueError(
-            f"`run_dir` '{path}' is no run directory: it has no {' and no '.join(missing)}. "
+            f"`run_dir` '{path}' is not a run directory: it has no {' and no '.join(missing)}. "
             "Give the directory that `fastflow sample` printed, or make one with it."
         )
 
@@ -133,21 +136,8 @@ def _lines(path: Path, notes: list[str]) -> Iterator[tuple[str, dict[str, Any]]]
     if not path.is_file():
         notes.append(f"{path.name} is missing.")
         return
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where = f"{path.name}, line {number}"
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            if any(rest.strip() for rest in lines[number:]):
-                raise ValueError(f"{where}, is not JSON ({error}): mend or delete it.") from error
-            notes.append(f"The last line of {path.name} was cut off and is left out.")
-            return
-        if not isinstance(row, dict):
-            raise ValueError(f"{where}, must hold an object, got {line[:40]!r}.")
-        yield where, row
+    cut = f"The last line of {path.name} was cut off and is left out."
+    yield from read_objects(path, "", "a run directory", on_cut=lambda _: notes.append(cut))
 
 
 def _json(path: Path, notes: list[str]) -> dict[str, Any]:

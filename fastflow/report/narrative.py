@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from fastflow.evaluation.summary import LAST
 from fastflow.report.key_figures import TIMES, between, number
-from fastflow.report.load import Run
+from fastflow.report.load import RunContent
 
 
-def sentences(run: Run) -> list[str]:
+def sentences(run: RunContent) -> list[str]:
     """Returns what the numbers mean and what they cost, in plain words."""
     parts = (_say_calls, _say_learning, _say_wall, _say_fidelity, _say_score, _say_limits)
     used = parts if run.good else (_say_calls, _say_limits)
@@ -30,7 +30,7 @@ def _prose(parts: Iterator[str]) -> str:
     return text
 
 
-def _say_calls(run: Run) -> Iterator[str]:
+def _say_calls(run: RunContent) -> Iterator[str]:
     gain, mean, full = (run.number(n) for n in ("speedup_calls", "calls_mean", "calls_full"))
     if gain is None or mean is None or full is None:
         yield "No sample succeeded, so there is nothing to compare."
@@ -54,7 +54,7 @@ def _say_calls(run: Run) -> Iterator[str]:
         )
 
 
-def _say_learning(run: Run) -> Iterator[str]:
+def _say_learning(run: RunContent) -> Iterator[str]:
     whole = sum(len(entry.computed) >= run.steps for entry in run.good)
     if run.memory and run.memory.get("key") is None:
         yield "The policy learns nothing, so there was no learning to pay for."
@@ -64,11 +64,11 @@ def _say_learning(run: Run) -> Iterator[str]:
             f"{_count(whole)} {verb} computed at every step, to learn from or because the policy "
             f"chose to; {its} calls are in the mean."
         )
-    if any(entry.row["seconds_full"] for entry in run.good):
+    if any(entry.row.seconds_full for entry in run.good):
         yield "The full runs beside every sample only serve the comparison and are not counted."
 
 
-def _say_wall(run: Run) -> Iterator[str]:
+def _say_wall(run: RunContent) -> Iterator[str]:
     gain, bounds = run.number("speedup_wall"), run.interval("speedup_wall")
     if gain is None:
         yield "There was no full run, so neither wall time nor fidelity could be compared."
@@ -90,7 +90,7 @@ def _say_wall(run: Run) -> Iterator[str]:
         )
 
 
-def _say_fidelity(run: Run) -> Iterator[str]:
+def _say_fidelity(run: RunContent) -> Iterator[str]:
     value, worst = run.number("psnr_db"), run.number("psnr_db_min")
     same = int(run.number("psnr_db_identical") or 0)
     if value is not None:
@@ -119,7 +119,7 @@ def _seen(psnr: float) -> str:
     return "as a rule of thumb, the difference is plain"
 
 
-def _say_score(run: Run) -> Iterator[str]:
+def _say_score(run: RunContent) -> Iterator[str]:
     value, full = run.number("score"), run.number("score_full")
     if value is None:
         yield f"No task score was measured: whether the {run.outputs} do what was asked"
@@ -145,7 +145,7 @@ def _say_score(run: Run) -> Iterator[str]:
         yield "a difference that these samples cannot tell from none."
 
 
-def _say_limits(run: Run) -> Iterator[str]:
+def _say_limits(run: RunContent) -> Iterator[str]:
     failed = len(run.entries) - len(run.good)
     if failed:
         verb = "sample" if failed == 1 else "samples"

@@ -15,14 +15,14 @@ from fastflow.report import figures
 from fastflow.report.gallery import gallery, psnr_text, scores_as_text, worst
 from fastflow.report.key_figures import measures, tiles, title
 from fastflow.report.learned import arms, read_arms
-from fastflow.report.load import Run
+from fastflow.report.load import RunContent
 from fastflow.report.narrative import sentences
 from fastflow.report.scores import mean_times, official, task_scores, tasks, times
 
 HTML = Path(__file__).parent / "html"
 
 
-def render(run: Run) -> str:
+def render(run: RunContent) -> str:
     """Returns a run's page as HTML.
 
     Args:
@@ -52,7 +52,7 @@ def render(run: Run) -> str:
         official=official(run),
         times=mean_times(run),
         worst=worst(run, 8),
-        lost=[entry for entry in run.good if entry.lost],
+        lost=[entry for entry in run.good if entry.is_worse],
         failed=[entry for entry in run.entries if entry.failure],
         score_text=scores_as_text(run),
         psnr_text=psnr_text,
@@ -67,13 +67,13 @@ def _present(*charts: figures.Chart | None) -> list[figures.Chart]:
     return [chart for chart in charts if chart is not None]
 
 
-def _tasks(run: Run) -> list[tuple[str, float | None, float, int]]:
+def _tasks(run: RunContent) -> list[tuple[str, float | None, float, int]]:
     """Returns task, full score, score with skipping and number of samples."""
     names = sorted({entry.task for entry in run.good if entry.score is not None})
     return [(name, *task_scores(run, name)) for name in names]
 
 
-def _drawn(run: Run) -> dict[str, int]:
+def _drawn(run: RunContent) -> dict[str, int]:
     """Counts decisions: all of them, those left to chance, and what was learned beside them."""
     taken = [record for record in run.records if record.get("taken")]
     chance = sum((record.get("propensity") or 1.0) < 1.0 for record in taken)

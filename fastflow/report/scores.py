@@ -13,10 +13,12 @@ from matplotlib.patches import Patch
 from fastflow.report.figures import HALF, Chart
 from fastflow.report.html.style import COLOURS, LEVELS, draw
 from fastflow.report.key_figures import between, number
-from fastflow.report.load import Run
+from fastflow.report.load import RunContent
+
+PARTS = ("encode", "denoise", "decode")
 
 
-def tasks(run: Run) -> Chart | None:
+def tasks(run: RunContent) -> Chart | None:
     """Draws the score per task, full and skipped."""
     names = sorted({entry.task for entry in run.good if entry.score is not None})
     if not names:
@@ -53,7 +55,7 @@ def tasks(run: Run) -> Chart | None:
     )
 
 
-def task_scores(run: Run, task: str) -> tuple[float | None, float, int]:
+def task_scores(run: RunContent, task: str) -> tuple[float | None, float, int]:
     """Returns the mean score in full (or None) and with skipping, and on how many samples."""
     own = [entry for entry in run.good if entry.task == task and entry.score is not None]
     paired = [entry for entry in own if entry.score_full is not None]
@@ -75,7 +77,7 @@ class Official:
     interval: str
 
 
-def official(run: Run) -> list[Official]:
+def official(run: RunContent) -> list[Official]:
     """Returns the official numbers of a benchmark; none where its scorer has said nothing."""
     return [_official(row) for row in (run.summary.get("benchmark") or {}).get("rows", ())]
 
@@ -88,7 +90,7 @@ def _official(row: Mapping[str, Any]) -> Official:
     return Official(row["name"], row["total"], row["samples"], full, skipped, difference, interval)
 
 
-def times(run: Run) -> Chart | None:
+def times(run: RunContent) -> Chart | None:
     """Draws the mean wall time of a sample by part, full and skipped."""
     split = mean_times(run)
     if not split or not any(sum(parts.values()) for parts in split.values()):
@@ -124,15 +126,15 @@ def times(run: Run) -> Chart | None:
     )
 
 
-def mean_times(run: Run) -> dict[str, dict[str, float]]:
+def mean_times(run: RunContent) -> dict[str, dict[str, float]]:
     """Returns the mean seconds by part, without and with skipping; only of what was timed."""
     timed = [entry.row for entry in run.good]
     split = {
-        "full": [row["seconds_full"] for row in timed if row["seconds_full"]],
-        "skipped": [row["seconds"] for row in timed],
+        "full": [row.seconds_full for row in timed if row.seconds_full],
+        "skipped": [row.seconds for row in timed],
     }
     return {
-        name: {part: float(np.mean([row[part] for row in rows])) for part in rows[0]}
+        name: {part: float(np.mean([getattr(row, part) for row in rows])) for part in PARTS}
         for name, rows in split.items()
         if rows
     }

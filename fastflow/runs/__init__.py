@@ -1,11 +1,9 @@
 """One run, one directory: prompts in; samples, decisions, numbers and a report out."""
 
 from fastflow.runs.calibration import calibrate
-from fastflow.runs.directory import Jsonl
 from fastflow.runs.run import run
 
 __all__ = [
-    "Jsonl",
     "calibrate",
     "run",
 ]

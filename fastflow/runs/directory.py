@@ -6,23 +6,23 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
 import torch
 
-from fastflow.evaluation.observer import Observer, ObserverSession
+from fastflow.evaluation.measurement import SampleRow
 from fastflow.integration.feedback import Feedback, Observation
-from fastflow.integration.gram import from_lists
-from fastflow.sampling.media import keep
+from fastflow.sampling.media import keep, suffix
 from fastflow.sampling.sample import Sample
-from fastflow.sampling.storage import make_folder, read_lines, write_whole, writing
+from fastflow.sampling.storage import make_folder, read_objects, write_whole, writing
 
 PACKAGES = ("fastflow", "torch", "diffusers", "transformers", "lightning", "torchmetrics", "av")
+SAMPLES, RECORDS = "samples.jsonl", "records.jsonl"
 
 
 class RunDirectory:
@@ -50,10 +50,9 @@ class RunDirectory:
         """Opens the folder of an earlier run to go on with it.
 
         Raises:
-            ValueError: if it is no run directory.
+            ValueError: if it is not a run directory.
         """
-        if not (path / "config.yaml").is_file():
-            raise ValueError(f"`resume` {str(path)!r} is no run directory: it has no config.yaml.")
+        check_resumable(path)
         (path / "images").mkdir(exist_ok=True)
         directory = cls(path)
         directory._drop_loose_ends()
@@ -64,9 +63,10 @@ class RunDirectory:
         if not self.rows():
             shutil.rmtree(self.path, ignore_errors=True)
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[SampleRow]:
         """Returns the finished samples' rows, in the order of their indices."""
-        return sorted(read_lines(self.path / "samples.jsonl"), key=lambda row: row["index"])
+        rows = (SampleRow.from_json(row, where) for where, row in self._lines(SAMPLES))
+        return sorted(rows, key=lambda row: row.index)
 
     def official(self) -> dict[str, Any]:
         """Returns the part of summary.json that a benchmark's scorer has filled, if one has."""
@@ -74,80 +74,106 @@ class RunDirectory:
         known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         return {name: known[name] for name in ("benchmark",) if name in known}
 
-    def feedbacks(self) -> dict[int, Feedback]:
-        """Returns what each finished sample taught."""
+    def feedback(self) -> dict[int, Feedback]:
+        """Returns what each finished sample showed."""
         names = Observation.__dataclass_fields__
-        seen: dict[int, list[Observation]] = {row["index"]: [] for row in self.rows()}
-        for row in read_lines(self.path / "records.jsonl"):
-            seen[row["sample"]].append(Observation(**{name: row[name] for name in names}))
-        grams = {row["index"]: from_lists(row["gram"]) for row in self.rows() if "gram" in row}
-        return {i: Feedback(tuple(found), grams.get(i)) for i, found in seen.items()}
+        rows = self.rows()
+        seen: dict[int, list[Observation]] = {row.index: [] for row in rows}
+        for _, record in self._lines(RECORDS):
+            seen[record["sample"]].append(Observation(**{name: record[name] for name in names}))
+        return {row.index: Feedback(tuple(seen[row.index]), row.feedback_gram) for row in rows}
 
     def write_json(self, name: str, content: Any) -> None:
-        """Writes a JSON file atomically."""
+        """Writes a JSON file, whole or not at all."""
         path = self.path / name
         with writing(path):
             write_whole(path, json.dumps(content, indent=1) + "\n")
 
+    def write_rows(self, rows: Sequence[SampleRow]) -> None:
+        """Writes samples.jsonl again, whole or not at all."""
+        text = "".join(json.dumps(row.to_json()) + "\n" for row in rows)
+        with writing(self.path / SAMPLES, again="make room, then repeat the command."):
+            write_whole(self.path / SAMPLES, text)
+
+    @contextmanager
+    def writer(self) -> Iterator[RunWriter]:
+        """Opens the files that grow with every sample."""
+        with (
+            (self.path / SAMPLES).open("a") as samples,
+            (self.path / RECORDS).open("a") as records,
+        ):
+            yield RunWriter(self.path, samples, records)
+
+    def _lines(self, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yields the objects of a file that may not be there yet, or may end in half a line."""
+        if (self.path / name).is_file():
+            yield from read_objects(self.path / name, "", "a run directory", on_cut=lambda _: None)
+
     def _drop_loose_ends(self) -> None:
         """Takes back what a killed run had half written: lines cut off, records without a row."""
-        rows = read_lines(self.path / "samples.jsonl")
+        rows = [row for _, row in self._lines(SAMPLES)]
         done = {row["index"] for row in rows}
-        records = [r for r in read_lines(self.path / "records.jsonl") if r["sample"] in done]
-        for name, lines in (("samples.jsonl", rows), ("records.jsonl", records)):
+        records = [record for _, record in self._lines(RECORDS) if record["sample"] in done]
+        for name, lines in ((SAMPLES, rows), (RECORDS, records)):
             path = self.path / name
             with writing(path):
                 write_whole(path, "".join(json.dumps(line) + "\n" for line in lines))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Jsonl(Observer):
-    """Writes samples.jsonl, records.jsonl and images/: always takes part."""
-
-    def open(
-        self, run_dir: Path, config: Mapping[str, Any]
-    ) -> AbstractContextManager[ObserverSession]:
-        return _open_lines(run_dir)
+def check_resumable(path: Path) -> None:
+    """Raises a ValueError unless a path is the directory of a run."""
+    if not (path / "config.yaml").is_file():
+        raise ValueError(f"`resume` {str(path)!r} is not a run directory: it has no config.yaml.")
 
 
-@contextmanager
-def _open_lines(run_dir: Path) -> Iterator[ObserverSession]:
-    with (
-        (run_dir / "samples.jsonl").open("a") as samples,
-        (run_dir / "records.jsonl").open("a") as records,
-    ):
-        yield Lines(run_dir, samples, records)
-
-
-class Lines:
+class RunWriter:
     """Appends to the run's files; a sample's row is written last, and makes it count."""
 
     def __init__(self, run_dir: Path, samples: IO[str], records: IO[str]):
         self.run_dir, self.samples, self.records = run_dir, samples, records
 
     def sample(
-        self, sample: Sample, full: Sample | None, row: Mapping[str, Any], rewards: Sequence
+        self,
+        sample: Sample,
+        reference: Sample | None,
+        row: SampleRow,
+        rewards: Sequence[float | None],
     ) -> None:
         """Writes images, then decisions, then the row."""
-        with writing(self.run_dir / "samples.jsonl"):
+        with writing(self.run_dir / SAMPLES):
             images = (
-                (row["image_source"], sample.request.image),
-                (row["image"], sample.output),
-                (row["image_full"], full and full.output),
+                (row.image_source, sample.request.image),
+                (row.image, sample.output),
+                (row.image_full, reference and reference.output),
             )
             for name, image in images:
                 keep(image, self.run_dir / str(name))
             for seen, reward in zip(sample.feedback.observations, rewards, strict=True):
                 chance = sample.propensities.get(seen.step, 1.0) if seen.taken else None
-                line = {"sample": row["index"], **asdict(seen)}
-                line |= {"propensity": chance, "reward": reward}
-                self.records.write(json.dumps(line) + "\n")
+                record = {"sample": row.index, **asdict(seen)}
+                record |= {"propensity": chance, "reward": reward}
+                self.records.write(json.dumps(record) + "\n")
             self.records.flush()
-            self.samples.write(json.dumps(row) + "\n")
+            self.samples.write(json.dumps(row.to_json()) + "\n")
             self.samples.flush()
 
-    def summary(self, summary: Mapping[str, Any], run_dir: Path) -> None:
+    def summary(self, summary: Any, run_dir: Path) -> None:
         """Has nothing to add: the run writes its summary itself."""
+
+
+def with_files(row: SampleRow, sample: Sample, reference: Sample | None) -> SampleRow:
+    """Returns a row that names the files in which a run directory keeps the sample's images."""
+    name = f"images/{row.index:04d}"
+    return replace(
+        row,
+        image_source=None if sample.request.image is None else f"{name}_source.png",
+        image=_file(name, sample.output),
+        image_full=None if reference is None else _file(f"{name}_full", reference.output),
+    )
+
+
+def _file(name: str, output: Any) -> str | None:
+    return None if output is None else name + suffix(output)
 
 
 def versions(device: str) -> dict[str, str]:

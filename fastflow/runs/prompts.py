@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fastflow.evaluation.benchmark import Benchmark, places
 from fastflow.runs.run_settings import RunSettings
 from fastflow.sampling.media import read_image
 from fastflow.sampling.model import Model
 from fastflow.sampling.request import Prompt, Request
-from fastflow.sampling.storage import read_text
+from fastflow.sampling.storage import read_objects, read_text
 
 FIELDS = ("prompt", "image", "task")
 
@@ -28,26 +29,24 @@ def read_prompts(path: Path) -> list[Prompt]:
     Raises:
         ValueError: if the file, a line of it or a picture cannot be read, or there is no prompt.
     """
-    lines = read_text(path, "`prompts`", "a text file").splitlines()
+    name = "`prompts`"
     if path.suffix == ".json":
-        raise ValueError(f"`prompts` {str(path)!r} must be .txt or .jsonl, not .json. {HINT}")
-    numbered = [(n, line.strip()) for n, line in enumerate(lines, start=1) if line.strip()]
-    if not numbered:
-        raise ValueError(f"`prompts` {str(path)!r} is empty: it needs one prompt per line.")
-    if path.suffix != ".jsonl":
-        return [Prompt(line) for _, line in numbered]
-    where = f"`prompts` {str(path)!r}"
-    return [_prompt(line, path.parent, f"{where}, line {n},") for n, line in numbered]
+        raise ValueError(f"{name} {str(path)!r} must be .txt or .jsonl, not .json. {HINT}")
+    if path.suffix == ".jsonl":
+        rows = read_objects(path, name, "a text file")
+        found = [_prompt(row, path.parent, where) for where, row in rows]
+    else:
+        lines = (line.strip() for line in read_text(path, name, "a text file").splitlines())
+        found = [Prompt(line) for line in lines if line]
+    if not found:
+        raise ValueError(f"{name} {str(path)!r} is empty: it needs one prompt per line.")
+    return found
 
 
-def _prompt(line: str, folder: Path, where: str) -> Prompt:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{where} is not JSON: {error}.") from error
-    if not isinstance(row, dict) or not all(isinstance(value, str) for value in row.values()):
+def _prompt(row: Mapping[str, Any], folder: Path, where: str) -> Prompt:
+    if not all(isinstance(value, str) for value in row.values()):
         raise ValueError(
-            f'{where} must be like {{"prompt": "...", "image": "..."}}, got {line}. {HINT}'
+            f'{where} must be like {{"prompt": "...", "image": "..."}}, got {dict(row)}. {HINT}'
         )
     unknown = ", ".join(row.keys() - FIELDS)
     if unknown:

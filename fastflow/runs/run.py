@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fastflow.evaluation.benchmark import Benchmark
-from fastflow.evaluation.measurement import Results, warm_up
+from fastflow.evaluation.measurement import Measurement
 from fastflow.evaluation.metric import Metric
 from fastflow.evaluation.observer import Observer, ObserverSession
 from fastflow.evaluation.summary import summarise
@@ -29,86 +27,121 @@ from fastflow.registry.compose import (
     settings_of,
 )
 from fastflow.report import write_report
-from fastflow.runs.directory import Jsonl, RunDirectory, versions
+from fastflow.runs.directory import RunDirectory, check_resumable, versions
+from fastflow.runs.measured import measured_samples
 from fastflow.runs.prompts import make_requests
 from fastflow.runs.run_settings import RunSettings
 from fastflow.runs.updates import Updates
 from fastflow.sampling.executor import Executor, Interrupted, Worker
 from fastflow.sampling.model import Model
+from fastflow.sampling.reference import warm_up
+from fastflow.sampling.request import Request
 from fastflow.sampling.sampler import Sampler
 from fastflow.sampling.storage import writing
-
-MAIN = "FASTFLOW_RUN_DIR"  # tells the other processes of a run where it is
 
 
 @dataclass
 class Job:
     """One run: its components, and what it still has to do."""
 
-    config: dict[str, Any]
+    config: Config
     settings: RunSettings
-    adapter: Model
+    path: Path
+    requests: Sequence[Request]
+    model: Model
     policy: Policy
     extrapolator: Extrapolator
     corrector: Corrector
     metrics: list[Metric]
     observers: list[Observer]
-    directory: RunDirectory
-    benchmark: Benchmark | None = None
+    directory: RunDirectory = field(init=False)
 
-    def work(self, place: Worker) -> Iterator[int]:
+    def __post_init__(self):
+        self.directory = RunDirectory(self.path)
+
+    def work(self, worker: Worker) -> Iterator[int]:
         """Does everything, in one of the run's processes; yields finished samples' numbers."""
-        model = self.adapter.load(place.device, place.dtype)
-        sampler = Sampler(
-            model,
+        self.directory = RunDirectory(worker.from_first(self._open))
+        try:
+            yield from self._work(worker)
+        except ValueError:
+            if worker.rank == 0 and self.settings.resume is None:
+                self.directory.discard_if_empty()
+            raise
+
+    def _open(self) -> Path:
+        """Makes the directory, or opens the one to go on with; in the first process alone."""
+        if self.settings.resume is not None:
+            return RunDirectory.existing(self.path).path
+        directory = RunDirectory.create(self.path)
+        with writing(self.path / "config.yaml"):
+            save(self.config, self.path / "config.yaml")
+        return directory.path
+
+    def _work(self, worker: Worker) -> Iterator[int]:
+        sampler = self._sampler(worker)
+        reasons = [metric.unavailable() for metric in self.metrics]
+        usable = [m for m, reason in zip(self.metrics, reasons, strict=True) if not reason]
+        measurement = Measurement(usable)
+        updates = Updates(sampler, self.settings, self.directory, self.requests)
+        if updates.left:
+            warm_up(sampler.model, updates.left[0], sampler.max_batch)
+        with ExitStack() as stack:
+            sessions = self._sessions(stack) if worker.rank == 0 else []
+            for batch in updates:
+                mine = []
+                share = worker.share(batch)
+                for one in measured_samples(sampler, share, measurement, self.settings.reference):
+                    if worker.size == 1:
+                        one.show(sessions)
+                    mine.append(one)
+                everyone = [one for part in worker.gather(mine) for one in part]
+                if worker.size > 1:
+                    for one in everyone:
+                        one.show(sessions)
+                updates.learn([one.sample for one in everyone])
+                if worker.rank == 0:
+                    updates.save()
+                yield len(everyone)
+            if worker.rank == 0:
+                updates.save()
+                self._finish(worker, sampler, sessions, [r for r in reasons if r])
+
+    def _sampler(self, worker: Worker) -> Sampler:
+        return Sampler(
+            self.model.load(worker.device, worker.dtype),
             self.policy,
             self.extrapolator,
             self.corrector,
             seed=self.settings.seed,
             max_batch=self.settings.max_batch,
         )
-        reasons = [metric.unavailable() for metric in self.metrics]
-        left_out = [reason for reason in reasons if reason]
-        metrics = [m for m, reason in zip(self.metrics, reasons, strict=True) if not reason]
-        requests = make_requests(self.settings, self.adapter, self.benchmark)
-        rounds = Updates(sampler, self.settings, self.directory, requests)
-        with ExitStack() as stack:
-            watches = [
-                stack.enter_context(observer.open(self.directory.path, self.config))
-                for observer in (self.observers if place.rank == 0 else [])
-            ]
-            if rounds.left:
-                warm_up(sampler, rounds.left[0])
-            for batch in rounds:
-                results = Results(sampler, metrics, watches if place.size == 1 else [])
-                mine = results.take(place.share(batch), self.settings.reference)
-                everyone = [result for part in place.gather(mine) for result in part]
-                if place.size > 1 and place.rank == 0:
-                    for result in everyone:
-                        result.show(watches)
-                rounds.learn([result.sample for result in everyone])
-                if place.rank == 0:
-                    rounds.save()
-                yield len(everyone)
-            if place.rank == 0:
-                rounds.save()
-                self.finish(place, sampler, watches, left_out)
 
-    def finish(
-        self, place: Worker, sampler: Sampler, watches: list[ObserverSession], left_out: list[str]
+    def _sessions(self, stack: ExitStack) -> list[ObserverSession]:
+        """Opens the run's files and its observers."""
+        path, config = self.directory.path, self.config
+        opened = (stack.enter_context(observer.open(path, config)) for observer in self.observers)
+        return [stack.enter_context(self.directory.writer()), *opened]
+
+    def _finish(
+        self,
+        worker: Worker,
+        sampler: Sampler,
+        sessions: Sequence[ObserverSession],
+        left_out: Sequence[str],
     ) -> None:
         """Writes summary.json, versions.json and the report."""
-        names = self.config["names"]
+        names, path = self.config["names"], self.directory.path
         summary = summarise(self.directory.rows()) | self.directory.official()
-        summary |= {"steps": self.settings.steps, "left_out": left_out}
+        summary |= {"steps": self.settings.steps, "left_out": list(left_out)}
         summary |= {kind: names[kind] for kind in ("model", "policy", "extrapolator", "corrector")}
         summary["warnings"] = warnings(sampler, self.settings.steps, summary)
         self.directory.write_json("summary.json", summary)
-        self.directory.write_json("versions.json", versions(place.device))
-        for watch in watches:
-            watch.summary(summary, self.directory.path)
-        with writing(self.directory.path / "report.html"):
-            write_report(self.directory.path)
+        self.directory.write_json("versions.json", versions(worker.device))
+        for session in sessions:
+            session.summary(summary, path)
+        with writing(path / "report.html"):
+            write_report(path)
 
 
 def warnings(sampler: Sampler, steps: int, summary: dict[str, Any]) -> list[str]:
@@ -136,53 +169,39 @@ def run(config: Config) -> Path:
         DiskFull: if the disk fills; everything finished before is kept.
         Interrupted: on Ctrl-C, likewise.
     """
-    plan = settings_of(config, RunSettings)
-    if plan.resume is not None:
-        directory = RunDirectory.existing(Path(plan.resume))
-        config = load(directory.path / "config.yaml")
-        plan = settings_of(config, RunSettings)
+    settings = settings_of(config, RunSettings)
+    if settings.resume is not None:
+        path, resume = Path(settings.resume), settings.resume
+        check_resumable(path)
+        config = load(path / "config.yaml")
+        settings = replace(settings_of(config, RunSettings), resume=resume)
     else:
-        directory = None
-    kinds = {"adapter": "model"} | {k: k for k in ("policy", "extrapolator", "corrector")}
-    parts = {name: build(kind, config[kind]) for name, kind in kinds.items()}
-    metrics = list(build_listed(config, "metrics").values())
-    observers = [Jsonl(), *build_listed(config, "observers").values()]
-    trainer: Executor = build("executor", config["executor"])
-    benchmark = build_chosen(config, "benchmark")
-    requests = make_requests(plan, parts["adapter"], benchmark)
-    directory = directory or _new_directory(plan, config)
+        path = Path(settings.out or _default_out(config))
+    model: Model = build("model", config["model"])
     job = Job(
         config,
-        plan,
-        **parts,
-        metrics=metrics,
-        observers=observers,
-        directory=directory,
-        benchmark=benchmark,
+        settings,
+        path,
+        make_requests(settings, model, build_chosen(config, "benchmark")),
+        model,
+        policy=build("policy", config["policy"]),
+        extrapolator=build("extrapolator", config["extrapolator"]),
+        corrector=build("corrector", config["corrector"]),
+        metrics=list(build_listed(config, "metrics").values()),
+        observers=list(build_listed(config, "observers").values()),
     )
+    executor: Executor = build("executor", config["executor"])
     try:
-        trainer.run(job.work, len(requests))
-    except ValueError:
-        directory.discard_if_empty()
-        raise
+        executor.run(job.work, len(job.requests))
     except (KeyboardInterrupt, Interrupted) as error:
         raise Interrupted(
-            f"Finished samples are kept; go on with: fastflow sample resume={directory.path}"
+            f"Finished samples are kept; go on with: fastflow sample resume={job.path}"
         ) from error
-    finally:
-        os.environ.pop(MAIN, None)
-    return directory.path
+    return job.path
 
 
-def _new_directory(plan: RunSettings, config: Config) -> RunDirectory:
-    """Makes the run directory, or finds the one that the main process has made."""
-    if made := os.environ.get(MAIN):
-        return RunDirectory(Path(made))
+def _default_out(config: Config) -> Path:
+    """Returns the directory of a run that was not given one."""
     names = config["names"]
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    name = f"{stamp}-{names['model']}-{names['policy']}"
-    directory = RunDirectory.create(Path(plan.out or Path("runs") / name))
-    with writing(directory.path / "config.yaml"):
-        save(config, directory.path / "config.yaml")
-    os.environ[MAIN] = str(directory.path.resolve())
-    return directory
+    return Path("runs") / f"{stamp}-{names['model']}-{names['policy']}"

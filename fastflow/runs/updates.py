@@ -1,4 +1,4 @@
-"""A run's samples, a round at a time: what is left to do, and what the done has taught."""
+"""A run's samples in batches: what is left to do, and what was learned from the finished ones."""
 
 from __future__ import annotations
 
@@ -16,46 +16,42 @@ from fastflow.sampling.storage import load_memory, save_memory, writing
 
 
 class Updates:
-    """Goes through the samples a round at a time, and learns after each round.
+    """Goes through the samples in batches, and updates memory after each.
 
-    What earlier rounds taught is read back from the run's records. So a resumed run has the memory
-    that the unbroken one had, and ends as it would have.
+    What earlier batches showed is read back from the run's records. So a resumed run has the
+    memory that the unbroken one had, and ends as it would have.
     """
 
     def __init__(
         self,
         sampler: Sampler,
-        plan: RunSettings,
+        settings: RunSettings,
         directory: RunDirectory,
         requests: Sequence[Request],
     ):
-        self.sampler, self.plan, self.directory, self.requests = sampler, plan, directory, requests
-        self.done = {row["index"] for row in directory.rows()}
-        self.kept = directory.feedbacks()
-        self.round: Sequence[Request] = ()
+        self.sampler, self.settings = sampler, settings
+        self.directory, self.requests = directory, requests
+        self.known = directory.feedback()
+        self.batch: Sequence[Request] = ()
         sampler.memory = self._memory()
 
     @property
     def left(self) -> list[Request]:
         """The requests that are not done."""
-        return [r for r in self.requests if r.index not in self.done]
+        return self._left(self.requests)
 
     def __iter__(self) -> Iterator[list[Request]]:
-        start = 0
-        while start < len(self.requests):
-            size = self.sampler.samples_until_update(self.plan.steps) or 4 * self.plan.max_batch
-            self.round = self.requests[start : start + size]
-            start += size
-            left = [r for r in self.round if r.index not in self.done]
-            if left:
+        for batch in self.sampler.batches(self.requests, 4 * self.settings.max_batch):
+            self.batch = batch
+            if left := self._left(batch):
                 yield left
             else:
                 self.learn([])
 
     def learn(self, samples: Sequence[Sample]) -> None:
-        """Takes the round's lessons in, in the order of its samples."""
-        feedbacks = self.kept | {s.request.index: s.feedback for s in samples}
-        self.sampler.learn([feedbacks.get(r.index, Feedback()) for r in self.round])
+        """Takes in what the batch showed, in the order of its samples."""
+        shown = self.known | {sample.request.index: sample.feedback for sample in samples}
+        self.sampler.learn([shown.get(r.index, Feedback()) for r in self.batch])
 
     def save(self) -> None:
         """Writes memory.json."""
@@ -64,10 +60,14 @@ class Updates:
             with writing(path):
                 save_memory(self.sampler.memory, path)
 
+    def _left(self, requests: Sequence[Request]) -> list[Request]:
+        return [request for request in requests if request.index not in self.known]
+
     def _memory(self) -> Memory:
-        memory = self.sampler.empty_memory(self.plan.steps)
-        if self.plan.memory is not None:
-            load_memory(memory, Path(self.plan.memory))
-        memory.frozen = self.plan.frozen
-        self.sampler.policy.begin(self.sampler.model.grid(self.plan.steps), memory)  # does it fit?
+        memory = self.sampler.empty_memory(self.settings.steps)
+        if self.settings.memory is not None:
+            load_memory(memory, Path(self.settings.memory))
+        memory.frozen = self.settings.frozen
+        grid = self.sampler.model.grid(self.settings.steps)
+        self.sampler.policy.begin(grid, memory)  # raises if the memory does not fit
         return memory

@@ -31,6 +31,19 @@ class Worker:
     dtype: str = "float32"
     gather: Callable[[Any], list[Any]] = lambda value: [value]
 
+    def from_first(self, make: Callable[[], T]) -> T:
+        """Returns what the first process makes; if it raises, every process raises the same."""
+        made: tuple[Any, Exception | None] = None, None
+        if self.rank == 0:
+            try:
+                made = make(), None
+            except Exception as error:
+                made = None, error
+        value, error = self.gather(made)[0]
+        if error is not None:
+            raise error
+        return value
+
     def share(self, items: Sequence[Any]) -> list[Any]:
         """Returns this process's part of a list: every ``size``-th, from ``rank`` on."""
         return list(items[self.rank :: self.size])
@@ -58,6 +71,7 @@ Piece = TypeVar("Piece")
 
 
 Done = TypeVar("Done")
+T = TypeVar("T")
 
 
 _work: Callable[[Any], Any]

@@ -130,7 +130,7 @@ class Probe(ABC):
     """Looks at one class of transformer; its name in the catalog is the name of that class."""
 
     @abstractmethod
-    def look(self, transformer: Any, inputs: Mapping[str, Any]) -> Tensor:
+    def signal(self, transformer: Any, inputs: Mapping[str, Any]) -> Tensor:
         """Returns what the first block would see, ``(B, N, D)``; calls no block.
 
         Args:

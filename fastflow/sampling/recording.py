@@ -29,7 +29,7 @@ class RecordedTrajectory:
         problem: where it began.
         velocities: ``(1, ...)`` of each step.
         has_probe: whether the model has a probe.
-        looks: what the probe saw at each step, if it is kept.
+        signals: what the probe saw at each step, if it is kept.
         changes: ``(2,)`` of each step but the first, if there is a probe: the relative L1 changes
             of what it saw and of the velocity since the step before.
     """
@@ -37,7 +37,7 @@ class RecordedTrajectory:
     problem: Problem
     velocities: list[Tensor] = field(default_factory=list)
     has_probe: bool = False
-    looks: list[Tensor] = field(default_factory=list)
+    signals: list[Tensor] = field(default_factory=list)
     changes: list[Tensor] = field(default_factory=list)
 
 
@@ -46,40 +46,43 @@ class Recorder(ModelWrapper):
 
     Args:
         model: the model inside.
-        keep_looks: whether what the probe saw is kept, and not only how much it changed; that can
-            be a hundred times as large as a velocity.
+        keep_signals: whether the probe's signals are kept, and not only how much they changed;
+            they can be a hundred times as large as a velocity.
     """
 
     def __init__(self, model: FlowModel, keep_signals: bool = True):
         super().__init__(model)
         self.keep_signals = keep_signals
-        self.tracks: dict[int, RecordedTrajectory] = {}
+        self.trajectories: dict[int, RecordedTrajectory] = {}
         self._last: dict[int, Tensor] = {}  # what the probe saw at the step before
 
     def prepare(self, request: Request) -> Problem:
         problem = self.model.prepare(request)
-        track = self.tracks[request.index] = RecordedTrajectory(problem)
-        return replace(problem, conditioning=track)
+        trajectory = self.trajectories[request.index] = RecordedTrajectory(problem)
+        return replace(problem, conditioning=trajectory)
 
     def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[RecordedTrajectory]) -> Tensor:
-        inner = [track.problem.conditioning for track in conditioning]
+        inner = [trajectory.problem.conditioning for trajectory in conditioning]
         v = self.model.velocity(x, t, inner)
-        look = self.model.probe(x, t, inner)
-        for i, track in enumerate(conditioning):
-            track.velocities.append(v[i : i + 1].clone())
-            if look is not None:
-                self._take(track, look[i : i + 1].clone())
+        signal = self.model.probe(x, t, inner)
+        for i, trajectory in enumerate(conditioning):
+            trajectory.velocities.append(v[i : i + 1].clone())
+            if signal is not None:
+                self._take(trajectory, signal[i : i + 1].clone())
         return v
 
-    def _take(self, track: RecordedTrajectory, look: Tensor) -> None:
+    def _take(self, trajectory: RecordedTrajectory, signal: Tensor) -> None:
         """Records what the probe saw, after the velocity of the same step."""
-        track.has_probe, index = True, track.problem.request.index
-        if len(track.velocities) > 1:
-            signals = (look, self._last[index]), (track.velocities[-1], track.velocities[-2])
-            track.changes.append(torch.cat([relative_l1(now, last) for now, last in signals]))
-        self._last[index] = look
+        trajectory.has_probe, index = True, trajectory.problem.request.index
+        if len(trajectory.velocities) > 1:
+            pairs = (
+                (signal, self._last[index]),
+                (trajectory.velocities[-1], trajectory.velocities[-2]),
+            )
+            trajectory.changes.append(torch.cat([relative_l1(now, last) for now, last in pairs]))
+        self._last[index] = signal
         if self.keep_signals:
-            track.looks.append(look)
+            trajectory.signals.append(signal)
 
     def decode(self, x: Tensor, problem: Problem) -> None:
         """Decodes nothing: it is the trajectory that is wanted."""
@@ -91,13 +94,13 @@ class Recorder(ModelWrapper):
 class Replay(ModelWrapper):
     """Answers each step with the velocity recorded there, whatever x is (teacher forcing)."""
 
-    def __init__(self, model: FlowModel, tracks: dict[int, RecordedTrajectory]):
+    def __init__(self, model: FlowModel, trajectories: dict[int, RecordedTrajectory]):
         super().__init__(model)
-        self.tracks = tracks
+        self.trajectories = trajectories
 
     def prepare(self, request: Request) -> Problem:
-        track = self.tracks[request.index]
-        return replace(track.problem, conditioning=track)
+        trajectory = self.trajectories[request.index]
+        return replace(trajectory.problem, conditioning=trajectory)
 
     def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[RecordedTrajectory]) -> Tensor:
         return torch.cat([c.velocities[_step(c, s)] for c, s in zip(conditioning, t, strict=True)])
@@ -105,15 +108,15 @@ class Replay(ModelWrapper):
     def probe(
         self, x: Tensor, t: Tensor, conditioning: Sequence[RecordedTrajectory]
     ) -> Tensor | None:
-        (track,) = conditioning
-        return track.looks[_step(track, t[0])] if track.looks else None
+        (trajectory,) = conditioning
+        return trajectory.signals[_step(trajectory, t[0])] if trajectory.signals else None
 
     def decode(self, x: Tensor, problem: Problem) -> None:
         """Decodes nothing."""
 
 
-def _step(track: RecordedTrajectory, t: Tensor) -> int:
-    return int((track.problem.grid.model_times - t).abs().argmin())
+def _step(trajectory: RecordedTrajectory, t: Tensor) -> int:
+    return int((trajectory.problem.grid.model_times - t).abs().argmin())
 
 
 @dataclass
@@ -122,13 +125,13 @@ class Recording:
 
     Attributes:
         requests: what was asked for.
-        tracks: by the requests' indices, what the model answered.
+        trajectories: by the requests' indices, what the model answered.
         grams: ``(S, T, T)`` mean products of each trajectory's velocities.
         calls: the network calls that recording took.
     """
 
     requests: list[Request]
-    tracks: dict[int, RecordedTrajectory]
+    trajectories: dict[int, RecordedTrajectory]
     grams: np.ndarray
     calls: int
 
@@ -146,7 +149,7 @@ class Recording:
             model: the loaded model.
             requests: what to record.
             max_batch: how many trajectories are under way at once.
-            keep_looks: whether what the probe saw is kept; a policy that looks at it can only be
+            keep_signals: whether what the probe saw is kept; a policy that looks at it can only be
                 played back then.
 
         Raises:
@@ -163,13 +166,13 @@ class Recording:
                     f"sample {sample.request.index} cannot be recorded: {sample.failure}."
                 )
         grams = np.stack([sample.feedback.gram for sample in samples])  # type: ignore[arg-type]
-        return cls(requests, recorder.tracks, grams, sum(sample.calls for sample in samples))
+        return cls(requests, recorder.trajectories, grams, sum(sample.calls for sample in samples))
 
     def to(self, device: str) -> Recording:
         """Moves what was recorded to a device and returns itself."""
-        for track in self.tracks.values():
-            for signals in (track.velocities, track.looks, track.changes):
-                signals[:] = [signal.to(device) for signal in signals]
+        for trajectory in self.trajectories.values():
+            for kept in (trajectory.velocities, trajectory.signals, trajectory.changes):
+                kept[:] = [one.to(device) for one in kept]
         return self
 
     @classmethod
@@ -177,7 +180,11 @@ class Recording:
         """Returns one recording of what several hold, of the same number of steps."""
         return cls(
             [request for part in parts for request in part.requests],
-            {index: track for part in parts for index, track in part.tracks.items()},
+            {
+                index: trajectory
+                for part in parts
+                for index, trajectory in part.trajectories.items()
+            },
             np.concatenate([part.grams for part in parts]),
             sum(part.calls for part in parts),
         )

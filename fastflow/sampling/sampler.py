@@ -96,16 +96,30 @@ class Sampler:
         return memory
 
     def run(self, requests: Iterable[Request]) -> Iterator[Sample]:
-        """Generates all requests, learning after every round; yields samples as they finish."""
-        todo = deque(requests)
-        while todo:
-            size = self.samples_until_update(todo[0].steps) or len(todo)
-            batch = [todo.popleft() for _ in range(min(size, len(todo)))]
+        """Generates all requests, learning after every batch; yields samples as they finish."""
+        for batch in self.batches(list(requests)):
             finished = []
             for sample in self.generate(batch):
                 finished.append(sample)
                 yield sample
             self.learn(sample.feedback for sample in in_order(finished))
+
+    def batches(
+        self, requests: Sequence[Request], at_most: int | None = None
+    ) -> Iterator[Sequence[Request]]:
+        """Yields the requests in batches that share one state of memory.
+
+        `learn` from one batch before the next is asked for.
+
+        Args:
+            requests: all of them, of one number of steps.
+            at_most: how many at once where nothing is learned; all of them if None.
+        """
+        start = 0
+        while start < len(requests):
+            size = self.samples_until_update(requests[start].steps) or at_most or len(requests)
+            yield requests[start : start + size]
+            start += size
 
     def samples_until_update(self, steps: int) -> int | None:
         """Says how many samples may run before `learn` is due; None if nothing is learned."""

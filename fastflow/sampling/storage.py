@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,33 +29,50 @@ def read_text(path: Path, name: str, wanted: str) -> str:
         wanted: what it should be, for the message.
 
     Raises:
-        ValueError: if there is none, or it is no UTF-8 text.
+        ValueError: if there is none, or it is not UTF-8 text.
     """
     if not path.is_file():
-        raise ValueError(f"{name} {str(path)!r} does not exist. Give {wanted}.")
+        raise ValueError(f"{_label(path, name)} does not exist. Give {wanted}.")
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{name} {str(path)!r} is no UTF-8 text: {error}.") from error
+        raise ValueError(f"{_label(path, name)} is not UTF-8 text: {error}.") from error
 
 
-def read_objects(path: Path, name: str, wanted: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_objects(
+    path: Path, name: str, wanted: str, on_cut: Callable[[str], None] | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields the objects of a JSON-lines file, each after where it stands, for messages.
 
+    Args:
+        path: the file.
+        name: what it is to the reader, such as ``"`prompts`"``; empty if the path says it.
+        wanted: what it should be, for the message.
+        on_cut: called with the path if the last line was cut off, as a killed process leaves it;
+            such a line is an error if None.
+
     Raises:
-        ValueError: if there is no such text file, or a line of it is no JSON object.
+        ValueError: if there is no such text file, or a line of it is not a JSON object.
     """
-    for number, line in enumerate(read_text(path, name, wanted).split("\n"), start=1):
+    lines = read_text(path, name, wanted).split("\n")
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        where = f"{name} {str(path)!r}, line {number},"
+        where = f"{_label(path, name)}, line {number},"
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
+            if on_cut is not None and not any(rest.strip() for rest in lines[number:]):
+                on_cut(str(path))
+                return
             raise ValueError(f"{where} is not JSON: {error}.") from error
         if not isinstance(row, dict):
             raise ValueError(f"{where} must hold an object, got {line.strip()[:60]}.")
         yield where, row
+
+
+def _label(path: Path, name: str) -> str:
+    return f"{name} {str(path)!r}" if name else str(path)
 
 
 class DiskFull(RuntimeError):
@@ -96,23 +113,6 @@ def make_folder(path: Path, command: str) -> None:
     (path / "images").mkdir(parents=True, exist_ok=True)
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Returns the objects of a JSON-lines file; a last line that was cut off is left out."""
-    if not path.is_file():
-        return []
-    lines = path.read_text().split("\n")
-    rows = []
-    for number, line in enumerate(lines):
-        if not line:
-            continue
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            if any(lines[number + 1 :]):
-                raise ValueError(f"{path}, line {number + 1} is not JSON: {line[:60]!r}") from None
-    return rows
-
-
 @contextmanager
 def read_memory(path: Path) -> Iterator[dict[str, Any]]:
     """Gives the content of a saved memory; what goes wrong inside names the file."""
@@ -123,7 +123,7 @@ def read_memory(path: Path) -> Iterator[dict[str, Any]]:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(
             f"`memory` {str(path)!r} is not a whole JSON file ({error}): "
-            "it was cut off or is something else. Use another copy, or learn anew."
+            "it was cut off or is something else. Use another copy, or learn again."
         ) from error
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
@@ -133,10 +133,10 @@ def read_memory(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_summary(path: Path) -> str:
-    """Returns the table that `Memory.save` wrote beside what was learned, of whatever policy.
+    """Returns the table that `save_memory` wrote with what was learned, of whatever policy.
 
     Raises:
-        ValueError: if the file is missing or is no memory.
+        ValueError: if the file is missing or is not a memory.
     """
     try:
         return "\n".join(json.loads(path.read_text())["summary"])

@@ -34,7 +34,7 @@ class Done:
     def line(self, method, target):
         (line,) = [
             line
-            for line in self.found["lines"]
+            for line in self.found["table"]
             if (line["method"], line["target"]) == (method, target)
         ]
         return line

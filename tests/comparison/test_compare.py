@@ -17,9 +17,9 @@ METHODS = ("euler", "uniform", *SEARCHED, "plan", "oracle_linear_corrected", "ne
 
 def test_every_method_is_at_every_target(done):
     assert done.status == 0
-    seen = [(line["method"], line["target"]) for line in done.found["lines"]]
+    seen = [(line["method"], line["target"]) for line in done.found["table"]]
     assert seen == [(method, target) for target in (12, 6) for method in METHODS]
-    assert not any(line["failure"] for line in done.found["lines"])
+    assert not any(line["failure"] for line in done.found["table"])
 
 
 @pytest.mark.parametrize("target", [12, 6])
@@ -44,7 +44,7 @@ def test_others_come_near_on_samples_that_the_search_has_not_seen(done, method):
 
 
 def test_counts_are_those_of_the_samples(done):
-    for line in done.found["lines"]:
+    for line in done.found["table"]:
         row = json.loads(
             (done.path / f"rows/{line['method']}-at-{line['target']}.json").read_text()
         )
@@ -70,21 +70,21 @@ def test_the_finding_names_the_best_of_ours_and_of_the_others(done):
 
 
 def test_time_memory_and_the_converged_run_are_measured(done):
-    for line in done.found["lines"]:
+    for line in done.found["table"]:
         hindsight = line["group"] == "oracle"
         assert (line["speedup_wall"] is None) == hindsight
         assert line["peak"] > 0
         assert line["converged"]["psnr_db"][0] > 0
-    assert done.found["full"]["converged"]["psnr_db"][0] > 20
+    assert done.found["reference"]["converged"]["psnr_db"][0] > 20
 
 
 def test_the_table_says_the_same(done):
     rows = {(row["method"], row["target"]): row for row in done.table}
     assert len(rows) == 2 + 2 * len(METHODS)
-    for line in done.found["lines"]:
+    for line in done.found["table"]:
         row = rows[line["method"], str(line["target"])]
-        assert float(row["closeness.psnr_db"]) == line["fidelity"]["psnr_db"][0]
-        assert float(row["closeness.psnr_db.high"]) == line["fidelity"]["psnr_db"][2]
+        assert float(row["fidelity.psnr_db"]) == line["fidelity"]["psnr_db"][0]
+        assert float(row["fidelity.psnr_db.high"]) == line["fidelity"]["psnr_db"][2]
 
 
 def test_the_page_opens_without_a_network(done):
@@ -129,7 +129,7 @@ def test_an_interrupted_comparison_keeps_its_rows_and_goes_on(done, compare, mon
 def test_several_processes_find_the_same(done, compare):
     shared = compare("workers=2")
     assert shared.status == 0
-    for alone, other in zip(done.found["lines"], shared.found["lines"], strict=True):
+    for alone, other in zip(done.found["table"], shared.found["table"], strict=True):
         for exact in ("method", "target", "calls", "knob", "learned"):
             assert other[exact] == alone[exact]
         assert other["fidelity"]["psnr_db"] == pytest.approx(alone["fidelity"]["psnr_db"])
@@ -157,7 +157,7 @@ def test_a_process_that_is_ended_loses_no_finished_row(compare, monkeypatch):
     monkeypatch.undo()
     again = compare(f"resume={tried.path}")
     assert again.status == 0
-    assert [line["method"] for line in again.found["lines"]] == ["euler", "uniform"]
+    assert [line["method"] for line in again.found["table"]] == ["euler", "uniform"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +203,7 @@ def test_a_model_without_blocks_has_rows_that_say_so(compare):
         (["method.ucb.policy.gama=1"], "there is no setting `method.ucb.policy.gama`."),
         (["stepz=3"], "there is no setting `stepz`. Did you mean `steps`?"),
         (["prompts=nowhere.txt"], "`prompts` 'nowhere.txt' does not exist."),
-        (["resume=nowhere"], "'nowhere' is no comparison's directory: it has no rows."),
+        (["resume=nowhere"], "'nowhere' is not a comparison's directory: it has no rows."),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_computed(compare, overrides, message):

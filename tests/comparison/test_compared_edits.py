@@ -42,6 +42,6 @@ def test_sources_and_instructions_stand_beside_the_results(compare, words):
 
 
 def test_how_the_velocity_changes_is_kept(done):
-    changes = json.loads((done.path / "baselines.json").read_text())["velocity_change"]
+    changes = json.loads((done.path / "references.json").read_text())["velocity_change"]
     assert len(changes) == 19
     assert all(change > 0 for change in changes)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fastflow.comparison.comparison_settings import Plan
+from fastflow.comparison.comparison_settings import ComparisonSettings
 from fastflow.registry.compose import build, build_listed, read, settings_of
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "families"
@@ -22,8 +22,10 @@ def experiment(monkeypatch):
 def test_every_preset_and_method_can_be_built(experiment, tmp_path):
     families, analysis = experiment
     for preset in families.TASKS:
-        config = read(families.words(preset, tmp_path / preset, 4, [19]), "compare", Plan)
-        names = settings_of(config, Plan).names()
+        config = read(
+            families.words(preset, tmp_path / preset, 4, [19]), "compare", ComparisonSettings
+        )
+        names = settings_of(config, ComparisonSettings).names()
         assert build("model", config["model"])
         assert build_listed(config | {"methods": names}, "methods").keys() == set(names)
         assert any("teacache" in name for name in names) == ("bagel" not in preset)
@@ -45,7 +47,7 @@ def test_tables_figures_and_pictures_are_made_of_what_was_found(
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs/flux_mini").symlink_to(done.path)
     found = done.found
-    for line in [found["full"], *found["lines"]]:
+    for line in [found["reference"], *found["table"]]:
         line["scores"] = {"score": [0.5, 0.4, 0.6]}
     monkeypatch.setattr(analysis, "HERE", tmp_path)
     monkeypatch.setattr("sys.argv", ["analysis.py", "--runs", str(tmp_path / "runs")])
@@ -54,7 +56,7 @@ def test_tables_figures_and_pictures_are_made_of_what_was_found(
     monkeypatch.setattr(analysis, "read", lambda path: changed.get(path.name) or plain(path))
     analysis.main()
     text = (tmp_path / "table.md").read_text()
-    for line in found["lines"]:
+    for line in found["table"]:
         assert f"| {line['method']} | {line['calls']:.1f} |" in text
     for name in ("score.svg", "psnr.svg", "changes.svg"):
         assert (tmp_path / name).read_text().startswith("<?xml")

@@ -54,6 +54,6 @@ def test_what_was_tried_for_one_target_is_not_tried_again_for_another():
 
 
 def test_a_knob_that_is_the_number_of_calls_needs_no_search():
-    found, tried = search(lambda value: 1 / 0, calls=True)
+    found, tried = search(lambda value: 1 / 0, is_computed_steps=True)
     assert found.find(19) == 19
     assert not tried

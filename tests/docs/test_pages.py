@@ -18,7 +18,7 @@ from tiny_pipelines.cases import NAMED
 
 import fastflow
 from fastflow.cli import main
-from fastflow.comparison.comparison_settings import Plan
+from fastflow.comparison.comparison_settings import ComparisonSettings
 from fastflow.registry import hooks
 from fastflow.registry.compose import read
 from fastflow.registry.hooks import KINDS
@@ -133,7 +133,7 @@ def test_the_table_of_components_is_current():
 
 
 @pytest.mark.parametrize(
-    ("page", "settings"), [("command_line.md", RunSettings), ("comparing.md", Plan)]
+    ("page", "settings"), [("command_line.md", RunSettings), ("comparing.md", ComparisonSettings)]
 )
 def test_every_setting_is_explained(page, settings):
     tables = [
@@ -147,7 +147,7 @@ def test_every_setting_is_explained(page, settings):
 
 def test_every_method_of_a_comparison_is_explained():
     page = (DOCS / "comparing.md").read_text(encoding="utf-8")
-    groups = read([], "compare", Plan)["groups"]
+    groups = read([], "compare", ComparisonSettings)["groups"]
     names = [name for group in groups.values() for name in group if not name.startswith("best_")]
     assert not [name for name in names if f"`{name}`" not in page]
 

@@ -59,14 +59,16 @@ def test_a_known_polynomial_is_found_again(max_batch, keep_signals):
     quality = fitted.quality(recording)
     assert quality["R^2"] == pytest.approx(1, abs=1e-8)
     assert quality["points"] == 4 * (STEPS - 1)
-    assert {len(track.looks) for track in recording.tracks.values()} == {STEPS * keep_signals}
+    assert {len(trajectory.signals) for trajectory in recording.trajectories.values()} == {
+        STEPS * keep_signals
+    }
 
 
 def test_the_quality_is_the_explained_share_of_the_variance():
     recording = Recording.make(Known(noise=0.5), requests(4, STEPS), 4)
     fitted = TeaCache().calibrated(recording)
-    looks, velocities = changes(recording)
-    explained = np.corrcoef(np.polyval(fitted.coefficients, looks), velocities)[0, 1] ** 2
+    signals, velocities = changes(recording)
+    explained = np.corrcoef(np.polyval(fitted.coefficients, signals), velocities)[0, 1] ** 2
     assert fitted.quality(recording)["R^2"] == pytest.approx(explained)
     assert 0.1 < explained < 0.95
     worse = TeaCache(coefficients=(1.0, 0.0))
@@ -75,9 +77,11 @@ def test_the_quality_is_the_explained_share_of_the_variance():
 
 def test_what_is_recorded_are_the_changes_from_step_to_step():
     recording = Recording.make(tiny(), requests(2), 2)
-    for track in recording.tracks.values():
-        for k, change in enumerate(track.changes, start=1):
-            for value, signal in zip(change, (track.looks, track.velocities), strict=True):
+    for trajectory in recording.trajectories.values():
+        for k, change in enumerate(trajectory.changes, start=1):
+            for value, signal in zip(
+                change, (trajectory.signals, trajectory.velocities), strict=True
+            ):
                 context, last = signal[k], signal[k - 1]
                 assert value == pytest.approx(
                     float((context - last).abs().sum() / last.abs().sum())
@@ -91,7 +95,7 @@ def test_parts_of_a_recording_are_joined():
     joined = Recording.joined(parts)
     assert joined.requests == whole.requests
     assert joined.calls == whole.calls
-    assert list(joined.tracks) == list(whole.tracks)
+    assert list(joined.trajectories) == list(whole.trajectories)
     assert np.array_equal(joined.grams, whole.grams)
     assert TeaCache().calibrated(joined) == TeaCache().calibrated(whole)
 

@@ -27,7 +27,7 @@ def test_played_back_in_full_a_trajectory_ends_where_it_ended(true_cfg_scale, ma
     assert recording.calls == sum(sample.calls for sample in whole)
     made = []
     with model.network.register_forward_pre_hook(lambda *_: made.append(1)):
-        replay = Replay(model, recording.tracks)
+        replay = Replay(model, recording.trajectories)
         for batch in (1, 3):  # played back in any batch
             again = ordered(reference_sampler(replay, max_batch=batch).generate(asked))
             for sample, full in zip(again, whole, strict=True):
@@ -69,7 +69,7 @@ def test_a_rule_that_looks_is_played_back_on_what_was_seen():
     policy = TeaCache(threshold=0.25, coefficients=(0.5, 0.02))
     parts = policy, Linear(), Interpolate()
     live = ordered(Sampler(model, *parts, max_batch=1).generate(asked))
-    replay = Replay(model, recording.tracks)
+    replay = Replay(model, recording.trajectories)
     played = ordered(Sampler(replay, *parts, max_batch=1).generate(asked))
     for one, other in zip(live, played, strict=True):
         assert one.computed[:2] == other.computed[:2]
@@ -80,10 +80,10 @@ def test_without_a_probe_nothing_is_seen():
     model = Mixture().load()
     asked = [Request(i, "", i, 8) for i in range(2)]
     recording = Recording.make(model, asked, 2)
-    replay = Replay(model, recording.tracks)
+    replay = Replay(model, recording.trajectories)
     problem = replay.prepare(asked[0])
     assert replay.probe(problem.x, torch.ones(1), [problem.conditioning]) is None
-    assert not any(track.has_probe for track in recording.tracks.values())
+    assert not any(trajectory.has_probe for trajectory in recording.trajectories.values())
 
 
 def test_the_gram_matrices_are_those_of_the_recorded_velocities():
@@ -91,7 +91,7 @@ def test_the_gram_matrices_are_those_of_the_recorded_velocities():
     asked = [Request(i, "", i, 8) for i in (3, 1)]
     recording = Recording.make(model, asked, 2)
     for request, gram in zip(sorted(asked, key=lambda r: r.index), recording.grams, strict=True):
-        v = torch.cat(recording.tracks[request.index].velocities)
+        v = torch.cat(recording.trajectories[request.index].velocities)
         torch.testing.assert_close(torch.from_numpy(gram), v @ v.T / v.shape[1])
 
 

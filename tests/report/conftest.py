@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from fastflow.evaluation.measurement import SampleRow
 from fastflow.evaluation.summary import summarise
 
 ARMS = (0, 2, 4, 6)
@@ -69,7 +70,9 @@ def build(path: Path, plan: Plan) -> Path:
     (path / "memory.json").write_text(json.dumps(make_memory(plan, rng)))
     if plan.summary:
         names = {"model": "flux_mini", "policy": "ucb", "extrapolator": "linear"}
-        summary = summarise(rows) | names | {"corrector": "interpolate", "steps": plan.steps}
+        measured = [SampleRow.from_json(row, "a row") for row in rows]
+        summary = summarise(measured) | names
+        summary |= {"corrector": "interpolate", "steps": plan.steps}
         summary |= {"left_out": ["lpips was left out: no weights."], "warnings": []}
         (path / "summary.json").write_text(json.dumps(summary))
     return path

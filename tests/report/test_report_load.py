@@ -16,8 +16,8 @@ def message(path) -> str:
 
 def test_a_folder_that_is_no_run_is_named_with_what_it_lacks(tmp_path):
     assert message(tmp_path) == (
-        f"`run_dir` '{tmp_path}' is no run directory: it has no config.yaml and no samples.jsonl. "
-        "Give the directory that `fastflow sample` printed, or make one with it."
+        f"`run_dir` '{tmp_path}' is not a run directory: it has no config.yaml and no "
+        "samples.jsonl. Give the directory that `fastflow sample` printed, or make one with it."
     )
 
 
@@ -45,16 +45,14 @@ def test_a_broken_line_inside_is_refused_with_its_number(make_run):
     run = make_run(samples=3)
     lines = (run / "samples.jsonl").read_text().splitlines()
     (run / "samples.jsonl").write_text("\n".join([lines[0], lines[1][:40], lines[2]]))
-    assert message(run).startswith("samples.jsonl, line 2, is not JSON (")
-    assert message(run).endswith(": mend or delete it.")
+    assert message(run).startswith(f"{run / 'samples.jsonl'}, line 2, is not JSON: ")
 
 
 def test_a_line_without_calls_is_refused(make_run):
     run = make_run(samples=1)
     (run / "samples.jsonl").write_text('{"index": 0, "computed": [0]}\n')
-    assert (
-        message(run) == "samples.jsonl, line 1, has no `calls`: it was written by something else."
-    )
+    where = f"{run / 'samples.jsonl'}, line 1,"
+    assert message(run) == f"{where} has no `calls`: it was written by something else."
 
 
 def test_an_unfinished_run_is_reported_from_its_samples(make_run):

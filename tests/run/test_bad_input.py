@@ -31,7 +31,7 @@ from fastflow_plugins.models import mixture
         (["image=a.png"], "`image` needs a `prompt`, or `prompts`, to say what to do with it."),
         (["image=nowhere.png", "prompt=a"], "`image` 'nowhere.png' does not exist. Give a PNG"),
         (["memory=nowhere.json"], "`memory` 'nowhere.json' does not exist."),
-        (["resume=nowhere"], "`resume` 'nowhere' is no run directory: it has no config.yaml."),
+        (["resume=nowhere"], "`resume` 'nowhere' is not a run directory: it has no config.yaml."),
         (["executor.device=cuda"], "`device` is 'cuda', but there is no such GPU. Use cpu."),
     ],
 )
@@ -99,7 +99,7 @@ def test_a_sample_whose_model_gives_nan_is_marked_failed_and_the_run_goes_on(sam
 
 
 def test_a_full_disk_keeps_what_is_finished_and_says_how_to_go_on(sample, monkeypatch):
-    plain = directory.Lines.sample
+    plain = directory.RunWriter.sample
 
     def fills(self, done, full, row, rewards):
         if row["index"] == 4:
@@ -107,14 +107,14 @@ def test_a_full_disk_keeps_what_is_finished_and_says_how_to_go_on(sample, monkey
                 raise OSError(errno.ENOSPC, "No space left on device")
         plain(self, done, full, row, rewards)
 
-    monkeypatch.setattr(directory.Lines, "sample", fills)
+    monkeypatch.setattr(directory.RunWriter, "sample", fills)
     stopped = sample("max_batch=1")
     assert stopped.status == 1
     assert "the disk is full" in stopped.err
     assert f"fastflow sample resume={stopped.path}" in stopped.err
     kept = len(stopped.lines("samples.jsonl"))
     assert kept >= 4
-    monkeypatch.setattr(directory.Lines, "sample", plain)
+    monkeypatch.setattr(directory.RunWriter, "sample", plain)
     resumed = sample(f"resume={stopped.path}")
     assert resumed.status == 0
     assert len(resumed.lines("samples.jsonl")) == 6

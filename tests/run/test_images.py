@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 from tiny_pipelines import flux_images
 
-from fastflow import Prompt, directory
+from fastflow import Prompt
+from fastflow.runs import directory
 from fastflow.runs.prompts import make_requests, read_image, read_prompts
 from fastflow.runs.run_settings import RunSettings
 from fastflow_plugins.models.flux_kontext import FluxKontext
@@ -81,17 +82,17 @@ def test_one_image_serves_all_prompts_that_bring_none(photos):
 def test_a_resumed_run_reads_its_images_again(sample, kontext, photos, monkeypatch):
     words = [*kontext, f"prompts={photos / 'prompts.jsonl'}", "samples=3", "max_batch=1"]
     whole = sample(*words, out="whole")
-    plain = directory.Lines.sample
+    plain = directory.RunWriter.sample
 
     def interrupts(self, done, full, row, rewards):
         if row["index"] == 1:
             raise KeyboardInterrupt
         plain(self, done, full, row, rewards)
 
-    monkeypatch.setattr(directory.Lines, "sample", interrupts)
+    monkeypatch.setattr(directory.RunWriter, "sample", interrupts)
     stopped = sample(*words, out="negative_control")
     assert stopped.status == 130
-    monkeypatch.setattr(directory.Lines, "sample", plain)
+    monkeypatch.setattr(directory.RunWriter, "sample", plain)
     resumed = sample(f"resume={stopped.path}", out="negative_control")
     assert resumed.status == 0
     assert _sources(resumed) == _sources(whole)

@@ -1,5 +1,6 @@
 """A run that was interrupted or killed ends, resumed, as an unbroken one."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,7 +10,6 @@ import time
 import pytest
 
 from fastflow.runs import directory
-from fastflow.sampling import storage
 
 SAME = ("computed", "metrics", "prompt", "seed", "calls")
 
@@ -22,22 +22,28 @@ def essence(done):
 @pytest.mark.parametrize("stop_at", [0, 3, 9])
 def test_an_interrupted_run_resumes_to_the_same_result(sample, monkeypatch, stop_at):
     whole = sample("samples=20", out="whole")
-    plain = directory.Lines.sample
+    plain = directory.RunWriter.sample
 
     def interrupts(self, done, full, row, rewards):
         if row["index"] == stop_at:
             raise KeyboardInterrupt
         plain(self, done, full, row, rewards)
 
-    monkeypatch.setattr(directory.Lines, "sample", interrupts)
+    monkeypatch.setattr(directory.RunWriter, "sample", interrupts)
     stopped = sample("samples=20", out="negative_control")
     assert stopped.status == 130
     assert f"go on with: fastflow sample resume={stopped.path}" in stopped.err
-    monkeypatch.setattr(directory.Lines, "sample", plain)
+    monkeypatch.setattr(directory.RunWriter, "sample", plain)
     resumed = sample(f"resume={stopped.path}", out="negative_control")
     assert resumed.status == 0
     assert essence(resumed) == essence(whole)
     assert resumed.json("memory.json")["reward"] == whole.json("memory.json")["reward"]
+
+
+def finished_lines(path):
+    """Returns the whole lines of a file that is being written, or is not there yet."""
+    text = path.read_text() if path.is_file() else ""
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
 def test_lines_that_were_cut_off_are_done_again(sample):
@@ -66,11 +72,11 @@ def test_a_killed_process_keeps_its_finished_samples(sample, tmp_path):
     )
     rows = path / "samples.jsonl"
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and len(storage.read_lines(rows)) < 5:
+    while time.monotonic() < deadline and len(finished_lines(rows)) < 5:
         time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    finished = storage.read_lines(rows)
+    finished = finished_lines(rows)
     assert len(finished) >= 5
     config = path / "config.yaml"
     total = len(finished) + 3

@@ -82,17 +82,17 @@ def test_never_skipping_gives_identical_videos(sample, video):
 def test_a_resumed_run_writes_the_same_videos(sample, video, monkeypatch):
     words = [*video, "samples=3", "max_batch=1", "metrics=[]"]
     whole = sample(*words, out="whole")
-    plain = directory.Lines.sample
+    plain = directory.RunWriter.sample
 
     def interrupts(self, done, full, row, rewards):
         if row["index"] == 1:
             raise KeyboardInterrupt
         plain(self, done, full, row, rewards)
 
-    monkeypatch.setattr(directory.Lines, "sample", interrupts)
+    monkeypatch.setattr(directory.RunWriter, "sample", interrupts)
     stopped = sample(*words, out="negative_control")
     assert stopped.status == 130
-    monkeypatch.setattr(directory.Lines, "sample", plain)
+    monkeypatch.setattr(directory.RunWriter, "sample", plain)
     assert sample(f"resume={stopped.path}", out="negative_control").status == 0
     for file in sorted((whole.path / "images").iterdir()):
         assert (stopped.path / "images" / file.name).read_bytes() == file.read_bytes()

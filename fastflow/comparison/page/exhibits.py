@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastflow.comparison.checks import Results
+from fastflow.comparison.checks import ComparisonResults
 from fastflow.comparison.page import pareto
-from fastflow.comparison.rows import SOURCE, ComparisonDirectory
+from fastflow.comparison.rows import REFERENCE, SOURCE, ComparisonDirectory
 from fastflow.comparison.table import PSNR, TableRow
 from fastflow.evaluation.bootstrap import Interval
 from fastflow.report.html.pictures import PAGE, Picture, embed
@@ -39,7 +39,7 @@ class Section:
     open: bool
 
 
-def render(found: Results, directory: ComparisonDirectory) -> str:
+def render(found: ComparisonResults, directory: ComparisonDirectory) -> str:
     """Returns a comparison's page as HTML.
 
     Args:
@@ -51,9 +51,9 @@ def render(found: Results, directory: ComparisonDirectory) -> str:
         title=title(found),
         curves=list(pareto.curves(found)),
         sections=_sections(found, directory),
-        prompts=directory.read_json("baselines.json")["prompts"][: found.plan.examples],
-        scores=list(found.full.scores),
-        fidelity=[name for name in found.floor.fidelity if name != PSNR],
+        prompts=directory.references().prompts[: found.settings.examples],
+        scores=list(found.reference.scores),
+        fidelity=[name for name in found.noise_floor.fidelity if name != PSNR],
         interval=interval,
         number=number,
         psnr=PSNR,
@@ -63,23 +63,23 @@ def render(found: Results, directory: ComparisonDirectory) -> str:
     )
 
 
-def title(found: Results) -> str:
+def title(found: ComparisonResults) -> str:
     """Says in one sentence what was found."""
     if not found.findings:
-        return f"{len({line.method for line in found.lines})} methods at equal calls"
+        return f"{len({line.method for line in found.table})} methods at equal calls"
     at = min(found.findings, key=lambda finding: abs(finding.target - 19))
     difference = at.difference[0]
     return (
-        f"At {at.target} of {found.plan.steps} steps {at.ours} is {abs(difference):.1f} dB "
-        f"{'closer to' if difference > 0 else 'farther from'} the full run than {at.peer}, "
+        f"At {at.target} of {found.settings.steps} steps {at.ours} is {abs(difference):.1f} dB "
+        f"{'closer to' if difference > 0 else 'farther from'} the reference run than {at.peer}, "
         "the best of the others"
     )
 
 
-def _sections(found: Results, directory: ComparisonDirectory) -> list[Section]:
-    nearest = min(found.plan.targets, key=lambda target: abs(target - 19))
-    shown = len(found.plan.targets) * (1 + len(found.plan.names()))
-    budget = PAGE // max(1, shown * max(1, found.plan.examples))
+def _sections(found: ComparisonResults, directory: ComparisonDirectory) -> list[Section]:
+    nearest = min(found.settings.targets, key=lambda target: abs(target - 19))
+    shown = len(found.settings.targets) * (1 + len(found.settings.names()))
+    budget = PAGE // max(1, shown * max(1, found.settings.examples))
     plain = list(_plain(found, directory, budget))
     return [
         Section(
@@ -88,23 +88,25 @@ def _sections(found: Results, directory: ComparisonDirectory) -> list[Section]:
             [*plain, *(_exhibit(line, found, directory, budget) for line in found.at(target))],
             target == nearest,
         )
-        for target in found.plan.targets
+        for target in found.settings.targets
     ]
 
 
-def _plain(found: Results, directory: ComparisonDirectory, budget: int) -> Iterator[Exhibit]:
-    """Yields what all methods are to be held against: the full runs, and what is edited."""
-    for name, note in ((SOURCE, "what is edited"), ("full", f"{found.plan.steps} steps")):
+def _plain(
+    found: ComparisonResults, directory: ComparisonDirectory, budget: int
+) -> Iterator[Exhibit]:
+    """Yields what all methods are compared with: the reference runs, and what is edited."""
+    for name, note in ((SOURCE, "what is edited"), (REFERENCE, f"{found.settings.steps} steps")):
         if pictures := _examples(directory, budget, name):
             yield Exhibit(name, note, None, pictures)
 
 
-def _at(found: Results, target: int) -> list[TableRow]:
-    return [line for line in found.lines if line.target == target]
+def _at(found: ComparisonResults, target: int) -> list[TableRow]:
+    return [line for line in found.table if line.target == target]
 
 
 def _exhibit(
-    line: TableRow, found: Results, directory: ComparisonDirectory, budget: int
+    line: TableRow, found: ComparisonResults, directory: ComparisonDirectory, budget: int
 ) -> Exhibit:
     row = directory.row(line.method, line.target)
     samples = row.samples if row and line.group != "solvers" else []  # those have other steps
@@ -112,7 +114,7 @@ def _exhibit(
     return Exhibit(
         line.method,
         note,
-        pareto.heat_map(samples, found.plan.steps),
+        pareto.heat_map(samples, found.settings.steps),
         _examples(directory, budget, line.method, line.target),
     )
 

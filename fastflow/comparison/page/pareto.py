@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from fastflow.comparison.checks import Results
-from fastflow.comparison.table import PSNR, WRONG, TableRow
+from fastflow.comparison.checks import CONTROL, ComparisonResults
+from fastflow.comparison.table import PSNR, TableRow
+from fastflow.evaluation.measurement import SampleRow
 from fastflow.report.figures import Chart
 from fastflow.report.html.pictures import Picture
 from fastflow.report.html.style import COLOURS, LEVELS, draw
@@ -25,16 +25,16 @@ MARKERS = "osD^vP*X<>hp"
 Along = Callable[[TableRow], float | None]
 
 
-def curves(found: Results) -> Iterator[Chart]:
+def curves(found: ComparisonResults) -> Iterator[Chart]:
     """Yields the Pareto curves: PSNR to the full and to the converged run, by calls, by time."""
-    label = f"network calls, in computed steps (full: {found.plan.steps})"
-    if any(PSNR in line.fidelity for line in found.lines):
-        yield _panels(found, "calls", label, calls, "fidelity", "PSNR to the full run, dB")
-    if any(line.speedup_wall for line in found.lines):
-        clock = "times faster than the full run, by the clock"
-        yield _panels(found, "clock", clock, faster, "fidelity", "PSNR to the full run, dB")
-    if any(PSNR in line.converged for line in found.lines):
-        what = f"PSNR to {found.plan.converged_steps} steps, dB"
+    label = f"network calls, in computed steps (full: {found.settings.steps})"
+    if any(PSNR in line.fidelity for line in found.table):
+        yield _panels(found, "calls", label, calls, "fidelity", "PSNR to the reference run, dB")
+    if any(line.speedup_wall for line in found.table):
+        clock = "times faster than the reference run, by the clock"
+        yield _panels(found, "clock", clock, faster, "fidelity", "PSNR to the reference run, dB")
+    if any(PSNR in line.converged for line in found.table):
+        what = f"PSNR to {found.settings.converged_steps} steps, dB"
         yield _panels(found, "exact", label, calls, "converged", what)
 
 
@@ -44,13 +44,15 @@ def calls(line: TableRow) -> float:
 
 
 def faster(line: TableRow) -> float | None:
-    """Returns how many times faster than the full run a line was, if it was timed."""
+    """Returns how many times faster than the reference run a line was, if it was timed."""
     return line.speedup_wall and line.speedup_wall[0]
 
 
-def _panels(found: Results, name: str, label: str, along: Along, part: str, what: str) -> Chart:
+def _panels(
+    found: ComparisonResults, name: str, label: str, along: Along, part: str, what: str
+) -> Chart:
     """Draws a panel for each group, with the best of ours behind it."""
-    shown = [g for g in [*found.plan.groups, "others"] if g != WRONG]
+    shown = [g for g in [*found.settings.groups, "others"] if g != CONTROL]
     groups = [group for group in shown if _methods(found, group, along, part)]
     columns = min(3, max(1, len(groups)))
     rows = -(-len(groups) // columns)
@@ -63,7 +65,9 @@ def _panels(found: Results, name: str, label: str, along: Along, part: str, what
                 ax.plot(*behind.T, color=COLOURS["skip"], linewidth=1.1, linestyle=(0, (2, 2)))
             _panel(ax, group, _methods(found, group, along, part), along, part)
             if part == "converged":
-                ax.axhline(found.full.converged[PSNR][0], color=COLOURS["full"], linewidth=0.9)
+                ax.axhline(
+                    found.reference.converged[PSNR][0], color=COLOURS["full"], linewidth=0.9
+                )
         for ax in axes[len(groups) :]:
             ax.set_axis_off()
         figure.supxlabel(label, fontsize=8.5, color=COLOURS["muted"])
@@ -71,10 +75,10 @@ def _panels(found: Results, name: str, label: str, along: Along, part: str, what
 
     caption = (
         "Means over the samples with their 95 % intervals, one panel a group. Dotted: the best of "
-        "ours. What is wrong on purpose is left out."
+        "ours. The negative control is left out."
     )
     if part == "converged":
-        caption += " Grey: the full run itself, which comes no nearer to the exact solution."
+        caption += " Grey: the reference run itself, which comes no nearer to the exact solution."
     text = f"{what} against {label}, {sum(len(g) for g in groups)} groups of methods."
     return Chart(
         f"{what.rpartition(',')[0]} against {'time' if name == 'clock' else 'calls'}",
@@ -84,10 +88,12 @@ def _panels(found: Results, name: str, label: str, along: Along, part: str, what
     )
 
 
-def _methods(found: Results, group: str, along: Along, part: str) -> dict[str, list[TableRow]]:
+def _methods(
+    found: ComparisonResults, group: str, along: Along, part: str
+) -> dict[str, list[TableRow]]:
     """Returns the lines of a group that can be drawn, by method."""
     by_method: dict[str, list[TableRow]] = {}
-    for line in found.lines:
+    for line in found.table:
         if line.group == group and _drawable(line, along, part):
             by_method.setdefault(line.method, []).append(line)
     return by_method
@@ -114,10 +120,10 @@ def _panel(
     ax.xaxis.set_major_locator(MaxNLocator(6))
 
 
-def _envelope(found: Results, along: Along, part: str) -> np.ndarray:
+def _envelope(found: ComparisonResults, along: Along, part: str) -> np.ndarray:
     """Returns ``(n, 2)`` where the best of ours stands at each target."""
     points = []
-    for target in found.plan.targets:
+    for target in found.settings.targets:
         ours = [line for line in found.at(target, ["ours"]) if _drawable(line, along, part)]
         if ours:
             best = max(ours, key=lambda line: getattr(line, part)[PSNR][0])
@@ -125,13 +131,13 @@ def _envelope(found: Results, along: Along, part: str) -> np.ndarray:
     return np.array(sorted(points))
 
 
-def heat_map(samples: Sequence[dict[str, Any]], steps: int) -> Picture | None:
+def heat_map(samples: Sequence[SampleRow], steps: int) -> Picture | None:
     """Draws which steps each sample computed: a pixel each, sample by step."""
-    if not samples or any(max(s["computed"], default=0) >= steps for s in samples):
+    if not samples or any(max(s.computed, default=0) >= steps for s in samples):
         return None
     pixels = np.full((len(samples), steps, 3), SKIPPED, dtype=np.uint8)
     for row, sample in enumerate(samples):
-        pixels[row, list(sample["computed"])] = COMPUTED
+        pixels[row, list(sample.computed)] = COMPUTED
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, format="PNG", optimize=True)
     text = base64.b64encode(out.getvalue()).decode("ascii")

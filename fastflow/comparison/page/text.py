@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
-from fastflow.comparison.checks import Results
+from fastflow.comparison.checks import ComparisonResults
 
 
 def headline(content: dict[str, Any]) -> str:
     """Returns what was found, from what `comparison.json` holds."""
-    plan = content["plan"]
+    plan = content["settings"]
     lines = [
         f"{content['model']}: {len(plan['targets'])} numbers of calls, {plan['samples']} samples "
         f"of {plan['steps']} steps"
@@ -37,9 +37,9 @@ def _interval(values: tuple[float, float, float], form: str = ".1f") -> str:
     return f"{mean:{form}} ({low:{form}} to {high:{form}})"
 
 
-def as_csv(found: Results) -> str:
+def as_csv(found: ComparisonResults) -> str:
     """Returns the lines as CSV: one column a number, intervals in three."""
-    rows = [dict(_cells(line)) for line in (found.full, found.floor, *found.lines)]
+    rows = [dict(_cells(line)) for line in (found.reference, found.noise_floor, *found.table)]
     names = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
     writer = csv.DictWriter(out, names, lineterminator="\n")

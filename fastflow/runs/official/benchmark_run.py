@@ -5,32 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fastflow.evaluation.benchmark import Benchmark, places
+from fastflow.evaluation.measurement import SIDES, SampleRow
 from fastflow.registry.compose import build_chosen, load
 from fastflow.report.load import check_run_dir
 from fastflow.runs.directory import RunDirectory
 
-IMAGES = {"skipped": "image", "full": "image_full"}  # where a sample's line names its files
-
 
 @dataclass(frozen=True)
-class Benchmarked:
+class BenchmarkRun:
     """A finished run of a benchmark.
 
     Args:
         directory: its directory.
         name: the benchmark's name.
         benchmark: the benchmark, with the parameters of the run.
-        places: the sample's line for every place that the scorer looks at; failed samples have
+        places: the sample's row for every place that the scorer looks at; failed samples have
             none.
     """
 
     directory: RunDirectory
     name: str
     benchmark: Benchmark
-    places: Mapping[str, dict[str, Any]]
+    places: Mapping[str, SampleRow]
 
     @property
     def path(self) -> Path:
@@ -41,10 +39,10 @@ class Benchmarked:
     def sides(self) -> list[str]:
         """Of ``skipped`` and ``full``, what the run has outputs of."""
         rows = self.places.values()
-        return [side for side, key in IMAGES.items() if any(row[key] for row in rows)]
+        return [side for side in SIDES if any(row.image_of(side) for row in rows)]
 
     @classmethod
-    def open(cls, path: Path) -> Benchmarked:
+    def open(cls, path: Path) -> BenchmarkRun:
         """Opens a run directory.
 
         Raises:
@@ -62,8 +60,8 @@ class Benchmarked:
             raise ValueError(
                 f"`run_dir` '{path}' is unfinished. Finish it with: fastflow sample resume={path}"
             )
-        rows = [row for row in directory.rows() if not row["failure"]]
-        found = places(benchmark, ((row["item"], row["repeat"]) for row in rows))
+        rows = [row for row in directory.rows() if not row.failure]
+        found = places(benchmark, ((row.item, row.repeat) for row in rows))
         return cls(
             directory, config["names"]["benchmark"], benchmark, dict(zip(found, rows, strict=True))
         )

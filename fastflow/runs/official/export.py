@@ -10,13 +10,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from fastflow.runs.official.benchmark_run import IMAGES, Benchmarked
+from fastflow.runs.official.benchmark_run import BenchmarkRun
 from fastflow.sampling.storage import write_whole, writing
 
 Content = Path | str  # a file to copy, or a text
 
 
-def export(run: Benchmarked, out: Path) -> dict[str, int]:
+def export(run: BenchmarkRun, out: Path) -> dict[str, int]:
     """Writes the outputs below ``out/skipped`` and, where they were kept, ``out/full``.
 
     A file that is there already and is the same is left alone, so that a stopped export is
@@ -42,15 +42,15 @@ def export(run: Benchmarked, out: Path) -> dict[str, int]:
             target.parent.mkdir(parents=True, exist_ok=True)
             _write(target, content)
     return {
-        side: sum(row[IMAGES[side]] is not None for row in run.places.values())
+        side: sum(row.image_of(side) is not None for row in run.places.values())
         for side in run.sides
     }
 
 
-def _files(run: Benchmarked, side: str) -> Iterator[tuple[str, Content]]:
+def _files(run: BenchmarkRun, side: str) -> Iterator[tuple[str, Content]]:
     """Yields every place below a side's folder and what belongs there."""
     for place, row in run.places.items():
-        name, item = row[IMAGES[side]], row["item"]
+        name, item = row.image_of(side), row.item
         if name is None:
             continue
         if not name.endswith(run.benchmark.suffix):
@@ -61,7 +61,7 @@ def _files(run: Benchmarked, side: str) -> Iterator[tuple[str, Content]]:
         yield place, _kept(run.path / name)
         yield from run.benchmark.beside(item).items()
         if source := run.benchmark.source(item):
-            yield source, _kept(run.path / row["image_source"])
+            yield source, _kept(run.path / str(row.image_source))
 
 
 def _kept(path: Path) -> Path:

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from fastflow.evaluation.benchmark import Score
-from fastflow.evaluation.benchmark_scores import SIDES, tally
+from fastflow.evaluation.benchmark_scores import benchmark_scores
+from fastflow.evaluation.measurement import SIDES, SampleRow
 from fastflow.evaluation.summary import summarise
 from fastflow.report import write_report
-from fastflow.runs.official.benchmark_run import IMAGES, Benchmarked
-from fastflow.sampling.storage import write_whole, writing
+from fastflow.runs.official.benchmark_run import BenchmarkRun
 
 Values = dict[str, dict[str, float]]  # by place
 
 
 def take_scores(
-    run: Benchmarked, files: Mapping[str, Path], replace: bool = False, partial: bool = False
+    run: BenchmarkRun, files: Mapping[str, Path], replace: bool = False, partial: bool = False
 ) -> dict[str, Any]:
-    """Writes scores into samples.jsonl, and summary.json and the report anew.
+    """Writes scores into samples.jsonl, and summary.json and the report again.
 
     Args:
         run: the run.
@@ -41,15 +41,18 @@ def take_scores(
         for side, path in files.items():
             _check_whole(run, side, path, found[side])
     names = {name for values in found.values() for own in values.values() for name in own}
-    _clear(run, names, list(found) if run.directory.official() else list(SIDES), replace)
-    for side, values in found.items():
-        for place, own in values.items():
-            row = run.places[place]
-            row[SIDES[side]] = (row[SIDES[side]] or {}) | own
-    return _write(run)
+    sides = list(found) if run.directory.official() else SIDES
+    if not replace:
+        _check_new(run, names, sides)
+    scored = dict(run.places)
+    for side in sides:
+        for place, row in scored.items():
+            kept = {name: v for name, v in row.metrics_of(side).items() if name not in names}
+            scored[place] = row.with_metrics(side, kept | found.get(side, {}).get(place, {}))
+    return _write(run, list(scored.values()))
 
 
-def _matched(run: Benchmarked, side: str, path: Path) -> Values:
+def _matched(run: BenchmarkRun, side: str, path: Path) -> Values:
     """Returns the values by the places of the run that they are of."""
     if side not in run.sides:
         raise ValueError(f"the run has no {side} outputs, so `{side}` cannot be theirs.")
@@ -70,7 +73,7 @@ def _matched(run: Benchmarked, side: str, path: Path) -> Values:
     return found
 
 
-def _place(run: Benchmarked, side: str, path: Path, score: Score) -> str:
+def _place(run: BenchmarkRun, side: str, path: Path, score: Score) -> str:
     """Returns the place that a scored file has in the run."""
     parts = score.file.replace("\\", "/").split("/")
     depth = 1 + next(iter(run.places)).count("/")
@@ -86,7 +89,7 @@ def _place(run: Benchmarked, side: str, path: Path, score: Score) -> str:
             f"`{side}` {str(path)!r} does not match the run: it names {score.file!r}, and the run "
             f"has no {place!r}. Give the results of this run's export."
         )
-    prompt = run.places[place]["prompt"]
+    prompt = run.places[place].prompt
     if score.prompt and score.prompt.strip() != prompt.strip():
         raise ValueError(
             f"`{side}` {str(path)!r} does not match the run: {place!r} was scored against "
@@ -95,14 +98,14 @@ def _place(run: Benchmarked, side: str, path: Path, score: Score) -> str:
     return place
 
 
-def _check_whole(run: Benchmarked, side: str, path: Path, found: Values) -> None:
+def _check_whole(run: BenchmarkRun, side: str, path: Path, found: Values) -> None:
     """Raises a ValueError if the scorer left samples out that it should have scored."""
     given = {name for values in found.values() for name in values}
     missing = [
         f"{place} ({', '.join(lacking)})"
         for place, row in run.places.items()
-        if row[IMAGES[side]]
-        and (lacking := _lacking(run.benchmark.promised(row["item"]), given, found.get(place)))
+        if row.image_of(side)
+        and (lacking := _lacking(run.benchmark.promised(row.item), given, found.get(place)))
     ]
     if missing:
         few = "; ".join(missing[:3]) + ("; ..." if len(missing) > 3 else "")
@@ -112,19 +115,15 @@ def _check_whole(run: Benchmarked, side: str, path: Path, found: Values) -> None
         )
 
 
-def _clear(run: Benchmarked, names: set[str], sides: Sequence[str], replace: bool) -> None:
-    """Takes earlier values of these names away, be they official or the run's own."""
+def _check_new(run: BenchmarkRun, names: set[str], sides: Sequence[str]) -> None:
+    """Raises a ValueError if the run has values of these names, be they official or its own."""
     for row in run.places.values():
         for side in sides:
-            there = row[SIDES[side]] or {}
-            twice = sorted(names & there.keys())
-            if twice and not replace:
+            if twice := sorted(names & row.metrics_of(side).keys()):
                 raise ValueError(
                     f"the run has `{twice[0]}` of {side} outputs already. Say replace=true to "
                     "take the new ones."
                 )
-            for name in twice:
-                del there[name]
 
 
 def _lacking(
@@ -133,19 +132,16 @@ def _lacking(
     return [name for name in promised if name in given and name not in (values or {})]
 
 
-def _write(run: Benchmarked) -> dict[str, Any]:
-    before = run.directory.rows()
-    scored = {row["index"]: row for row in run.places.values()}
-    rows = [scored.get(row["index"], row) for row in before]
-    found = tally(run.name, run.benchmark, rows)
+def _write(run: BenchmarkRun, scored: Sequence[SampleRow]) -> dict[str, Any]:
+    before, new = run.directory.rows(), {row.index: row for row in scored}
+    rows = [new.get(row.index, row) for row in before]
+    found = benchmark_scores(run.name, run.benchmark, rows)
     if found is None:
         raise ValueError(f"none of these results counts in {run.name}: they are of other prompts.")
     summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
     outdated = summarise(before)
     others = {name: value for name, value in summary.items() if name not in outdated}
-    path = run.path / "samples.jsonl"
-    with writing(path, again="make room, then say it again."):
-        write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
+    run.directory.write_rows(rows)
     run.directory.write_json("summary.json", others | summarise(rows) | {"benchmark": found})
     write_report(run.path)
     return found

@@ -22,7 +22,7 @@ DTYPE_OF_PRECISION = {
 
 @dataclass(frozen=True, kw_only=True)
 class Lightning(Executor):
-    """Runs on the devices and with the precision that a `lightning.Executor` sets up.
+    """Runs on the devices and with the precision that a `lightning.Trainer` sets up.
 
     Every process takes its share of each round of samples; what was learned is gathered after
     each round, so the result does not depend on the number of processes.

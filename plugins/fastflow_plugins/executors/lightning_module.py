@@ -29,7 +29,7 @@ class WorkModule(L.LightningModule):
             place = Worker(
                 self.trainer.global_rank,
                 self.trainer.world_size,
-                str(self.executor.strategy.root_device),
+                str(self.trainer.strategy.root_device),
                 self.dtype_name,
                 gather,
             )

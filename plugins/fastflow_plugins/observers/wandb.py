@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fastflow.evaluation import Observer, ObserverSession
+from fastflow.evaluation import Observer, ObserverSession, SampleRow
 from fastflow.sampling import Sample, Video
 
 
@@ -47,7 +47,7 @@ def _open(recipe: WandB, run_dir: Path, config: Mapping[str, Any]) -> Iterator[O
         dir=str(run_dir),
         config=dict(config),
         mode=_mode(),
-        settings=wandb.RunSettings(silent=True, console="off"),
+        settings=wandb.Settings(silent=True, console="off"),
     )
     code = 1
     try:
@@ -74,19 +74,22 @@ class Mirror:
     def sample(
         self,
         sample: Sample,
-        full: Sample | None,
-        row: Mapping[str, Any],
+        reference: Sample | None,
+        row: SampleRow,
         rewards: Sequence[float | None],
     ) -> None:
         """Logs calls, seconds and metrics, and the first samples' images."""
 
-        seconds = {f"seconds/{name}": value for name, value in row["seconds"].items()}
-        log: dict[str, Any] = {"sample": row["index"], "calls": row["calls"]}
-        log |= {**row["metrics"], **seconds}
-        if row["index"] < self.images and sample.output is not None:
-            kept = [(sample.output, row["image"]), (full and full.output, row["image_full"])]
+        seconds = {f"seconds/{name}": value for name, value in asdict(row.seconds).items()}
+        log: dict[str, Any] = {"sample": row.index, "calls": row.calls}
+        log |= {**row.metrics, **seconds}
+        if row.index < self.images and sample.output is not None:
+            kept = [
+                (sample.output, row.image),
+                (reference and reference.output, row.image_full),
+            ]
             shown = [
-                self._media(output, name, row["prompt"])
+                self._media(output, str(name), row.prompt)
                 for output, name in kept
                 if output is not None
             ]
@@ -94,7 +97,7 @@ class Mirror:
         self.run.log(log)
         for seen, reward in zip(sample.feedback.observations, rewards, strict=True):
             if seen.taken:
-                line = [row["index"], seen.step, seen.arm, seen.error, reward]
+                line = [row.index, seen.step, seen.arm, seen.error, reward]
                 self.decisions.append(line)
 
     def _media(self, output: Any, name: str, caption: str) -> Any:

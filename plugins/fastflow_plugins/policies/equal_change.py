@@ -55,7 +55,7 @@ class EqualChange(Policy):
         """Takes the mean change of the recorded velocities at each step."""
         profiles = [
             [relative_change(b, a) for a, b in pairwise(v)]
-            for v in (track.velocities for track in recording.tracks.values())
+            for v in (trajectory.velocities for trajectory in recording.trajectories.values())
         ]
         return replace(self, changes=tuple(np.mean(profiles, axis=0).tolist()))
 

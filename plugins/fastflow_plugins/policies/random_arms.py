@@ -25,7 +25,7 @@ class RandomArms(SkipLength):
         if not 0 < self.pace < math.inf:
             raise ValueError(f"`pace` must be above 0, got {self.pace}.")
 
-    def probabilities(
+    def arm_probabilities(
         self, arms: Sequence[int], context: StepContext, memory: Memory
     ) -> list[float]:
         longest = max(arms)

@@ -47,7 +47,7 @@ class Released(SkipLength):
         check_rows(memory_of(memory), grid)
         return TwoCalls(self, memory)
 
-    def probabilities(
+    def arm_probabilities(
         self, arms: Sequence[int], context: StepContext, memory: Memory
     ) -> list[float]:
         stats = memory_of(memory).stats(context.index, arms)
@@ -97,6 +97,6 @@ class TwoCalls(Episode):
     def draw(self, context: StepContext) -> int:
         """Draws the arm of the computed step ``context``."""
         arms = [m for m in self.policy.arms if m <= context.longest_skip]
-        probabilities = self.policy.probabilities(arms, context, self.memory)
+        probabilities = self.policy.arm_probabilities(arms, context, self.memory)
         self.propensities[context.index] = 1.0
         return arms[int(np.argmax(probabilities))]

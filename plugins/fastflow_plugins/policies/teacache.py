@@ -124,11 +124,11 @@ def changes(recording: Recording) -> np.ndarray:
     Raises:
         NoProbe: if the recorded model has no probe.
     """
-    tracks = recording.tracks.values()
-    if not any(track.has_probe for track in tracks):
+    trajectories = recording.trajectories.values()
+    if not any(trajectory.has_probe for trajectory in trajectories):
         raise NoProbe(
             "this model has no probe, so TeaCache's rule cannot be fitted to it. Give its "
             "transformer one in the hook `fastflow_probes`."
         )
-    found = [change for track in tracks for change in track.changes]
+    found = [change for trajectory in trajectories for change in trajectory.changes]
     return torch.stack(found, dim=1).cpu().double().numpy() if found else np.empty((2, 0))

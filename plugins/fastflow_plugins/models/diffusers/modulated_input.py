@@ -18,7 +18,7 @@ class FluxProbe(Probe):
     Reference: TeaCache, https://arxiv.org/abs/2411.19108.
     """
 
-    def look(self, transformer: Any, inputs: Mapping[str, Any]) -> Tensor:
+    def signal(self, transformer: Any, inputs: Mapping[str, Any]) -> Tensor:
         hidden = transformer.x_embedder(inputs["hidden_states"])
         times = [inputs["timestep"].to(hidden.dtype) * 1000]
         if inputs.get("guidance") is not None:
@@ -34,7 +34,7 @@ class HunyuanVideoProbe(Probe):
     Reference: TeaCache, https://arxiv.org/abs/2411.19108.
     """
 
-    def look(self, transformer: Any, inputs: Mapping[str, Any]) -> Tensor:
+    def signal(self, transformer: Any, inputs: Mapping[str, Any]) -> Tensor:
         hidden = transformer.x_embedder(inputs["hidden_states"])
         embedding, *_ = transformer.time_text_embed(
             inputs["timestep"], inputs["pooled_projections"], inputs.get("guidance")

@@ -166,7 +166,7 @@ class FluxFlow(PipelineFlow):
             "guidance": self._guidance(x),
             "pooled_projections": stack([c.texts[0].pooled for c in conditioning]),
         }
-        return FluxProbe().look(self.pipe.transformer, inputs)
+        return FluxProbe().signal(self.pipe.transformer, inputs)
 
 
 def _tokens(x: Tensor, conditioning: Sequence[FluxCondition]) -> Tensor:

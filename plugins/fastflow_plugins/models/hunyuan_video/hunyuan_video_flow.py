@@ -176,4 +176,4 @@ class HunyuanVideoFlow(PipelineFlow):
     def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[HunyuanVideoCondition]) -> Tensor:
         """Returns what the first block would see of the prompt's branch, ``(B, N, D)``."""
         texts = [condition.texts[0] for condition in conditioning]
-        return HunyuanVideoProbe().look(self.pipe.transformer, self._inputs(x, t, texts))
+        return HunyuanVideoProbe().signal(self.pipe.transformer, self._inputs(x, t, texts))
