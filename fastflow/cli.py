@@ -5,63 +5,73 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fastflow.registry.hooks import Command
+
 SHOW = "--cfg"  # print the configuration instead of running it
 
-USAGE = """fastflow: step skipping for flow-matching models
-
-  fastflow sample [key=value ...]    generate, skip, learn, score, report
-  fastflow compare [key=value ...]   every method at equal calls, on the same noise
-  fastflow calibrate [POLICY] [key=value ...]   fit a policy's parameters to a model
-  fastflow plugins [KIND]            the installed components and their parameters
-  fastflow report RUN_DIR            write the report.html of a run or comparison again
-  fastflow memory RUN_DIR|FILE       print what was learned
-  fastflow export RUN_DIR out=FOLDER    a benchmark's outputs, as its scorer reads them
-  fastflow import-scores RUN_DIR skipped=FILE full=FILE   what the scorer said
-  fastflow train-mini NAME [key=value ...]   train a shipped mini model anew
-
+HEAD = "fastflow: step skipping for flow-matching models\n"
+EXAMPLES = """
 Try: fastflow sample model=flux_mini policy=ucb samples=16
-     fastflow sample --cfg            print all settings with their defaults
-"""
+     fastflow sample --cfg            print all settings with their defaults"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit status: 0 done, 1 failed, 2 misused, 130 interrupted."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it warns about torchvision
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    commands = {
-        "sample": _sample,
-        "compare": _compare,
-        "calibrate": _calibrate,
-        "plugins": _plugins,
-        "report": _report,
-        "memory": _memory,
-        "export": _export,
-        "import-scores": _import_scores,
-        "train-mini": _train_mini,
-    }
-    if not words or words[0] in ("-h", "--help", "help"):
-        print(USAGE)
-        return 0 if words else 2
-    if words[0] not in commands:
-        print(f"fastflow: there is no command {words[0]!r}.\n\n{USAGE}", file=sys.stderr)
-        return 2
-    from fastflow.registry.catalog import PluginError
+    name, *words = (sys.argv[1:] if arguments is None else arguments) or [""]
+    from fastflow.registry.catalog import PluginError, installed
     from fastflow.sampling.executor import Interrupted
     from fastflow.sampling.storage import DiskFull
 
     try:
-        commands[words[0]](words[1:])
+        commands = COMMANDS | _foreign(installed().commands)
+        if name in ("", "-h", "--help", "help"):
+            print(usage(commands))
+            return 0 if name else 2
+        if name not in commands:
+            print(f"fastflow: there is no command {name!r}.\n\n{usage(commands)}", file=sys.stderr)
+            return 2
+        commands[name].run(words)
     except (ValueError, PluginError, DiskFull) as error:
-        print(f"fastflow {words[0]}: {error}", file=sys.stderr)
+        print(f"fastflow {name}: {error}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
     except (KeyboardInterrupt, Interrupted) as error:
-        print(f"\nfastflow {words[0]}: interrupted. {error}".rstrip(), file=sys.stderr)
+        print(f"\nfastflow {name}: interrupted. {error}".rstrip(), file=sys.stderr)
         return 130
     return 0
+
+
+def usage(commands: Mapping[str, Command]) -> str:
+    """Returns the help: every command with its words and its purpose."""
+    calls = [f"  fastflow {name} {command.usage}".rstrip() for name, command in commands.items()]
+    width = 44
+    lines = [
+        f"{call:<{width}}  {c.purpose}"
+        if len(call) <= width
+        else f"{call}\n{'':{width}}  {c.purpose}"
+        for call, c in zip(calls, commands.values(), strict=True)
+    ]
+    return "\n".join([HEAD, *lines, EXAMPLES])
+
+
+def _foreign(commands: Mapping[str, Command]) -> dict[str, Command]:
+    """Returns the plugins' commands.
+
+    Raises:
+        PluginError: if one has the name of a command of fastflow's own.
+    """
+    from fastflow.registry.catalog import PluginError
+
+    if taken := sorted(commands.keys() & COMMANDS.keys()):
+        raise PluginError(
+            f"a plugin gives a command named {taken[0]!r}, which fastflow has already. Rename it "
+            "in its `fastflow_commands`, or uninstall it."
+        )
+    return dict(commands)
 
 
 def _sample(words: list[str]) -> None:
@@ -180,12 +190,6 @@ def _import_scores(words: list[str]) -> None:
     print(f"report    {path / 'report.html'}\n{path}")
 
 
-def _train_mini(words: list[str]) -> None:
-    from fastflow_minis.cli import train_mini
-
-    train_mini(words)
-
-
 def _path_and_options(
     words: list[str], usage: str, names: Sequence[str]
 ) -> tuple[Path, dict[str, str]]:
@@ -207,6 +211,26 @@ def _one_path(words: list[str], usage: str) -> Path:
     if len(words) != 1:
         raise ValueError(f"usage: fastflow {usage}")
     return Path(words[0])
+
+
+COMMANDS = {
+    "sample": Command(_sample, "[key=value ...]", "generate, skip, learn, score, report"),
+    "compare": Command(
+        _compare, "[key=value ...]", "every method at equal compute, on the same noise"
+    ),
+    "calibrate": Command(
+        _calibrate, "[POLICY] [key=value ...]", "fit a policy's parameters to a model"
+    ),
+    "plugins": Command(_plugins, "[KIND]", "the installed components and their parameters"),
+    "report": Command(_report, "RUN_DIR", "write the report.html of a run or comparison again"),
+    "memory": Command(_memory, "RUN_DIR|FILE", "print what was learned"),
+    "export": Command(
+        _export, "RUN_DIR out=FOLDER", "a benchmark's outputs, as its scorer reads them"
+    ),
+    "import-scores": Command(
+        _import_scores, "RUN_DIR skipped=FILE full=FILE", "take in what the scorer gave"
+    ),
+}
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class Method:
 
 def methods() -> list[Method]:
     """Returns the rows; where there is a knob, it is set for about 19 of 50 calls."""
-    paper = UCB(gamma=2.0, reward=Paper(), round=1)
+    paper = UCB(gamma=2.0, reward=Paper(), update_every=1)
     return [
         Method("ucb (ours)", UCB()),
         Method("ucb (ours), frozen", UCB(), freeze=True),

@@ -1,13 +1,21 @@
 """Step skipping inside somebody else's pipeline."""
 
-from fastflow.acceleration.enable import enable
-from fastflow.acceleration.interception import attach, detach, own_class
+from fastflow.acceleration.accelerator import Accelerator
+from fastflow.acceleration.enable import AcceleratedPipeline, enable
+from fastflow.acceleration.interception import attach, detach, interceptors_of, own_class
+from fastflow.acceleration.memory_store import MemoryStore
 from fastflow.acceleration.probes import probe
+from fastflow.acceleration.session import Session
 
 __all__ = [
+    "AcceleratedPipeline",
+    "Accelerator",
+    "MemoryStore",
+    "Session",
     "attach",
     "detach",
     "enable",
+    "interceptors_of",
     "own_class",
     "probe",
 ]

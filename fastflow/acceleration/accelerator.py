@@ -1,20 +1,25 @@
-"""The runs of something accelerated, one after the other: what they learn, and what they did."""
+"""What `enable` and its kind return: something that skips steps until it is disabled."""
 
 from __future__ import annotations
 
+import threading
 import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
+from fastflow.acceleration.interception import interceptors_of
 from fastflow.acceleration.memory_store import MemoryStore
 from fastflow.acceleration.session import Session
-from fastflow.acceleration.stats import Run, Stats
+from fastflow.acceleration.stats import Stats
 from fastflow.integration.corrector import Corrector, NoCorrection
 from fastflow.integration.episode import Episode, Scheme, Unskipped
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.grid import FEW_STEPS, Grid, few_steps
+from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
 from fastflow.registry.compose import preset
 from fastflow.registry.hooks import KINDS
@@ -22,23 +27,27 @@ from fastflow.registry.hooks import KINDS
 BATCH_ERRORS = {"mean": torch.mean, "worst": torch.amax}
 
 
-class Accelerator:
-    """Begins a ride for every run, counts what it did and lets the policy learn from it.
+class Accelerator(ABC):
+    """Skips steps of one object until it is disabled; a context manager that restores the object.
+
+    It begins a session for every denoising run, counts what skipping did, and lets the policy
+    learn from it. Subclasses say how the object's calls are intercepted.
 
     Args:
-        name: of what is accelerated; memories of others do not fit.
+        owner: the object whose calls are intercepted.
+        name: of the model; memories of others do not fit.
         policy: decides which steps are computed; a name of the catalog, a preset or a component.
         extrapolator: predicts the velocities of skipped steps.
-        corrector: mends the latents at landings.
+        corrector: corrects the latents at landings.
         memory: what was learned earlier, or the file it was saved to.
         frozen: whether memory is only read: nothing is learned, nothing explored.
         batch_error: how the errors of a batch's rows make one: mean or worst.
         seed: seeds the policy's random draws, together with the number of the run.
 
     Attributes:
-        memory: what was learned.
-        stats: what skipping did so far.
-        ride: the one under way, or None.
+        policy: decides.
+        memory: what the policy has learned; it can be saved.
+        stats: what skipping did so far; guidance branches are counted one by one.
 
     Raises:
         ValueError: if an argument is wrong.
@@ -46,19 +55,23 @@ class Accelerator:
 
     def __init__(
         self,
+        owner: Any,
         name: str,
         policy: Policy | str,
         extrapolator: Extrapolator | str,
         corrector: Corrector | str,
         memory: MemoryStore | str | Path | None,
         frozen: bool,
-        batch_error: str,
-        seed: int,
+        batch_error: str = "mean",
+        seed: int = 0,
     ):
         if batch_error not in BATCH_ERRORS:
             raise ValueError(f"`batch_error` must be mean or worst, got {batch_error!r}.")
-        self.scheme = Scheme(make("extrapolator", extrapolator), make("corrector", corrector))
-        self.policy: Policy = make("policy", policy)
+        self._owner = owner
+        self.scheme = Scheme(
+            component("extrapolator", extrapolator), component("corrector", corrector)
+        )
+        self.policy: Policy = component("policy", policy)
         key = {"model": name, "extrapolator": repr(self.scheme.extrapolator)}
         self.memory = memory if isinstance(memory, MemoryStore) else MemoryStore(self.policy, key)
         if isinstance(memory, (str, Path)):
@@ -67,27 +80,67 @@ class Accelerator:
             self.memory.freeze()
         self.over_rows, self.seed = BATCH_ERRORS[batch_error], seed
         self.stats = Stats()
-        self.ride: Session | None = None
+        self._session: Session | None = None  # the one under way
+        self._lock = threading.RLock()  # a callback of a call may disable
+        self._thread: int | None = None  # the thread whose call is under way
 
-    def begin(self, grid: Grid, takes_euler_steps: bool = True) -> Session:
-        """Begins a ride over a grid; latents of other steps than Euler's are not corrected."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.disable()
+
+    def __deepcopy__(self, memo: dict) -> Self:
+        return self  # a copied object is another one: this interceptor lets its calls through
+
+    def disable(self) -> None:
+        """Restores the object; calling it again does nothing."""
+        with self._lock:
+            if self in interceptors_of(self._owner):
+                self._detach()
+
+    @abstractmethod
+    def _detach(self) -> None:
+        """Takes this interceptor off the object and its parts."""
+
+    @abstractmethod
+    def __call__(self, thing: Any, name: str, plain: Callable, args: tuple, kwargs: dict) -> Any:
+        """Answers a call of an intercepted method."""
+
+    def _run(self, plain: Callable[[], Any]) -> Any:
+        """Runs one call of the object; nothing outlives it but memory and statistics."""
+        self._thread = threading.get_ident()
+        try:
+            output = plain()
+            self._end()
+        finally:
+            self._thread = self._session = None
+        return output
+
+    @property
+    def _is_running_here(self) -> bool:
+        """Whether this thread's call is under way: others share parts of the object."""
+        return self._thread == threading.get_ident()
+
+    def _begin(self, grid: Grid, takes_euler_steps: bool = True) -> Session:
+        """Begins a session over a grid; latents of other steps than Euler's are not corrected."""
         corrector = self.scheme.corrector if takes_euler_steps else NoCorrection()
         scheme = self.scheme._replace(corrector=corrector)
         key = self.seed, len(self.stats.per_call)
-        self.ride = Session(grid, scheme, self._episode(grid), key, self.over_rows)
-        return self.ride
+        self._session = Session(grid, scheme, self._episode(grid), key, self.over_rows)
+        return self._session
 
-    def end(self) -> None:
-        """Counts what the ride did, and lets the policy learn from it if it came to its end."""
-        ride, self.ride = self.ride, None
-        if ride is None:
+    def _end(self) -> None:
+        """Counts what the session did; the policy learns from it if it came to its end."""
+        session, self._session = self._session, None
+        if session is None:
             return
-        run: Run = ride.stats()
-        self.stats.per_call.append(run)
-        if run.skipped:
+        call = session.stats()
+        self.stats.per_call.append(call)
+        if call.skipped:
             self.stats.reason = ""
-        if ride.end is not None and not self.memory.frozen:
-            self.policy.learn(self.memory.of(ride.grid), ride.end.feedback)
+        if session.end is not None and not self.memory.frozen:
+            self.policy.learn(self.memory.of(session.grid), session.end.feedback)
 
     def _episode(self, grid: Grid) -> Episode:
         little = few_steps(grid.steps)
@@ -104,7 +157,7 @@ class Accelerator:
             return Unskipped()
 
 
-def _why_not_yet(memory, grid: Grid) -> str:
+def _why_not_yet(memory: Memory, grid: Grid) -> str:
     """Says why a policy may skip nothing this time."""
     if memory.frozen and memory.key is not None and not memory.samples:
         return (
@@ -116,7 +169,7 @@ def _why_not_yet(memory, grid: Grid) -> str:
     return "the policy skipped nothing."
 
 
-def make(kind: str, thing: Any) -> Any:
+def component(kind: str, thing: Any) -> Any:
     """Returns a component of a kind: itself, or made by its name in the catalog or a preset's.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A run of somebody else's pipeline over its time grid, ridden along: the push driver."""
+"""The push driver: follows one call of somebody else's pipeline over its time grid."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastflow.acceleration.stats import Run, Stopwatch
+from fastflow.acceleration.stats import CallStats, Stopwatch
 from fastflow.integration.episode import Episode, Scheme
 from fastflow.integration.feedback import Trajectory
 from fastflow.integration.grid import Grid
@@ -18,7 +18,7 @@ Probe = Callable[[], "Tensor | None"]
 
 
 class Session:
-    """Follows one run over a time grid in lock-step, and answers for skipped network calls.
+    """Follows one denoising run in lock-step, and answers for skipped network calls.
 
     The decision about a step falls at its first network call. If the step is skipped, each of its
     network calls is answered with what that call gave at the last computed step, and
@@ -62,7 +62,7 @@ class Session:
             network: the module that is called.
             counts: how many calls it counts for; 0 if it is not counted.
             ask: calls it.
-            probe: gives its cheap look at its input.
+            probe: gives the network's cheap signal at its input.
         """
         if self.wants_model is None:
             self._decide(network, probe)
@@ -109,10 +109,10 @@ class Session:
         if self.wants_model:
             self.network, self.answers = network, []
 
-    def stats(self) -> Run:
+    def stats(self) -> CallStats:
         """Returns what was counted; waits for the device."""
         seen = self.end.feedback.observations if self.end else ()
-        return Run(
+        return CallStats(
             steps=self.grid.steps,
             computed=tuple(self.computed),
             calls=self.calls,

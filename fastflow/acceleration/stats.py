@@ -43,7 +43,7 @@ def _between(start, end) -> float:
 
 
 @dataclass(frozen=True)
-class Run:
+class CallStats:
     """What skipping did to one run over a time grid: a call of the pipeline is one, as a rule.
 
     Attributes:
@@ -80,7 +80,7 @@ class Stats:
         reason: why nothing was skipped in the last call; empty if something was.
     """
 
-    per_call: list[Run] = field(default_factory=list)
+    per_call: list[CallStats] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     reason: str = ""
 
@@ -100,7 +100,7 @@ class Stats:
         return sum(call.seconds_saved for call in self.per_call)
 
     @property
-    def last(self) -> Run | None:
+    def last(self) -> CallStats | None:
         """The last call of the pipeline."""
         return self.per_call[-1] if self.per_call else None
 

@@ -1,7 +1,9 @@
 """Every method brought to the same number of computed steps, on the same noise."""
 
 from fastflow.comparison.compare import compare
+from fastflow.comparison.comparison_settings import ComparisonSettings
 
 __all__ = [
+    "ComparisonSettings",
     "compare",
 ]

@@ -32,23 +32,23 @@ class Bandit(SkipLength):
     Args:
         arms: the numbers of skipped steps to choose from; rising, starting with 0.
         reward: what a skip was worth.
-        full_first: how many of the first samples run unskipped; each shows the error of every
+        warmup_samples: how many of the first samples run unskipped; each shows the error of every
             arm at every step, so every arm is tried at once.
-        round: how many samples run between two updates of the memory. Samples of one round see
-            the same memory, so results depend neither on batch size nor on the number of
+        update_every: how many samples run between two updates of the memory. Samples in between
+            see the same memory, so results depend neither on batch size nor on the number of
             processes. 1 is the fully online bandit.
     """
 
     reward: Reward = Normalised()
     warmup_samples: int = 1
-    round: int = 8
+    update_every: int = 8
 
     def __post_init__(self):
         super().__post_init__()
         if self.warmup_samples < 0:
             raise ValueError(f"`warmup_samples` must be 0 or more, got {self.warmup_samples}.")
-        if self.round < 1:
-            raise ValueError(f"`round` must be 1 or more, got {self.round}.")
+        if self.update_every < 1:
+            raise ValueError(f"`update_every` must be 1 or more, got {self.update_every}.")
 
     @abstractmethod
     def probabilities(self, stats: ArmStats, context: StepContext) -> Sequence[float] | np.ndarray:
@@ -111,4 +111,4 @@ class Bandit(SkipLength):
     def samples_until_update(self, memory: Memory) -> int | None:
         if memory.frozen:
             return None
-        return 1 if memory.samples < self.warmup_samples else self.round
+        return 1 if memory.samples < self.warmup_samples else self.update_every

@@ -1,9 +1,13 @@
 """One run, one directory: prompts in; samples, decisions, numbers and a report out."""
 
 from fastflow.runs.calibration import calibrate
+from fastflow.runs.directory import RunDirectory
 from fastflow.runs.run import run
+from fastflow.runs.run_settings import RunSettings
 
 __all__ = [
+    "RunDirectory",
+    "RunSettings",
     "calibrate",
     "run",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +47,8 @@ def read_prompts(path: Path) -> list[Prompt]:
 def _prompt(row: Mapping[str, Any], folder: Path, where: str) -> Prompt:
     if not all(isinstance(value, str) for value in row.values()):
         raise ValueError(
-            f'{where} must be like {{"prompt": "...", "image": "..."}}, got {dict(row)}. {HINT}'
+            f'{where} must be like {{"prompt": "...", "image": "..."}}, got {json.dumps(row)}. '
+            + HINT
         )
     unknown = ", ".join(row.keys() - FIELDS)
     if unknown:

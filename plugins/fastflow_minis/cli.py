@@ -8,12 +8,18 @@ from typing import Any
 
 import yaml
 
+from fastflow import hookimpl
+from fastflow.registry import Command
 from fastflow_minis.training.recipe import Recipe
 from fastflow_minis.zoo import MINIS, find_recipe
 
-TRAIN_MINI_USAGE = (
-    "usage: fastflow train-mini NAME [out=FOLDER] [device=cpu] [resume=false] [key=value ...]"
-)
+WORDS = "NAME [out=FOLDER] [device=cpu] [resume=false] [key=value ...]"
+TRAIN_MINI_USAGE = f"usage: fastflow train-mini {WORDS}"
+
+
+@hookimpl
+def fastflow_commands() -> dict[str, Command]:
+    return {"train-mini": Command(train_mini, "NAME [key=value ...]", "train a small model")}
 
 
 def train_mini(words: list[str]) -> None:

@@ -31,7 +31,7 @@ def test_methods_whose_knob_is_the_calls_take_exactly_those(done, method, target
     learning = method == "plan"
     assert line["steps"] == target
     assert line["reached"]
-    assert (line["learned"]["samples"] > 0) == (learning or method.startswith("best"))
+    assert (line["learned"]["samples"] > 0) == (learning or method.startswith("oracle"))
 
 
 @pytest.mark.parametrize("method", SEARCHED)

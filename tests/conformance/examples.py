@@ -15,7 +15,7 @@ MORE = {
         {"computed_steps": 13, "longest": 2, "warmup_samples": 3},
     ],
     ("policy", "ucb"): [
-        {"warmup_samples": 0, "round": 1, "gamma": 2.0, "reward": Paper()},
+        {"warmup_samples": 0, "update_every": 1, "gamma": 2.0, "reward": Paper()},
         {"arms": (0, 1, 2, 3)},
     ],
     ("policy", "epsilon_greedy"): [{"warmup_samples": 0, "epsilon": 0.7, "decay": 0.1}],

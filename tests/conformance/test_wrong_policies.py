@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from fastflow import Episode, Memory, Policy, SkipLength
+from fastflow import Policy, SkipLength
+from fastflow.integration import Episode
+from fastflow.policies import Memory
 from fastflow.policies.arm_statistics import BanditMemory
 from fastflow.policies.bandit import Bandit, greedy
 from fastflow.policies.skip_length import Countdown

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastflow import ArmStats, Feedback, Observation, greedy
+from fastflow import ArmStats, greedy
+from fastflow.integration import Feedback, Observation
 from fastflow.integration.episode import StepContext
 from fastflow.policies.arm_statistics import Moments
 from fastflow.policies.reward import Fixed
@@ -148,7 +149,7 @@ def test_the_summary_shows_best_arm_mean_and_count():
         ({"arms": (0, 4, 2)}, "`arms` must rise, got [0, 4, 2]."),
         ({"gamma": -1.0}, "`gamma` must be 0 or more, got -1.0."),
         ({"warmup_samples": -1}, "`warmup_samples` must be 0 or more, got -1."),
-        ({"round": 0}, "`round` must be 1 or more, got 0."),
+        ({"update_every": 0}, "`update_every` must be 1 or more, got 0."),
     ],
 )
 def test_parameters_out_of_range_are_refused(parameters, message):

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from fastflow import PluginError, Policy, hookimpl, installed
-from fastflow.registry import catalog
+from fastflow import Policy, hookimpl, installed
+from fastflow.registry import PluginError, catalog
 from fastflow_plugins.policies.never import Never
 
 

@@ -5,7 +5,8 @@ import weakref
 import pytest
 import torch
 
-from fastflow import Episode, Grid
+from fastflow import Grid
+from fastflow.integration import Episode
 from fastflow.integration.corrector import NoCorrection
 from fastflow.integration.episode import Scheme, Unskipped
 from fastflow.integration.extrapolator import Reuse

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fastflow import Memory
+from fastflow.policies import Memory
 from fastflow.sampling.storage import load_memory, save_memory
 from fastflow.testing import uneven
 from fastflow_plugins.policies.ucb import UCB

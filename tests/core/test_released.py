@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastflow import Feedback, Observation
+from fastflow.integration import Feedback, Observation
 from fastflow.integration.episode import StepContext
 from fastflow.policies.reward import Paper
 from fastflow.testing import drive, uneven
@@ -11,7 +11,7 @@ from fastflow_plugins.policies.released import Released
 from fastflow_plugins.policies.ucb import UCB
 
 GRID = uneven(20, 1.0)
-PAPER = UCB(gamma=2.0, reward=Paper(), warmup_samples=0, round=1)
+PAPER = UCB(gamma=2.0, reward=Paper(), warmup_samples=0, update_every=1)
 RELEASED = Released()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastflow import Observation
+from fastflow.integration import Observation
 from fastflow.policies.reward import Fixed, Normalised, Paper
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fastflow import Feedback, Request, Sampler
+from fastflow import Request, Sampler
+from fastflow.integration import Feedback
 from fastflow.integration.corrector import NoCorrection
 from fastflow.integration.extrapolator import Reuse
 from fastflow.testing.rules.flow_model_rules import Poisoned
@@ -129,7 +130,7 @@ def test_where_steps_take_different_numbers_of_calls_each_is_counted(max_batch):
 
 @pytest.mark.parametrize("max_batch", [2, 5])
 def test_rounds_make_learning_independent_of_the_batch(max_batch):
-    policy = EpsilonGreedy(epsilon=0.5, round=3, arms=(0, 1, 3))
+    policy = EpsilonGreedy(epsilon=0.5, update_every=3, arms=(0, 1, 3))
     alone, one = run(policy, requests(9), max_batch=1)
     batch, many = run(policy, requests(9), max_batch=max_batch)
     assert_alike(alone, batch)
@@ -139,7 +140,7 @@ def test_rounds_make_learning_independent_of_the_batch(max_batch):
 
 
 def test_the_first_sample_of_a_bandit_runs_in_full():
-    samples, _ = run(EpsilonGreedy(round=2), requests(3))
+    samples, _ = run(EpsilonGreedy(update_every=2), requests(3))
     assert samples[0].computed == tuple(range(16))
     assert samples[0].propensities == {}
     assert len(samples[1].computed) < 16
@@ -154,7 +155,7 @@ def test_a_frozen_memory_learns_nothing():
 
 @pytest.mark.parametrize("max_batch", [1, 2, 4])
 def test_a_sample_of_nan_is_marked_and_the_others_go_on(max_batch):
-    policy = EpsilonGreedy(arms=(0, 1, 3), warmup_samples=0, round=2)
+    policy = EpsilonGreedy(arms=(0, 1, 3), warmup_samples=0, update_every=2)
     samples, pull = run(policy, requests(4), model=Poisoned(MODEL), max_batch=max_batch)
     bad = samples.pop(0)
     assert bad.failure == "the latents are not finite (NaN or inf)"

@@ -275,7 +275,7 @@ def test_an_exception_in_the_middle_of_a_call_leaves_nothing_behind(pipe, call):
             call(pipe, callback_on_step_end=fail)
         assert accelerated.memory.to_list() == before
         assert len(accelerated.stats.per_call) == 1
-        assert accelerated.rides.ride is None
+        assert accelerated._session is None
         call(pipe)
         assert accelerated.stats.last.finished
     assert torch.equal(call(pipe), plain)

@@ -22,7 +22,7 @@ from fastflow_plugins.policies.teacache import TeaCache
 from fastflow_plugins.policies.ucb import UCB
 
 PROMPTS = requests(4, first=50)
-BANDIT = UCB(arms=(0, 1, 2), warmup_samples=1, round=2)
+BANDIT = UCB(arms=(0, 1, 2), warmup_samples=1, update_every=2)
 
 
 @functools.cache
@@ -137,8 +137,8 @@ def test_its_knob_turns_any_parameter_of_its_components():
     assert turned.policy.reward.mu == 0.7
     assert turned.policy.arms == BANDIT.arms
     assert method.policy == BANDIT
-    whole = Skipping(policy=UCB(), turns="policy.round", low=1, high=9, whole=True)
-    assert whole.at(3.6).policy.round == 4
+    whole = Skipping(policy=UCB(), turns="policy.update_every", low=1, high=9, whole=True)
+    assert whole.at(3.6).policy.update_every == 4
     with pytest.raises(ValueError, match="`computed_steps` must be 2 or more, got 1"):
         Skipping().at(1.0)
 

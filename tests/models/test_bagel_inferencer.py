@@ -12,6 +12,7 @@ import fastflow
 from fastflow import Request, Sampler
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
+from fastflow_plugins.models.bagel import wrap_bagel
 from fastflow_plugins.policies.static import Every
 
 POINTS = 13  # of the time grid: twelve steps
@@ -29,7 +30,7 @@ def latents(inferencer, seed=3, **options):
 
 def test_without_skips_an_image_is_bit_for_bit_the_untouched_ones(inferencer):
     plain = latents(inferencer)
-    with fastflow.wrap_bagel(inferencer, "never") as wrapped:
+    with wrap_bagel(inferencer, "never") as wrapped:
         assert torch.equal(latents(inferencer), plain)
     assert wrapped.stats.skipped == 0
     assert wrapped.stats.last.computed == tuple(range(12))
@@ -40,7 +41,7 @@ def test_skipping_is_what_the_sampler_does(inferencer, corrector):
     parts = Linear(), fastflow.installed().get("corrector", corrector)()
     sampler = Sampler(bagel.model(**DRAWN), Every(interval=3), *parts)
     (sample,) = sampler.run([Request(0, "a cat", 3, POINTS - 1)])
-    with fastflow.wrap_bagel(inferencer, Every(interval=3), corrector=corrector) as wrapped:
+    with wrap_bagel(inferencer, Every(interval=3), corrector=corrector) as wrapped:
         assert torch.equal(latents(inferencer), sample.x[0])
     assert wrapped.stats.last.computed == sample.computed
     errors = [o.error for o in sample.feedback.observations]
@@ -54,14 +55,14 @@ def test_an_edit_is_skipped_too(with_image):
     image = bagel.reference() if with_image else None
     sampler = Sampler(flow, Every(interval=3), Linear(), Interpolate())
     (sample,) = sampler.run([Request(0, "a cat", 3, POINTS - 1, image=image)])
-    with fastflow.wrap_bagel(inferencer, Every(interval=3)):
+    with wrap_bagel(inferencer, Every(interval=3)):
         assert torch.equal(latents(inferencer, image=image), sample.x[0])
 
 
 def test_counted_calls_are_the_passes_through_the_network(inferencer):
     latents(inferencer)
     reference_sampler = inferencer.model.passes
-    with fastflow.wrap_bagel(inferencer, Every(interval=3)) as wrapped:
+    with wrap_bagel(inferencer, Every(interval=3)) as wrapped:
         inferencer.model.passes = 0
         latents(inferencer)
     assert wrapped.stats.calls == inferencer.model.passes
@@ -70,18 +71,18 @@ def test_counted_calls_are_the_passes_through_the_network(inferencer):
 
 def test_the_network_is_called_at_both_sides_of_the_guidance_intervals_edge(inferencer):
     (edge,) = bagel.model(**DRAWN).grid(POINTS - 1).jumps
-    with fastflow.wrap_bagel(inferencer, Every(interval=30)) as wrapped:
+    with wrap_bagel(inferencer, Every(interval=30)) as wrapped:
         latents(inferencer)
     assert wrapped.stats.last.computed == (0, edge - 1, edge, 11)
 
 
 def test_a_policy_learns_from_image_to_image_and_its_memory_is_kept(inferencer, tmp_path):
-    with fastflow.wrap_bagel(inferencer, "ucb") as wrapped:
+    with wrap_bagel(inferencer, "ucb") as wrapped:
         for seed in range(3):
             latents(inferencer, seed)
         wrapped.memory.save(tmp_path / "memory.json")
     assert [run.skipped > 0 for run in wrapped.stats.per_call] == [False, True, True]
-    with fastflow.wrap_bagel(inferencer, memory=tmp_path / "memory.json", frozen=True) as again:
+    with wrap_bagel(inferencer, memory=tmp_path / "memory.json", frozen=True) as again:
         latents(inferencer)
     assert again.stats.skipped > 0
     assert again.memory.samples == 3
@@ -90,7 +91,7 @@ def test_a_policy_learns_from_image_to_image_and_its_memory_is_kept(inferencer, 
 def test_disabling_leaves_no_trace(inferencer):
     model, kind, plain = inferencer.model, type(inferencer.model), latents(inferencer)
     before = dict(vars(model))
-    wrapped = fastflow.wrap_bagel(inferencer, Every(interval=3))
+    wrapped = wrap_bagel(inferencer, Every(interval=3))
     assert type(model).__name__ == "Model"
     wrapped.disable()
     wrapped.disable()
@@ -101,7 +102,7 @@ def test_disabling_leaves_no_trace(inferencer):
 
 def test_an_image_that_fails_teaches_nothing_and_the_next_one_is_itself(inferencer):
     plain = latents(inferencer)
-    with fastflow.wrap_bagel(inferencer, "never") as wrapped:
+    with wrap_bagel(inferencer, "never") as wrapped:
         inferencer.model.flow = None
         with pytest.raises(AttributeError):
             inferencer.model.generate_image(plain, None, num_timesteps=POINTS)
@@ -121,7 +122,7 @@ def test_a_copied_model_and_another_threads_calls_are_plain(inferencer):
     inferencer.model._forward_flow = listen
     latents(inferencer)
     del inferencer.model._forward_flow
-    with fastflow.wrap_bagel(inferencer, Every(interval=3)) as wrapped:
+    with wrap_bagel(inferencer, Every(interval=3)) as wrapped:
         assert torch.equal(latents(copy.deepcopy(inferencer)), plain)
         answers = []
         other = threading.Thread(
@@ -135,7 +136,7 @@ def test_a_copied_model_and_another_threads_calls_are_plain(inferencer):
 
 def test_bagels_own_cache_is_not_mixed_with_skipping(inferencer):
     with (
-        fastflow.wrap_bagel(inferencer, "never"),
+        wrap_bagel(inferencer, "never"),
         pytest.raises(ValueError, match="`enable_taylorseer` counts the steps") as raised,
     ):
         latents(inferencer, enable_taylorseer=True)
@@ -146,8 +147,8 @@ def test_bagels_own_cache_is_not_mixed_with_skipping(inferencer):
 
 
 def test_a_bagel_is_wrapped_once(inferencer):
-    with fastflow.wrap_bagel(inferencer), pytest.raises(ValueError, match="already") as raised:
-        fastflow.wrap_bagel(inferencer.model)
+    with wrap_bagel(inferencer), pytest.raises(ValueError, match="already") as raised:
+        wrap_bagel(inferencer.model)
     assert str(raised.value) == (
         "`inferencer` is wrapped already. Call disable() on what wrap_bagel() returned first."
     )
@@ -155,7 +156,7 @@ def test_a_bagel_is_wrapped_once(inferencer):
 
 def test_something_else_is_refused():
     with pytest.raises(ValueError, match="must be the InterleaveInferencer") as raised:
-        fastflow.wrap_bagel(flux.pipeline())
+        wrap_bagel(flux.pipeline())
     assert str(raised.value) == (
         "`inferencer` must be the InterleaveInferencer of BAGEL's own code, got a FluxPipeline "
         "without `model.generate_image` and `model._forward_flow`. A diffusers pipeline is "

@@ -102,7 +102,7 @@ def test_a_full_disk_keeps_what_is_finished_and_says_how_to_go_on(sample, monkey
     plain = directory.RunWriter.sample
 
     def fills(self, done, full, row, rewards):
-        if row["index"] == 4:
+        if row.index == 4:
             with storage.writing(self.run_dir / "samples.jsonl"):
                 raise OSError(errno.ENOSPC, "No space left on device")
         plain(self, done, full, row, rewards)

@@ -25,7 +25,7 @@ def test_an_interrupted_run_resumes_to_the_same_result(sample, monkeypatch, stop
     plain = directory.RunWriter.sample
 
     def interrupts(self, done, full, row, rewards):
-        if row["index"] == stop_at:
+        if row.index == stop_at:
             raise KeyboardInterrupt
         plain(self, done, full, row, rewards)
 

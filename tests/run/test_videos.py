@@ -85,7 +85,7 @@ def test_a_resumed_run_writes_the_same_videos(sample, video, monkeypatch):
     plain = directory.RunWriter.sample
 
     def interrupts(self, done, full, row, rewards):
-        if row["index"] == 1:
+        if row.index == 1:
             raise KeyboardInterrupt
         plain(self, done, full, row, rewards)
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from fastflow import Episode, Policy, hookimpl
+from fastflow import Policy, hookimpl
+from fastflow.integration import Episode
 
 
 @dataclass(frozen=True, kw_only=True)
