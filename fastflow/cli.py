@@ -91,13 +91,13 @@ def _sample(words: list[str]) -> None:
 def _compare(words: list[str]) -> None:
     from fastflow.comparison.compare import compare
     from fastflow.comparison.comparison_settings import ComparisonSettings
-    from fastflow.comparison.page.text import headline
+    from fastflow.comparison.page.text import comparison_headline
 
     config = _configuration(words, "compare", ComparisonSettings)
     if config is None:
         return
     path = compare(config)
-    print(headline(json.loads((path / "comparison.json").read_text())))
+    print(comparison_headline(json.loads((path / "comparison.json").read_text())))
     print(f"report    {path / 'report.html'}\n{path}")
 
 

@@ -14,7 +14,7 @@ from fastflow.integration.feedback import Trajectory
 from fastflow.integration.grid import Grid
 from fastflow.integration.loop import flow
 
-Probe = Callable[[], "Tensor | None"]
+ProbeNetwork = Callable[[], "Tensor | None"]
 
 
 class Session:
@@ -55,7 +55,7 @@ class Session:
         self.calls = self.skipped = 0
         self.watch = Stopwatch()
 
-    def call(self, network: Any, counts: int, ask: Callable[[], Any], probe: Probe) -> Any:
+    def call(self, network: Any, counts: int, ask: Callable[[], Any], probe: ProbeNetwork) -> Any:
         """Answers a network call.
 
         Args:
@@ -102,7 +102,7 @@ class Session:
             self.end = stop.value
         self.turn, self.wants_model = 0, None
 
-    def _decide(self, network: Any, probe: Probe) -> None:
+    def _decide(self, network: Any, probe: ProbeNetwork) -> None:
         if self.computed and network is not self.network:
             self.step.jump()  # another expert: nothing of the old one can be continued
         self.wants_model = self.step.wants_model(probe)

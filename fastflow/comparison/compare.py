@@ -9,8 +9,8 @@ from pathlib import Path
 
 from fastflow.comparison.checks import ComparisonResults, results
 from fastflow.comparison.comparison_settings import ComparisonSettings
-from fastflow.comparison.job import Job
-from fastflow.comparison.page.exhibits import render
+from fastflow.comparison.job import ComparisonJob
+from fastflow.comparison.page.exhibits import render_comparison
 from fastflow.comparison.page.text import as_csv
 from fastflow.comparison.rows import ComparisonDirectory
 from fastflow.evaluation.metric import Metric
@@ -53,7 +53,7 @@ def compare(config: Config) -> Path:
     reasons = [metric.unavailable() for metric in metrics]
     directory = directory or _new_directory(settings, config)
     usable = [m for m, reason in zip(metrics, reasons, strict=True) if not reason]
-    job = Job(settings, model, methods, usable, measured, tuning, directory)
+    job = ComparisonJob(settings, model, methods, usable, measured, tuning, directory)
     try:
         with ExitStack() as stack:
             sessions = [stack.enter_context(o.open(directory.path, config)) for o in observers]
@@ -87,7 +87,7 @@ def finish(directory: ComparisonDirectory) -> ComparisonResults:
         )
     directory.write_json("comparison.json", found.to_dict())
     directory.write_text("comparison.csv", as_csv(found))
-    directory.write_text("report.html", render(found, directory))
+    directory.write_text("report.html", render_comparison(found, directory))
     return found
 
 

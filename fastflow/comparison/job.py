@@ -30,11 +30,11 @@ from fastflow.sampling.recording import Recording
 from fastflow.sampling.reference import reference_sampler
 from fastflow.sampling.request import Request
 
-T = TypeVar("T")
+Shown = TypeVar("Shown")
 
 
 @dataclass
-class Job:
+class ComparisonJob:
     """One comparison: its parts, and what it still has to do."""
 
     settings: ComparisonSettings
@@ -113,7 +113,7 @@ class Job:
             dict(exact),
         )
 
-    def _shown(self, samples: Iterable[T], what: str) -> Iterator[T]:
+    def _shown(self, samples: Iterable[Shown], what: str) -> Iterator[Shown]:
         """Passes samples on and shows how many there were."""
         yield from tqdm(samples, total=len(self.measured), desc=what, unit="sample")
 

@@ -76,6 +76,3 @@ class Measure:
         """Returns the peak memory of one sample alone, in bytes."""
         alone = replace(self.bench, max_batch=1)
         return peak_bytes(lambda: list(method.generate(alone, self.requests[:1], learned)), device)
-
-
-IDENTICAL = 99.0  # dB; what counts for identical images, whose PSNR is infinite

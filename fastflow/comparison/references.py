@@ -72,11 +72,11 @@ class StoredReferences:
         Raises:
             ValueError: beginning with ``where``, if a row lacks what every row has.
         """
-        rows = {
+        rows: dict[str, Any] = {
             name: [SampleRow.from_json(row, where) for row in content[name]]
             for name in ("reference", "noise_floor")
         }
-        return cls(**content | rows)
+        return cls(**{**content, **rows})
 
 
 def reference_runs(

@@ -55,7 +55,7 @@ class MethodRow:
             ValueError: beginning with ``where``, if a sample lacks what every sample has.
         """
         rows = [SampleRow.from_json(sample, where) for sample in content["samples"]]
-        return cls(**content | {"samples": rows})
+        return cls(**{**content, "samples": rows})
 
 
 SOURCE, REFERENCE = "source", "reference"  # in the place of a method's name: whose images

@@ -54,7 +54,10 @@ def _skip_lengths(rows: Sequence[SampleRow]) -> dict[str, int]:
 def _speedups(summary: dict[str, Any], rows: Sequence[SampleRow]) -> None:
     for name, sums in (
         ("speedup_calls", [(r.calls_full, r.calls) for r in rows]),
-        ("speedup_wall", [_walls(r) for r in rows if r.seconds_full]),
+        (
+            "speedup_wall",
+            [(r.seconds_full.denoise, r.seconds.denoise) for r in rows if r.seconds_full],
+        ),
     ):
         for ending, part in (("", sums), ("_last20", sums[-LAST:])):
             if part:
@@ -62,10 +65,6 @@ def _speedups(summary: dict[str, Any], rows: Sequence[SampleRow]) -> None:
                 value, low, high = bootstrap_ratio(full, fast)
                 summary[name + ending] = value
                 summary["intervals"][name + ending] = [low, high]
-
-
-def _walls(row: SampleRow) -> tuple[float, float]:
-    return row.seconds_full.denoise, row.seconds.denoise
 
 
 def _means(summary: dict[str, Any], rows: Sequence[SampleRow]) -> None:
@@ -86,9 +85,9 @@ def _scores(summary: dict[str, Any], rows: Sequence[SampleRow]) -> None:
     """Adds the task score, with and without skipping, and their paired difference."""
     score = [r.metrics["score"] for r in rows if "score" in r.metrics]
     both = [
-        (r.metrics["score"], r.metrics_full["score"])
+        (r.metrics["score"], r.metrics_of("full")["score"])
         for r in rows
-        if "score" in r.metrics and "score" in (r.metrics_full or {})
+        if "score" in r.metrics and "score" in r.metrics_of("full")
     ]
     table = {"score": score}
     if both:

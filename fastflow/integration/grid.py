@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,7 +44,7 @@ class Grid:
             raise ValueError(f"`sigmas` must fall strictly from noise to data, got {sigma}.")
 
     @classmethod
-    def even(cls, steps: int, **options) -> Grid:
+    def even(cls, steps: int, **options: Any) -> Grid:
         """Makes the grid of ``steps`` equal steps from 1 to 0."""
         return cls(torch.linspace(1, 0, steps + 1), **options)
 

@@ -54,7 +54,9 @@ class Bandit(SkipLength):
     def probabilities(self, stats: ArmStats, context: StepContext) -> Sequence[float] | np.ndarray:
         """Returns each feasible arm's probability; `greedy` turns scores into probabilities."""
 
-    def arm_probabilities(self, arms: Sequence[int], context: StepContext, memory: Memory):
+    def arm_probabilities(
+        self, arms: Sequence[int], context: StepContext, memory: Memory
+    ) -> Sequence[float] | np.ndarray:
         stats = memory_of(memory).stats(context.index, arms)
         if memory.frozen:
             return greedy(np.where(stats.count > 0, stats.mean, -math.inf if stats.total else 0))

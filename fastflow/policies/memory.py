@@ -60,5 +60,5 @@ def check_key(mine: dict[str, Any] | None, theirs: dict[str, Any] | None, verb: 
     ]
     raise ValueError(
         f"this memory cannot be {verb}: it was learned elsewhere ({'; '.join(differing)}). "
-        "Learn anew, or run with the settings it was learned with."
+        "Learn again, or run with the settings it was learned with."
     )

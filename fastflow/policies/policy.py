@@ -24,8 +24,11 @@ class RecordedRuns(Protocol):
         grams: ``(S, T, T)`` mean products of each trajectory's velocities.
     """
 
-    trajectories: Mapping[int, Any]
-    grams: np.ndarray
+    @property
+    def trajectories(self) -> Mapping[int, Any]: ...
+
+    @property
+    def grams(self) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,8 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from fastflow.integration.episode import Episode, StepContext
 from fastflow.integration.feedback import FeedbackSpec
 from fastflow.integration.grid import Grid
@@ -35,7 +37,7 @@ class SkipLength(Policy):
     @abstractmethod
     def arm_probabilities(
         self, arms: Sequence[int], context: StepContext, memory: Memory
-    ) -> Sequence[float]:
+    ) -> Sequence[float] | np.ndarray:
         """Returns the probability of each of the feasible ``arms`` at this step; sums to 1."""
 
     def begin(self, grid: Grid, memory: Memory) -> Episode:
@@ -82,7 +84,7 @@ class Countdown(Episode):
         return arms[pick]
 
 
-def pick_by(probabilities: Sequence[float], context: StepContext) -> int:
+def pick_by(probabilities: Sequence[float] | np.ndarray, context: StepContext) -> int:
     """Draws an index by its probability; certain choices use no randomness."""
     best = max(range(len(probabilities)), key=probabilities.__getitem__)
     if probabilities[best] >= 1.0:

@@ -171,7 +171,7 @@ def _compose(root: str | None, overrides: Sequence[str], **options: Any) -> Dict
 
 def _own(config: DictConfig) -> DictConfig:
     """Returns a configuration without Hydra's own part."""
-    return OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
 def _expand(override: str) -> str:

@@ -233,7 +233,7 @@ def skip_lengths(run: RunContent) -> Chart | None:
     )
 
 
-def velocity_change(run: RunContent) -> Chart | None:
+def velocity_changes(run: RunContent) -> Chart | None:
     """Draws the relative L1 change of consecutive velocities by step: the paper's Figure 4."""
     curves = [e.row.velocity_change for e in run.good if e.row.velocity_change]
     curves = [np.array([np.nan if v is None else v for v in curve], float) for curve in curves]

@@ -1,4 +1,4 @@
-"""What a run comes to: a title, a few large numbers, and all of them in a table."""
+"""What a run comes to: a run_title, a few large numbers, and all of them in a table."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from fastflow.evaluation.summary import LAST
 from fastflow.report.load import RunContent
 
-TIMES = " \N{MULTIPLICATION SIGN}"
+TIMES_SIGN = " \N{MULTIPLICATION SIGN}"
 MINUS = "\N{MINUS SIGN}"
 
 _KNOWN = {
     "calls_full": ("Network calls a sample, without skipping", "{:.1f}", ""),
     "calls_mean": ("Network calls a sample, with skipping", "{:.1f}", ""),
-    "speedup_calls": ("Speed-up by network calls", "{:.2f}", TIMES),
-    "speedup_wall": ("Speed-up by wall time of denoising", "{:.2f}", TIMES),
+    "speedup_calls": ("Speed-up by network calls", "{:.2f}", TIMES_SIGN),
+    "speedup_wall": ("Speed-up by wall time of denoising", "{:.2f}", TIMES_SIGN),
     "psnr_db": ("PSNR to the full run", "{:.1f}", " dB"),
     "psnr_db_min": ("Lowest PSNR of a sample", "{:.1f}", " dB"),
     "ssim": ("SSIM to the full run", "{:.4f}", ""),
@@ -26,7 +26,7 @@ _KNOWN = {
 
 
 @dataclass(frozen=True)
-class Measure:
+class FigureRow:
     """A measured number over all samples and over the last ones, as texts ready to print."""
 
     label: str
@@ -38,19 +38,19 @@ class Measure:
 
 @dataclass(frozen=True)
 class Tile:
-    """A large number: its label, the number, and beside it lines parted by ``; ``."""
+    """A large number: its label, the number, and next to it lines separated by ``; ``."""
 
     label: str
     value: str
     detail: str
 
 
-def number(value: float, form: str) -> str:
+def format_number(value: float, form: str) -> str:
     """Formats a number with a true minus sign."""
     return form.format(value).replace("-", MINUS)
 
 
-def measures(run: RunContent) -> list[Measure]:
+def measures(run: RunContent) -> list[FigureRow]:
     """Returns every number of the summary that a reader can use."""
     others = {
         name: (f"{name} (mean)", "{:.4g}", "")
@@ -64,21 +64,21 @@ def measures(run: RunContent) -> list[Measure]:
     ]
 
 
-def _measure(run: RunContent, name: str, label: str, form: str, unit: str) -> Measure:
+def _measure(run: RunContent, name: str, label: str, form: str, unit: str) -> FigureRow:
     def texts(recent: bool) -> tuple[str, str]:
         value, bounds = run.number(name, recent), run.interval(name, recent)
-        text = "" if value is None else number(value, form) + unit
+        text = "" if value is None else format_number(value, form) + unit
         return text, between(bounds, form) if bounds else ""
 
-    return Measure(label, *texts(False), *texts(True))
+    return FigureRow(label, *texts(False), *texts(True))
 
 
 def between(bounds: tuple[float, float], form: str) -> str:
     """Formats an interval, such as ``1.7 to 2.1``."""
-    return f"{number(bounds[0], form)} to {number(bounds[1], form)}"
+    return f"{format_number(bounds[0], form)} to {format_number(bounds[1], form)}"
 
 
-def title(run: RunContent) -> str:
+def run_title(run: RunContent) -> str:
     """Returns the run in one line."""
     gain, psnr = run.number("speedup_calls"), run.number("psnr_db")
     if not run.entries:
@@ -108,7 +108,7 @@ def _calls(run: RunContent) -> Tile | None:
         return None
     detail = f"{run.number('calls_full'):.1f} → {run.number('calls_mean'):.1f} calls a sample"
     return Tile(
-        "Speed-up by calls", f"{gain:.2f}{TIMES}", _with_last(run, "speedup_calls", detail)
+        "Speed-up by calls", f"{gain:.2f}{TIMES_SIGN}", _with_last(run, "speedup_calls", detail)
     )
 
 
@@ -119,7 +119,7 @@ def _wall(run: RunContent) -> Tile | None:
     bounds = run.interval("speedup_wall")
     detail = f"95 % interval {between(bounds, '{:.2f}')}" if bounds else "denoising only"
     return Tile(
-        "Speed-up by wall time", f"{gain:.2f}{TIMES}", _with_last(run, "speedup_wall", detail)
+        "Speed-up by wall time", f"{gain:.2f}{TIMES_SIGN}", _with_last(run, "speedup_wall", detail)
     )
 
 
@@ -127,7 +127,7 @@ def _with_last(run: RunContent, name: str, detail: str) -> str:
     """Adds the last samples' number, where they are not all there are."""
     recent = run.number(name, recent=True)
     return (
-        f"{detail}; last {LAST}: {recent:.2f}{TIMES}"
+        f"{detail}; last {LAST}: {recent:.2f}{TIMES_SIGN}"
         if recent and len(run.good) > LAST
         else detail
     )

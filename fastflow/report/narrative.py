@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fastflow.evaluation.summary import LAST
-from fastflow.report.key_figures import TIMES, between, number
+from fastflow.report.key_figures import TIMES_SIGN, between, format_number
 from fastflow.report.load import RunContent
 
 
@@ -25,7 +25,7 @@ def _prose(parts: Iterator[str]) -> str:
         text += part if closes or not text else f" {part}"
         if starts:
             text = text[: -len(part)] + part[0].upper() + part[1:]
-    for unit in ("%", "dB", TIMES.strip()):
+    for unit in ("%", "dB", TIMES_SIGN.strip()):
         text = text.replace(f" {unit}", f"\N{NO-BREAK SPACE}{unit}")
     return text
 
@@ -80,7 +80,7 @@ def _say_wall(run: RunContent) -> Iterator[str]:
         yield f"By the clock, denoising was {gain:.2f} times faster"
     else:
         yield f"By the clock, denoising was {1 / gain:.2f} times slower than without skipping"
-    speed = "" if gain >= 1 and not about else f"{gain:.2f}{TIMES}, "
+    speed = "" if gain >= 1 and not about else f"{gain:.2f}{TIMES_SIGN}, "
     yield f"({speed}95 % interval {between(bounds, '{:.2f}')})." if bounds else "."
     calls = run.number("speedup_calls") or 1
     if gain < 0.85 * calls:
@@ -134,7 +134,7 @@ def _say_score(run: RunContent) -> Iterator[str]:
         yield "."
         return
     change = run.number("score_difference")
-    yield f"(difference {number(change or 0.0, '{:+.3f}')}, {between(bounds, '{:+.3f}')}):"
+    yield f"(difference {format_number(change or 0.0, '{:+.3f}')}, {between(bounds, '{:+.3f}')}):"
     if bounds[1] < 0:
         yield "skipping costs some of it."
     elif bounds[0] > 0:

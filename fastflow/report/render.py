@@ -13,7 +13,7 @@ from markupsafe import Markup
 from fastflow.evaluation.summary import LAST
 from fastflow.report import figures
 from fastflow.report.gallery import gallery, psnr_text, scores_as_text, worst
-from fastflow.report.key_figures import measures, tiles, title
+from fastflow.report.key_figures import measures, run_title, tiles
 from fastflow.report.learned import arms, read_arms
 from fastflow.report.load import RunContent
 from fastflow.report.narrative import sentences
@@ -31,7 +31,7 @@ def render(run: RunContent) -> str:
     script = (HTML / "page.js").read_text(encoding="utf-8")
     return template(HTML).render(
         run=run,
-        title=title(run),
+        title=run_title(run),
         tiles=tiles(run),
         sentences=sentences(run),
         measures=measures(run),
@@ -42,7 +42,7 @@ def render(run: RunContent) -> str:
             figures.calls(run),
             figures.fidelity(run),
             figures.skip_lengths(run),
-            figures.velocity_change(run),
+            figures.velocity_changes(run),
         ),
         arms=arms(run),
         table=read_arms(run.memory),

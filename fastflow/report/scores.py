@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from fastflow.report.figures import HALF, Chart
 from fastflow.report.html.style import COLOURS, LEVELS, draw
-from fastflow.report.key_figures import between, number
+from fastflow.report.key_figures import between, format_number
 from fastflow.report.load import RunContent
 
 PARTS = ("encode", "denoise", "decode")
@@ -83,9 +83,11 @@ def official(run: RunContent) -> list[Official]:
 
 
 def _official(row: Mapping[str, Any]) -> Official:
-    full, skipped = (number(row[s][0], "{:.4f}") if row[s] else "" for s in ("full", "skipped"))
+    full, skipped = (
+        format_number(row[s][0], "{:.4f}") if row[s] else "" for s in ("full", "skipped")
+    )
     change = row["difference"]
-    difference = number(change[0], "{:+.4f}") if change else ""
+    difference = format_number(change[0], "{:+.4f}") if change else ""
     interval = between(change[1:], "{:+.4f}") if change and row["samples"] > 1 else ""
     return Official(row["name"], row["total"], row["samples"], full, skipped, difference, interval)
 

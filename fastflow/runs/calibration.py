@@ -62,7 +62,7 @@ def calibrate(config: Config) -> str:
     trainer.run(recorded.work, len(recorded.requests))
     recording = Recording.joined(recorded.parts)
     fitted = policy.calibrated(recording)
-    text = preset(name, fitted, config["names"]["model"], recording, plan.steps)
+    text = as_preset(name, fitted, config["names"]["model"], recording, plan.steps)
     if path is not None:
         with writing(path):
             write_whole(path, text)
@@ -115,7 +115,7 @@ class Recorded:
             pass
 
 
-def preset(name: str, fitted: Policy, model: str, recording: Recording, steps: int) -> str:
+def as_preset(name: str, fitted: Policy, model: str, recording: Recording, steps: int) -> str:
     """Returns a policy as a preset in YAML, with what it was fitted to and how to use it.
 
     Args:

@@ -41,7 +41,7 @@ from fastflow.sampling.storage import writing
 
 
 @dataclass
-class Job:
+class RunJob:
     """One run: its components, and what it still has to do."""
 
     config: Config
@@ -178,7 +178,7 @@ def run(config: Config) -> Path:
     else:
         path = Path(settings.out or _default_out(config))
     model: Model = build("model", config["model"])
-    job = Job(
+    job = RunJob(
         config,
         settings,
         path,

@@ -100,7 +100,7 @@ class ModelWrapper(FlowModel):
         self.calls_per_velocity = model.calls_per_velocity
 
     @property
-    def network(self):
+    def network(self) -> Any:
         return self.model.network
 
     def grid(self, steps: int) -> Grid:

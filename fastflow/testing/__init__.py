@@ -4,7 +4,7 @@
 parametrise tests with.
 """
 
-from fastflow.testing.checks import check, failures, kind_of, rules
+from fastflow.testing.conformance import check, failures, kind_of, rules
 from fastflow.testing.drive import Transcript, drive, field, grids, uneven
 from fastflow.testing.rule import RuleBroken
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +18,7 @@ from fastflow.integration.loop import flow
 from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
 
-PLAIN = Scheme(Reuse(), NoCorrection())
+PLAIN_SCHEME = Scheme(Reuse(), NoCorrection())
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def drive(
     key: tuple[int, int] = (0, 0),
     extrapolator: Extrapolator | None = None,
     corrector: Corrector | None = None,
-    velocity=None,
+    velocity: Callable[[Tensor, float], Tensor] | None = None,
 ) -> Transcript:
     """Runs one trajectory of a policy, in float64.
 
@@ -99,7 +101,7 @@ def euler(x: Tensor, v: Tensor, dsigma: Tensor) -> Tensor:
     return x + dsigma * v
 
 
-def uneven(steps: int, shift: float = 3.0, **options) -> Grid:
+def uneven(steps: int, shift: float = 3.0, **options: Any) -> Grid:
     """Makes the grid of flow-matching models that is finer at the noise end, in float64."""
     t = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
     return Grid(shift * t / (1 + (shift - 1) * t), **options)

@@ -13,8 +13,8 @@ from fastflow.registry import Command
 from fastflow_minis.training.recipe import Recipe
 from fastflow_minis.zoo import MINIS, find_recipe
 
-WORDS = "NAME [out=FOLDER] [device=cpu] [resume=false] [key=value ...]"
-TRAIN_MINI_USAGE = f"usage: fastflow train-mini {WORDS}"
+ARGUMENTS = "NAME [out=FOLDER] [device=cpu] [resume=false] [key=value ...]"
+TRAIN_MINI_USAGE = f"usage: fastflow train-mini {ARGUMENTS}"
 
 
 @hookimpl

@@ -18,7 +18,7 @@ from fastflow_plugins.methods import (
     TaylorSeer,
     TeaCacheMethod,
 )
-from fastflow_plugins.metrics import Brisque, Clips, ClipScore, EditScores, Fidelity, Lpips, Scenes
+from fastflow_plugins.metrics import Brisque, ClipScore, Edits, Fidelity, Lpips, Scenes, Videos
 from fastflow_plugins.models import Mixture
 from fastflow_plugins.models.bagel import Bagel
 from fastflow_plugins.models.diffusers import FluxProbe, HunyuanVideoProbe
@@ -114,8 +114,8 @@ def fastflow_metrics() -> dict[str, type]:
     return {
         "fidelity": Fidelity,
         "scenes": Scenes,
-        "edits": EditScores,
-        "clips": Clips,
+        "edits": Edits,
+        "videos": Videos,
         "lpips": Lpips,
         "clip_score": ClipScore,
         "brisque": Brisque,

@@ -39,7 +39,7 @@ class Section:
     open: bool
 
 
-def render(found: ComparisonResults, directory: ComparisonDirectory) -> str:
+def render_comparison(found: ComparisonResults, directory: ComparisonDirectory) -> str:
     """Returns a comparison's page as HTML.
 
     Args:
@@ -48,14 +48,14 @@ def render(found: ComparisonResults, directory: ComparisonDirectory) -> str:
     """
     return template(HERE).render(
         found=found,
-        title=title(found),
+        title=comparison_title(found),
         curves=list(pareto.curves(found)),
         sections=_sections(found, directory),
         prompts=directory.references().prompts[: found.settings.examples],
         scores=list(found.reference.scores),
         fidelity=[name for name in found.noise_floor.fidelity if name != PSNR],
         interval=interval,
-        number=number,
+        number=number_text,
         psnr=PSNR,
         css=style_sheet(),
         policy=content_policy(),
@@ -63,7 +63,7 @@ def render(found: ComparisonResults, directory: ComparisonDirectory) -> str:
     )
 
 
-def title(found: ComparisonResults) -> str:
+def comparison_title(found: ComparisonResults) -> str:
     """Says in one sentence what was found."""
     if not found.findings:
         return f"{len({line.method for line in found.table})} methods at equal calls"
@@ -135,6 +135,6 @@ def interval(values: Interval | None, form: str = ".1f") -> str:
     return f"{mean} ({low} to {high})"
 
 
-def number(value: float | None, form: str = ".1f") -> str:
+def number_text(value: float | None, form: str = ".1f") -> str:
     """Writes a number, or a dash where there is none."""
     return DASH if value is None else f"{value:{form}}".replace("-", "\N{MINUS SIGN}")

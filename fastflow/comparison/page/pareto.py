@@ -29,16 +29,18 @@ def curves(found: ComparisonResults) -> Iterator[Chart]:
     """Yields the Pareto curves: PSNR to the full and to the converged run, by calls, by time."""
     label = f"network calls, in computed steps (full: {found.settings.steps})"
     if any(PSNR in line.fidelity for line in found.table):
-        yield _panels(found, "calls", label, calls, "fidelity", "PSNR to the reference run, dB")
+        yield _panels(
+            found, "calls", label, network_calls, "fidelity", "PSNR to the reference run, dB"
+        )
     if any(line.speedup_wall for line in found.table):
         clock = "times faster than the reference run, by the clock"
         yield _panels(found, "clock", clock, faster, "fidelity", "PSNR to the reference run, dB")
     if any(PSNR in line.converged for line in found.table):
         what = f"PSNR to {found.settings.converged_steps} steps, dB"
-        yield _panels(found, "exact", label, calls, "converged", what)
+        yield _panels(found, "exact", label, network_calls, "converged", what)
 
 
-def calls(line: TableRow) -> float:
+def network_calls(line: TableRow) -> float:
     """Returns a line's calls, in computed steps."""
     return line.steps
 

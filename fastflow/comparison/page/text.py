@@ -11,7 +11,7 @@ from typing import Any
 from fastflow.comparison.checks import ComparisonResults
 
 
-def headline(content: dict[str, Any]) -> str:
+def comparison_headline(content: dict[str, Any]) -> str:
     """Returns what was found, from what `comparison.json` holds."""
     plan = content["settings"]
     lines = [

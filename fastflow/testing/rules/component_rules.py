@@ -12,8 +12,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from fastflow.registry.hooks import KINDS
 from fastflow.testing.rule import demand, rule
 
-PLAIN = (int, float, str, bool)
-PROBES: dict[Any, tuple] = {
+_PLAIN = (int, float, str, bool)
+_VALUES: dict[Any, tuple] = {
     int: (-1, 0, 10**6),
     float: (-1.0, 0.0, 2.0, math.inf, math.nan),
     str: ("no such thing",),
@@ -22,7 +22,7 @@ PROBES: dict[Any, tuple] = {
 
 
 @rule
-def is_a_frozen_dataclass(component):
+def is_a_frozen_dataclass(component: Any) -> None:
     """Its fields are its parameters, its configuration, its repr and its log entry."""
     demand(is_dataclass(component), f"{type(component).__name__} is no dataclass")
     params = type(component).__dataclass_params__
@@ -30,7 +30,7 @@ def is_a_frozen_dataclass(component):
 
 
 @rule
-def says_in_its_docstring_what_it_does(component):
+def says_in_its_docstring_what_it_does(component: Any) -> None:
     """The first line is a sentence: it is shown wherever components are listed."""
     cls = type(component)
     line = (cls.__doc__ or "").strip().split("\n")[0]
@@ -39,14 +39,14 @@ def says_in_its_docstring_what_it_does(component):
 
 
 @rule
-def survives_pickling(component):
+def survives_pickling(component: Any) -> None:
     """It travels to other processes."""
     again = pickle.loads(pickle.dumps(component))
     demand(again == component, f"it came back as {again!r}")
 
 
 @rule
-def its_repr_makes_an_equal_one(component):
+def its_repr_makes_an_equal_one(component: Any) -> None:
     """Memories and logs are keyed by the repr."""
     names = {type(c).__name__: type(c) for c in _nested(component)}
     again = eval(repr(component), {"inf": math.inf, "nan": math.nan, **names})
@@ -54,7 +54,7 @@ def its_repr_makes_an_equal_one(component):
 
 
 @rule
-def its_fields_are_of_types_a_config_knows(component):
+def its_fields_are_of_types_a_config_knows(component: Any) -> None:
     """int, float, str, bool, sequences of those, a component; or None beside one of them."""
     hints = get_type_hints(type(component))
     for f in fields(component):
@@ -62,7 +62,7 @@ def its_fields_are_of_types_a_config_knows(component):
 
 
 @rule
-def takes_a_list_where_it_has_a_tuple(component):
+def takes_a_list_where_it_has_a_tuple(component: Any) -> None:
     """Sequences arrive from the configuration as lists."""
     for f in fields(component):
         value = getattr(component, f.name)
@@ -72,7 +72,7 @@ def takes_a_list_where_it_has_a_tuple(component):
 
 
 @rule
-def names_the_field_and_the_value_that_it_refuses(component):
+def names_the_field_and_the_value_that_it_refuses(component: Any) -> None:
     """A ValueError with the field's name in backticks; which values it refuses is its affair."""
     hints = get_type_hints(type(component))
     for f in fields(component):
@@ -98,7 +98,7 @@ def _nested(component: Any) -> Iterator[Any]:
 
 def _known(hint: Any) -> bool:
     origin, inner = get_origin(hint), get_args(hint)
-    if hint in PLAIN:
+    if hint in _PLAIN:
         return True
     if isinstance(hint, type) and any(
         issubclass(hint, base) for base in (kind.base for kind in KINDS.values())
@@ -115,7 +115,7 @@ def _probes(hint: Any) -> tuple:
         return tuple(v for a in inner if a is not type(None) for v in _probes(a))
     if origin in (tuple, list) and inner[0] in (int, float):
         return (), (inner[0](-1),), (inner[0](3), inner[0](2)), (inner[0](0), inner[0](0))
-    return PROBES.get(hint, ())
+    return _VALUES.get(hint, ())
 
 
 def _forms(value: Any) -> set[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +19,7 @@ TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-4, torch.float16: 5e-3}
 
 
 @rule
-def names_itself_and_its_calls(model):
+def names_itself_and_its_calls(model: FlowModel) -> None:
     """Its key fits memories to models; its calls per velocity are one or more."""
     demand(isinstance(model.key, str) and model.key, f"`key` is {model.key!r}")
     calls = model.calls_per_velocity
@@ -25,7 +27,9 @@ def names_itself_and_its_calls(model):
 
 
 @rule
-def prepares_the_grid_it_promises(model, *, steps=4, prompt="a sample"):
+def prepares_the_grid_it_promises(
+    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+) -> None:
     """`grid(steps)` is what `prepare` uses; it has the steps asked for and ends at 0."""
     problem = _problem(model, steps, prompt)
     grid = problem.grid
@@ -36,7 +40,9 @@ def prepares_the_grid_it_promises(model, *, steps=4, prompt="a sample"):
 
 
 @rule
-def says_what_each_step_costs(model, *, steps=4, prompt="a sample"):
+def says_what_each_step_costs(
+    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+) -> None:
     """Where steps take different numbers of calls, there is one number per step."""
     calls = _problem(model, steps, prompt).calls
     if calls:
@@ -46,7 +52,7 @@ def says_what_each_step_costs(model, *, steps=4, prompt="a sample"):
 
 
 @rule
-def prepares_by_the_seed(model, *, steps=4, prompt="a sample"):
+def prepares_by_the_seed(model: FlowModel, *, steps: int = 4, prompt: str = "a sample") -> None:
     """The same seed gives the same noise, another seed other noise; one row."""
     a, b, c = (_problem(model, steps, prompt, seed).x for seed in (5, 5, 6))
     demand(len(a) == 1, f"the latents have {len(a)} rows")
@@ -55,7 +61,9 @@ def prepares_by_the_seed(model, *, steps=4, prompt="a sample"):
 
 
 @rule
-def gives_finite_velocities_shaped_like_x(model, *, steps=4, prompt="a sample"):
+def gives_finite_velocities_shaped_like_x(
+    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+) -> None:
     """At every time of the grid."""
     problem = _problem(model, steps, prompt)
     for k in range(steps):
@@ -65,7 +73,9 @@ def gives_finite_velocities_shaped_like_x(model, *, steps=4, prompt="a sample"):
 
 
 @rule
-def gives_the_same_velocity_whenever_asked(model, *, steps=4, prompt="a sample"):
+def gives_the_same_velocity_whenever_asked(
+    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+) -> None:
     """Bit for bit, also after calls for another sample."""
     mine, other = _problem(model, steps, prompt), _problem(model, steps, prompt, 6)
     first = _velocity(model, mine, 1)
@@ -74,7 +84,9 @@ def gives_the_same_velocity_whenever_asked(model, *, steps=4, prompt="a sample")
 
 
 @rule
-def velocity_leaves_its_inputs_alone(model, *, steps=4, prompt="a sample"):
+def velocity_leaves_its_inputs_alone(
+    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+) -> None:
     """The loop still needs x and t."""
     problem = _problem(model, steps, prompt)
     x, t = problem.x.clone(), problem.grid.model_times[1:2].clone()
@@ -85,7 +97,9 @@ def velocity_leaves_its_inputs_alone(model, *, steps=4, prompt="a sample"):
 
 
 @rule
-def a_batch_gives_what_its_samples_give_alone(model, *, steps=4, prompt="a sample"):
+def a_batch_gives_what_its_samples_give_alone(
+    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+) -> None:
     """Up to rounding, with rows at different times."""
     problems = [_problem(model, steps, prompt, seed) for seed in (5, 6, 7)]
     ks = [2, 0, 1]
@@ -100,7 +114,9 @@ def a_batch_gives_what_its_samples_give_alone(model, *, steps=4, prompt="a sampl
 
 
 @rule
-def advances_by_an_euler_step(model, *, steps=4, prompt="a sample"):
+def advances_by_an_euler_step(
+    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+) -> None:
     """``x + dsigma v`` up to its rules of rounding; x and v are left alone."""
     problem = _problem(model, steps, prompt)
     x, v, dsigma = problem.x, _velocity(model, problem, 1), problem.grid.dsigmas[1]
@@ -112,7 +128,9 @@ def advances_by_an_euler_step(model, *, steps=4, prompt="a sample"):
 
 
 @rule
-def never_skipping_is_plain_euler(model, *, steps=4, prompt="a sample"):
+def never_skipping_is_plain_euler(
+    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+) -> None:
     """Bit for bit, and every call is counted."""
     problem = _problem(model, steps, prompt)
     x, grid = problem.x, problem.grid
@@ -130,7 +148,7 @@ def never_skipping_is_plain_euler(model, *, steps=4, prompt="a sample"):
 
 
 @rule
-def decodes_its_latents(model, *, steps=4, prompt="a sample"):
+def decodes_its_latents(model: FlowModel, *, steps: int = 4, prompt: str = "a sample") -> None:
     """To an output; the latents are left alone."""
     problem = _problem(model, steps, prompt)
     x = problem.x.clone()
@@ -139,7 +157,9 @@ def decodes_its_latents(model, *, steps=4, prompt="a sample"):
 
 
 @rule
-def a_sample_that_fails_fails_alone(model, *, steps=4, prompt="a sample"):
+def a_sample_that_fails_fails_alone(
+    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+) -> None:
     """Where the velocity of one sample is not a number, it is marked and the others go on."""
     requests = [_request(i, steps, prompt, i) for i in range(3)]
     samples = {s.request.index: s for s in _sampler(Poisoned(model)).run(requests)}
@@ -157,14 +177,14 @@ class Poisoned(ModelWrapper):
         last = problem.grid.model_times[-1] if request.index == 0 else None
         return replace(problem, conditioning=(last, problem.conditioning))
 
-    def velocity(self, x: Tensor, t: Tensor, conditioning) -> Tensor:
+    def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[Any]) -> Tensor:
         v = self.model.velocity(x, t, [inner for _, inner in conditioning]).clone()
         for i, (last, _) in enumerate(conditioning):
             if last is not None and t[i] == last:
                 v[i] = torch.nan
         return v
 
-    def decode(self, x: Tensor, problem: Problem):
+    def decode(self, x: Tensor, problem: Problem) -> Any:
         return self.model.decode(x, replace(problem, conditioning=problem.conditioning[1]))
 
 

@@ -14,14 +14,14 @@ from fastflow.testing.rule import demand, rule
 
 
 @rule
-def says_whether_it_can_be_measured(metric):
+def says_whether_it_can_be_measured(metric: Metric) -> None:
     """In one line, empty if it can."""
     reason = metric.unavailable()
     demand(isinstance(reason, str) and "\n" not in reason, f"`unavailable` says {reason!r}")
 
 
 @rule
-def gives_named_floats(metric):
+def gives_named_floats(metric: Metric) -> None:
     """Of the pictures it compares and scores, always the same."""
     if metric.unavailable():
         return
@@ -29,7 +29,7 @@ def gives_named_floats(metric):
 
 
 @rule
-def gives_named_floats_of_videos(metric):
+def gives_named_floats_of_videos(metric: Metric) -> None:
     """Likewise; none where it speaks of images only."""
     if metric.unavailable():
         return

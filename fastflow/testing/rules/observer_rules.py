@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 
+from fastflow.evaluation.observer import Observer
 from fastflow.testing.rule import demand, rule
 
 
 @rule
-def opens_on_a_run_directory_and_its_configuration(observer):
+def opens_on_a_run_directory_and_its_configuration(observer: Observer) -> None:
     """``open(run_dir, config)``."""
     names = list(inspect.signature(observer.open).parameters)
     demand(names == ["run_dir", "config"], f"`open` takes {names}")

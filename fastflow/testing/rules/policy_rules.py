@@ -17,20 +17,30 @@ from fastflow.integration.feedback import Feedback
 from fastflow.integration.grid import Grid
 from fastflow.policies.arm_statistics import BanditMemory
 from fastflow.policies.memory import Memory
+from fastflow.policies.policy import Policy
 from fastflow.policies.skip_length import SkipLength
 from fastflow.sampling.storage import load_memory, save_memory
-from fastflow.testing.drive import PLAIN, Transcript, drive, euler, field, grids, start, uneven
+from fastflow.testing.drive import (
+    PLAIN_SCHEME,
+    Transcript,
+    drive,
+    euler,
+    field,
+    grids,
+    start,
+    uneven,
+)
 from fastflow.testing.rule import demand, rule
 
-KEYS = [(7, i) for i in range(3)]
+_KEYS = [(7, i) for i in range(3)]
 
 
 @rule
-def decides_the_same_on_a_replay(policy):
+def decides_the_same_on_a_replay(policy: Policy) -> None:
     """Same memory, seed and sample: same decisions, whatever global randomness is up to."""
     for grid in _fitting(policy):
         memory, _ = _taught(policy, grid)
-        for key in KEYS:
+        for key in _KEYS:
             first = None
             for disturbance in range(3):
                 random.seed(disturbance)
@@ -42,7 +52,7 @@ def decides_the_same_on_a_replay(policy):
 
 
 @rule
-def draws_anew_for_another_sample(policy):
+def draws_anew_for_another_sample(policy: Policy) -> None:
     """Where it draws by chance, a dozen samples do not all draw the same."""
     for grid in _fitting(policy):
         memory, _ = _taught(policy, grid)
@@ -53,11 +63,11 @@ def draws_anew_for_another_sample(policy):
 
 
 @rule
-def takes_only_arms_that_fit(policy):
+def takes_only_arms_that_fit(policy: Policy) -> None:
     """A policy with arms takes them in whole: never one that a forced step cuts short."""
     for grid in _fitting(policy):
         memory, _ = _taught(policy, grid)
-        for key in KEYS:
+        for key in _KEYS:
             seen = drive(policy, grid, memory, key)
             forced = [k for k in range(grid.steps) if grid.is_forced(k)]
             demand(set(forced) <= set(seen.computed), f"of {forced} it computed {seen.computed}")
@@ -67,7 +77,7 @@ def takes_only_arms_that_fit(policy):
 
 
 @rule
-def gives_plain_euler_where_it_never_skips(policy):
+def gives_plain_euler_where_it_never_skips(policy: Policy) -> None:
     """Bit for bit."""
     for grid in _fitting(policy):
         seen = drive(policy, grid)
@@ -79,11 +89,11 @@ def gives_plain_euler_where_it_never_skips(policy):
 
 
 @rule
-def says_the_probability_of_every_draw(policy):
+def says_the_probability_of_every_draw(policy: Policy) -> None:
     """Propensities lie in (0, 1] and are what `arm_probabilities` gives for the arm taken."""
     for grid in _fitting(policy):
         memory, _ = _taught(policy, grid)
-        for key in KEYS:
+        for key in _KEYS:
             seen = drive(policy, grid, memory, key)
             skips = seen.skips(grid.steps)
             for k, p in seen.propensities.items():
@@ -91,12 +101,12 @@ def says_the_probability_of_every_draw(policy):
                 demand(k in skips, f"step {k} was not computed and has a propensity")
                 if isinstance(policy, SkipLength):
                     _demand_probability(
-                        policy, StepContext(grid, k, 0, key, PLAIN), memory, skips[k], p
+                        policy, StepContext(grid, k, 0, key, PLAIN_SCHEME), memory, skips[k], p
                     )
 
 
 @rule
-def learns_only_when_told_to(policy):
+def learns_only_when_told_to(policy: Policy) -> None:
     """A trajectory changes no memory, so the order of samples within a round does not matter."""
     for grid in _fitting(policy):
         memory, _ = _taught(policy, grid)
@@ -106,19 +116,19 @@ def learns_only_when_told_to(policy):
 
 
 @rule
-def leaves_a_frozen_memory_as_it_is(policy):
+def leaves_a_frozen_memory_as_it_is(policy: Policy) -> None:
     """Nothing is learned from it and nothing explored; also an empty one can be frozen."""
     for grid in _fitting(policy):
         for memory in (_taught(policy, grid)[0].freeze(), policy.empty(grid).freeze()):
             before = _text(memory)
-            for key in KEYS:
+            for key in _KEYS:
                 drive(policy, grid, memory, key)
             demand(_text(memory) == before, "a trajectory changed a frozen memory")
             demand(memory.frozen, "a trajectory thawed a frozen memory")
 
 
 @rule
-def its_memory_survives_being_saved(policy):
+def its_memory_survives_being_saved(policy: Policy) -> None:
     """Through JSON, without the loss of a bit."""
     with tempfile.TemporaryDirectory() as folder:
         for grid in _fitting(policy):
@@ -130,7 +140,7 @@ def its_memory_survives_being_saved(policy):
 
 
 @rule
-def halves_merge_to_the_whole(policy):
+def halves_merge_to_the_whole(policy: Policy) -> None:
     """Two memories that learned half each make the one that learned all: counts to the last."""
     for grid in _fitting(policy):
         _, feedbacks = _taught(policy, grid)
@@ -145,7 +155,7 @@ def halves_merge_to_the_whole(policy):
 
 
 @rule
-def a_lesson_of_nan_does_not_enter_memory(policy):
+def a_lesson_of_nan_does_not_enter_memory(policy: Policy) -> None:
     """Nor one of infinity; and the policy goes on afterwards."""
     for grid in _fitting(policy):
         for bad in (math.nan, math.inf):
@@ -158,7 +168,7 @@ def a_lesson_of_nan_does_not_enter_memory(policy):
 
 
 @rule
-def tells_one_reward_for_each_observation(policy):
+def tells_one_reward_for_each_observation(policy: Policy) -> None:
     """A number, or None where it has none; telling changes no memory."""
     for grid in _fitting(policy):
         memory, feedbacks = _taught(policy, grid)
@@ -173,7 +183,7 @@ def tells_one_reward_for_each_observation(policy):
 
 
 @rule
-def says_why_a_grid_is_too_short(policy):
+def says_why_a_grid_is_too_short(policy: Policy) -> None:
     """It runs on one to three steps, or says which parameter does not fit how many steps."""
     for steps in (1, 2, 3):
         try:

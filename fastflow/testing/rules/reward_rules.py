@@ -8,19 +8,20 @@ from itertools import pairwise
 
 from fastflow.integration.feedback import Observation
 from fastflow.integration.losses import LOSSES
+from fastflow.policies.reward import Reward
 from fastflow.testing.rule import demand, rule
 
 STEPS = 20
 
 
 @rule
-def measures_errors_in_a_known_loss(reward):
+def measures_errors_in_a_known_loss(reward: Reward) -> None:
     """The loop computes what `loss` names."""
     demand(reward.loss in LOSSES, f"the loss is {reward.loss!r}")
 
 
 @rule
-def gives_a_finite_number(reward):
+def gives_a_finite_number(reward: Reward) -> None:
     """For every arm and every size of error, a float."""
     constants = reward.calibrate(_lesson(), STEPS)
     for seen in [*_lesson(), _seen(4, 0.0), _seen(4, 1e6)]:
@@ -29,7 +30,7 @@ def gives_a_finite_number(reward):
 
 
 @rule
-def a_larger_error_is_never_worth_more(reward):
+def a_larger_error_is_never_worth_more(reward: Reward) -> None:
     """Of the same arm at the same step."""
     constants = reward.calibrate(_lesson(), STEPS)
     for arm in (0, 1, 2, 6):
@@ -39,7 +40,7 @@ def a_larger_error_is_never_worth_more(reward):
 
 
 @rule
-def its_constants_can_be_saved(reward):
+def its_constants_can_be_saved(reward: Reward) -> None:
     """They are kept in memory.json: named finite floats."""
     constants = reward.calibrate(_lesson(), STEPS)
     _demand_finite(constants)
@@ -47,7 +48,7 @@ def its_constants_can_be_saved(reward):
 
 
 @rule
-def a_first_generation_that_teaches_little_does_no_harm(reward):
+def a_first_generation_that_teaches_little_does_no_harm(reward: Reward) -> None:
     """Nothing seen, no errors at all, or no arm but 0: all constants and rewards are finite."""
     feedbacks = [], [_seen(0, 0.2)], [_seen(0, 0.0), _seen(2, 0.0)]
     for feedback in feedbacks:
@@ -58,7 +59,7 @@ def a_first_generation_that_teaches_little_does_no_harm(reward):
 
 
 @rule
-def gives_the_same_reward_whenever_asked(reward):
+def gives_the_same_reward_whenever_asked(reward: Reward) -> None:
     """It is a pure function of what was seen and of its constants."""
     constants = reward.calibrate(_lesson(), STEPS)
     first = [reward.value(o, constants) for o in _lesson()]

@@ -10,7 +10,7 @@ from fastflow.sampling import Request
 
 
 @dataclass(frozen=True, kw_only=True)
-class EditScores(Metric):
+class Edits(Metric):
     """Scores an edited scene as GEdit does: g_sc, g_pq and g_o = sqrt(g_sc g_pq), 0 to 1.
 
     Semantic consistency is whether the requested edit was made, perceptual quality whether all
@@ -21,13 +21,13 @@ class EditScores(Metric):
     def score(self, output: Any, request: Request) -> dict[str, float]:
         import numpy as np
 
-        from fastflow_minis.worlds.edits.edit_scorer import score_edit as mark
+        from fastflow_minis.worlds.edits.edit_scorer import score_edit
 
         if request.image is None:
             return {}
         try:
             source = np.asarray(request.image.convert("RGB"))
-            marks = mark(source, request.prompt, np.asarray(output))
+            marks = score_edit(source, request.prompt, np.asarray(output))
         except ValueError:
             return {}
         return {"g_sc": marks.g_sc, "g_pq": marks.g_pq, "g_o": marks.g_o, "score": marks.g_o}

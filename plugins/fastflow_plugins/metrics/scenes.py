@@ -20,13 +20,13 @@ class Scenes(Metric):
         import numpy as np
         from PIL import Image
 
-        from fastflow_minis.worlds.scenes.scene_language import parse_caption as parse
+        from fastflow_minis.worlds.scenes.scene_language import parse_caption
         from fastflow_minis.worlds.scenes.scene_scorer import holds
 
         if not isinstance(output, Image.Image):
             return {}
         try:
-            asked = parse(request.prompt)
+            asked = parse_caption(request.prompt)
         except ValueError:
             return {}
         return {"score": float(holds(np.asarray(output), asked))}

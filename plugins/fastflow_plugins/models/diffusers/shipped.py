@@ -32,10 +32,10 @@ def scene_prompts(count: int) -> list[Prompt]:
 
 def edit_prompts(count: int) -> list[Prompt]:
     """Returns ``count`` scenes with instructions that training never shows."""
-    from fastflow_minis.worlds.drawing import render_scene as render
+    from fastflow_minis.worlds.drawing import render_scene
     from fastflow_minis.worlds.edits.edit_world import held_out_edits as held_out
 
     return [
-        Prompt(edit.instruction.text, edit.task, Image.fromarray(render(edit.source)))
+        Prompt(edit.instruction.text, edit.task, Image.fromarray(render_scene(edit.source)))
         for edit in held_out(count)
     ]

@@ -56,9 +56,9 @@ class HunyuanVideo(PipelineRecipe):
         _check_template(self.prompt_template, self.crop_start)
 
     def prompts_of_mini(self, count: int) -> list[Prompt]:
-        from fastflow_minis.clips.world import held_out
+        from fastflow_minis.worlds.videos.video_world import held_out_motions
 
-        return [Prompt(asked.text, asked.task) for asked in held_out(count)]
+        return [Prompt(asked.text, asked.task) for asked in held_out_motions(count)]
 
 
 def _check_template(template: str | None, crop_start: int | None) -> None:

@@ -11,7 +11,7 @@ from fastflow_minis.worlds.drawing import Scene, SceneObject, render_scene
 from fastflow_minis.worlds.edits.edit_language import EDIT_TASKS, parse_instruction
 from fastflow_minis.worlds.edits.edit_scorer import EditScores, score_edit
 from fastflow_minis.worlds.edits.edit_world import SceneEdit, held_out_edits, training_edit
-from fastflow_plugins.metrics.edits import EditScores as Edits
+from fastflow_plugins.metrics.edits import Edits
 
 COUNT = 240
 RED, BLUE, GREEN = (

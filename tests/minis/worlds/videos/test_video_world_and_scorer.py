@@ -30,7 +30,7 @@ from fastflow_minis.worlds.videos.video_world import (
     video_combinations,
     video_of,
 )
-from fastflow_plugins.metrics.clips import Clips
+from fastflow_plugins.metrics.videos import Videos
 
 COUNT = 96
 CAPTION = "a video of a red circle moving right quickly"
@@ -247,7 +247,7 @@ def test_what_is_not_a_video_of_the_world_is_refused():
 
 def _measured(text, video):
     frames = tuple(Image.fromarray(frame) for frame in video)
-    return Clips().score(Video(frames, 8), Request(0, text, 0))
+    return Videos().score(Video(frames, 8), Request(0, text, 0))
 
 
 def test_the_metric_gives_all_scores():
@@ -261,4 +261,4 @@ def test_the_metric_says_nothing_of_other_prompts_sizes_and_images():
     assert _measured("a cat", _video()) == {}
     assert _measured(CAPTION, _video()[:, :32]) == {}
     picture = Image.fromarray(_video()[0])
-    assert Clips().score(picture, Request(0, CAPTION, 0)) == {}
+    assert Videos().score(picture, Request(0, CAPTION, 0)) == {}

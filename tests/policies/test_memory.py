@@ -38,7 +38,7 @@ def test_a_memory_of_other_settings_is_refused_with_all_that_differs(tmp_path):
         "(arms: here [0, 2], there [0, 2, 4, 6]; "
         f"grid: here {other.digest!r}, there {GRID.digest!r}; "
         "steps: here 13, there 12). "
-        "Learn anew, or run with the settings it was learned with."
+        "Learn again, or run with the settings it was learned with."
     )
 
 
@@ -58,7 +58,7 @@ def test_a_truncated_file_is_named_with_the_way_out(tmp_path, share):
         load_memory(UCB().empty(GRID), path)
     text = str(refusal.value)
     assert text.startswith(f"`memory` {str(path)!r} is not a whole JSON file (")
-    assert text.endswith("it was cut off or is something else. Use another copy, or learn anew.")
+    assert text.endswith("it was cut off or is something else. Use another copy, or learn again.")
 
 
 @pytest.mark.parametrize("content", ["[]", "3", "{}", '{"key": null}'])

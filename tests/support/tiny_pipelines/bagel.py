@@ -13,7 +13,7 @@ from fastflow_plugins.models.bagel import Bagel
 from fastflow_plugins.models.bagel.bagel_flow import BagelFlow
 from fastflow_plugins.models.bagel.checkpoint import load_parts
 
-DATA = Path(__file__).parents[1] / "data" / "bagel"
+DATA = Path(__file__).parents[2] / "data" / "bagel"
 FOLDER = DATA / "checkpoint"
 SIZE = {"height": 64, "width": 96, "image_sides": (32, 64), "view_sides": (28, 56)}
 EDIT = {"interval": (0.0, 1.0), "renormalisation": "text_channel"}

@@ -9,7 +9,7 @@ from tiny_pipelines import hunyuan_video
 from fastflow.cli import main
 from fastflow_plugins.benchmarks.vbench import DIMENSIONS, QUALITY, SEMANTIC, VBench
 
-PROMPTS = Path(__file__).parents[1] / "data" / "benchmarks" / "VBench_full_info.json"
+PROMPTS = Path(__file__).parents[2] / "data" / "benchmarks" / "VBench_full_info.json"
 
 
 def test_a_prompt_that_stands_there_twice_is_drawn_once_for_all_its_dimensions():

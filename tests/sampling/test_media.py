@@ -1,4 +1,4 @@
-"""Clips: what they refuse, and that a file gives back what was written."""
+"""Videos: what they refuse, and that a file gives back what was written."""
 
 import numpy as np
 import pytest

@@ -10,7 +10,7 @@ import pytest
 
 from fastflow.cli import main
 
-PROMPTS = Path(__file__).parents[1] / "data" / "benchmarks" / "evaluation_metadata.jsonl"
+PROMPTS = Path(__file__).parents[2] / "data" / "benchmarks" / "evaluation_metadata.jsonl"
 WORDS = ["model=mixture", "executor=inline", "policy=every", "metrics=[fidelity]", "steps=8"]
 
 

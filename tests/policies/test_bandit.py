@@ -13,7 +13,7 @@ from fastflow.integration.episode import StepContext
 from fastflow.policies.arm_statistics import Moments
 from fastflow.policies.reward import Fixed
 from fastflow.testing import drive, uneven
-from fastflow.testing.drive import PLAIN
+from fastflow.testing.drive import PLAIN_SCHEME
 from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
 from fastflow_plugins.policies.ucb import UCB
 
@@ -27,7 +27,7 @@ def stats(count, mean):
 
 
 def context(index=3, key=(0, 0)):
-    return StepContext(GRID, index, 0, key, PLAIN)
+    return StepContext(GRID, index, 0, key, PLAIN_SCHEME)
 
 
 @given(VALUES, VALUES)

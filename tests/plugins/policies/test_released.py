@@ -6,7 +6,7 @@ from fastflow.integration import Feedback, Observation
 from fastflow.integration.episode import StepContext
 from fastflow.policies.reward import Paper
 from fastflow.testing import drive, uneven
-from fastflow.testing.drive import PLAIN
+from fastflow.testing.drive import PLAIN_SCHEME
 from fastflow_plugins.policies.released import Released
 from fastflow_plugins.policies.ucb import UCB
 
@@ -66,7 +66,7 @@ def test_a_cycle_of_the_paper_costs_one_call_and_of_the_released_code_two():
 
 
 def test_untried_arms_come_in_rising_order_in_the_released_code_and_by_chance_in_the_paper():
-    step = StepContext(GRID, 1, 0, (0, 0), PLAIN)
+    step = StepContext(GRID, 1, 0, (0, 0), PLAIN_SCHEME)
     memory = RELEASED.empty(GRID)
     for arm in (0, 2, 4, 6):
         probabilities = RELEASED.arm_probabilities([0, 2, 4, 6], step, memory)
@@ -77,7 +77,7 @@ def test_untried_arms_come_in_rising_order_in_the_released_code_and_by_chance_in
 
 
 def test_ties_go_to_the_smallest_arm_in_the_released_code_and_are_drawn_in_the_paper():
-    step = StepContext(GRID, 1, 0, (0, 0), PLAIN)
+    step = StepContext(GRID, 1, 0, (0, 0), PLAIN_SCHEME)
     for policy, probabilities in ((RELEASED, [1.0, 0, 0, 0]), (PAPER, [0.25] * 4)):
         memory = policy.empty(GRID)
         for arm in policy.arms:

@@ -86,7 +86,7 @@ def test_a_plugin_that_cannot_be_imported_fails_loudly(monkeypatch):
     def load():
         raise ModuleNotFoundError("No module named 'missing'")
 
-    point = SimpleNamespace(name="negative_control", value="broken.plugin", load=load)
+    point = SimpleNamespace(name="broken", value="broken.plugin", load=load)
     monkeypatch.setattr(catalog, "entry_points", lambda group: [point])
     with pytest.raises(PluginError) as error:
         installed.__wrapped__()

@@ -10,7 +10,7 @@ from fastflow.sampling import Request, Video
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clips(Metric):
+class Videos(Metric):
     """Scores a video of a moving shape: object, colour, direction, speed, 0 or 1, and their score.
 
     ``score`` is 1 if all of them are as requested. There are also ``consistency`` of the subject
@@ -19,11 +19,11 @@ class Clips(Metric):
     """
 
     def score(self, output: Any, request: Request) -> dict[str, float]:
-        from fastflow_minis.worlds.videos.video_scorer import score_video as mark
+        from fastflow_minis.worlds.videos.video_scorer import score_video
 
         if not isinstance(output, Video):
             return {}
         try:
-            return mark(output.pixels(), request.prompt).numbers()
+            return score_video(output.pixels(), request.prompt).numbers()
         except ValueError:
             return {}
