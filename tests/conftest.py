@@ -1,4 +1,4 @@
-"""What every test runs under: one thread a worker, no network, the same seeds."""
+"""What every test runs under: one thread a worker unless told, no network, the same seeds."""
 
 import os
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-torch.set_num_threads(1)
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 @pytest.fixture(autouse=True)
