@@ -13,6 +13,8 @@ import numpy as np
 from fastflow.report.statistics import bootstrap_mean, bootstrap_ratio
 
 LAST = 20
+CLOCK = ("speedup_wall", "speedup_wall_last20")
+"""The numbers that a clock gives, which another run would not repeat."""
 Row = dict[str, Any]
 
 

@@ -80,6 +80,7 @@ def _panels(found: Results, name: str, label: str, along: Along, part: str, what
         caption,
         draw(f"pareto-{name}", text, (9.6, 0.6 + 2.5 * rows), plot),
         wide=True,
+        clock=name == "clock",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fastflow.report.load import Run
-from fastflow.summary import LAST
+from fastflow.summary import CLOCK, LAST
 
 TIMES = " \N{MULTIPLICATION SIGN}"
 MINUS = "\N{MINUS SIGN}"
@@ -27,22 +27,27 @@ _KNOWN = {
 
 @dataclass(frozen=True)
 class Measure:
-    """A measured number over all samples and over the last ones, as texts ready to print."""
+    """A measured number over all samples and over the last ones, as texts ready to print.
+
+    `clock` is whether it is a reading of a clock, which another run would not repeat.
+    """
 
     label: str
     value: str
     interval: str
     recent: str
     recent_interval: str
+    clock: bool
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A large number: its label, the number, and beside it lines parted by ``; ``."""
+    """A large number: its label, the number, lines parted by ``; ``, and whether a clock gave it."""
 
     label: str
     value: str
     detail: str
+    clock: bool = False
 
 
 def number(value: float, form: str) -> str:
@@ -70,7 +75,7 @@ def _measure(run: Run, name: str, label: str, form: str, unit: str) -> Measure:
         text = "" if value is None else number(value, form) + unit
         return text, between(bounds, form) if bounds else ""
 
-    return Measure(label, *texts(False), *texts(True))
+    return Measure(label, *texts(False), *texts(True), clock=name in CLOCK)
 
 
 def between(bounds: tuple[float, float], form: str) -> str:
@@ -119,7 +124,10 @@ def _wall(run: Run) -> Tile | None:
     bounds = run.interval("speedup_wall")
     detail = f"95 % interval {between(bounds, '{:.2f}')}" if bounds else "denoising only"
     return Tile(
-        "Speed-up by wall time", f"{gain:.2f}{TIMES}", _with_last(run, "speedup_wall", detail)
+        "Speed-up by wall time",
+        f"{gain:.2f}{TIMES}",
+        _with_last(run, "speedup_wall", detail),
+        clock=True,
     )
 
 
