@@ -46,8 +46,8 @@ class Clip:
         """Writes an mp4 (H.264, 4:2:0, nearly without loss), which every player shows.
 
         A last row or column is doubled where height or width is odd. The same frames give the same
-        bytes: the file carries no time of writing, and x264 works in one thread and by code that is
-        the same on all processors (with AVX-512 it writes other bytes one time in twenty).
+        bytes: no time of writing is in it, and x264 works in one thread and the same on every
+        processor (with AVX-512 it would write other bytes one time in twenty).
         """
         import av
 

@@ -21,3 +21,13 @@ def seeds():
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+def pytest_unconfigure(config):
+    """Says at the very end, where it is seen, what was not tested and why."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(config, "workerinput"):
+        return
+    reasons = {skipped.longrepr[2] for skipped in reporter.stats.get("skipped", ())}
+    for reason in sorted(reasons):
+        reporter.write_line(f"NOT TESTED: {reason.removeprefix('Skipped: ')}")

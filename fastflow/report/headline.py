@@ -42,7 +42,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Tile:
-    """A large number: its label, the number, lines parted by ``; ``, and whether a clock gave it."""
+    """A large number: its label, the number, lines parted by ``; ``, whether a clock gave it."""
 
     label: str
     value: str
