@@ -9,7 +9,8 @@ SAMPLES ?= 64
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install dev demo compare compare-quick test lint types contracts tests docs components identity bench format clean
+.PHONY: help install dev demo compare compare-quick test lint types contracts packages tests \
+	browser portable lowest docs components identity bench format clean
 
 help:  ## list the commands
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,7 +55,7 @@ compare-quick: $(VENV)/.installed-caches  ## one method of each kind, few sample
 
 # --- checking ---
 
-test: lint types contracts tests  ## everything that has to pass: lint, types, contracts, tests
+test: lint types contracts packages tests  ## everything that has to pass
 
 lint: $(VENV)/.installed-dev  ## ruff: rules and layout
 	$(BIN)/ruff check .
@@ -66,8 +67,42 @@ types: $(VENV)/.installed-dev  ## pyright
 contracts: $(VENV)/.installed-dev  ## import-linter: who may import what
 	$(BIN)/lint-imports
 
-tests: $(VENV)/.installed-dev  ## pytest
+packages: $(VENV)/.installed-dev  ## pip check: no installed package contradicts another
+	$(PIP) check
+
+tests: $(VENV)/.installed-dev browser  ## pytest; the last line says what could not be tested
 	$(BIN)/python -m pytest -q -n auto
+
+browser:  ## find a browser for the report's tests, or install one (apt-get, as root)
+	@.ci/browser
+
+NUMERIC := tests/models tests/methods tests/core tests/enable tests/minis
+PYTEST = $(BIN)/python -m pytest -q -n auto $(NUMERIC)
+
+portable: $(VENV)/.installed-dev  ## what computes, under other instruction sets and 1, 2, 4 threads
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OMP_NUM_THREADS=1 $(PYTEST)
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 $(PYTEST)
+	OMP_NUM_THREADS=1 $(PYTEST)
+	OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive $(PYTEST)
+	OMP_NUM_THREADS=4 OMP_WAIT_POLICY=passive $(PYTEST)
+
+LOWEST := .venv-lowest
+LOWEST_PIP := $(LOWEST)/bin/python -m pip --disable-pip-version-check
+
+$(LOWEST)/.installed: pyproject.toml .ci/lowest.py
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python .ci/lowest.py > $(LOWEST)/constraints.txt
+	$(LOWEST_PIP) install -c $(LOWEST)/constraints.txt torch
+	$(LOWEST_PIP) install -c $(LOWEST)/constraints.txt -e '.[test,sentencepiece]'
+	@touch $@
+
+lowest: $(LOWEST)/.installed  ## the core's tests with the lowest versions that pyproject.toml allows
+	$(LOWEST_PIP) check
+	$(LOWEST)/bin/python -m pytest -q -n auto tests/core tests/conformance tests/enable
+	rm -rf $(LOWEST)/sample $(LOWEST)/compare
+	$(LOWEST)/bin/fastflow sample model=flux_mini samples=4 steps=12 out=$(LOWEST)/sample
+	$(LOWEST)/bin/fastflow compare model=mixture 'targets=[10]' samples=4 tuning=4 live=1 pairs=1 \
+		'methods=[euler,uniform,ucb,broken]' reference_steps=60 out=$(LOWEST)/compare
 
 format: $(VENV)/.installed-dev  ## let ruff lay out the code and mend what it can
 	$(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""What every test runs under: one thread a worker, no network, the same seeds."""
+"""What every test runs under: one thread a worker unless told, no network, the same seeds."""
 
 import os
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-torch.set_num_threads(1)
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 @pytest.fixture(autouse=True)
@@ -21,3 +21,13 @@ def seeds():
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+def pytest_unconfigure(config):
+    """Says at the very end, where it is seen, what was not tested and why."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(config, "workerinput"):
+        return
+    reasons = {skipped.longrepr[2] for skipped in reporter.stats.get("skipped", ())}
+    for reason in sorted(reasons):
+        reporter.write_line(f"NOT TESTED: {reason.removeprefix('Skipped: ')}")

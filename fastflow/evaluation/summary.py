@@ -14,6 +14,8 @@ from fastflow.evaluation.bootstrap import bootstrap_mean, bootstrap_ratio
 from fastflow.evaluation.measurement import SampleRow
 
 LAST = 20
+CLOCK = ("speedup_wall", "speedup_wall_last20")
+"""The numbers that a clock gives, which another run would not repeat."""
 
 
 def summarise(rows: Sequence[SampleRow]) -> dict[str, Any]:

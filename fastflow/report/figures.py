@@ -32,12 +32,14 @@ class Chart:
         caption: one sentence that says how to read it.
         svg: the figure itself.
         wide: whether it takes the page's whole width.
+        clock: whether it shows readings of a clock, which another run would not repeat.
     """
 
     title: str
     caption: str
     svg: Markup
     wide: bool = False
+    clock: bool = False
 
 
 def decisions(run: RunContent) -> Chart | None:

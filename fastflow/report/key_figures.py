@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastflow.evaluation.summary import LAST
+from fastflow.evaluation.summary import CLOCK, LAST
 from fastflow.report.load import RunContent
 
 TIMES_SIGN = " \N{MULTIPLICATION SIGN}"
@@ -27,22 +27,27 @@ _KNOWN = {
 
 @dataclass(frozen=True)
 class FigureRow:
-    """A measured number over all samples and over the last ones, as texts ready to print."""
+    """A measured number over all samples and over the last ones, as texts ready to print.
+
+    `clock` is whether it is a reading of a clock, which another run would not repeat.
+    """
 
     label: str
     value: str
     interval: str
     recent: str
     recent_interval: str
+    clock: bool
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A large number: its label, the number, and next to it lines separated by ``; ``."""
+    """A large number: its label, the number, lines separated by ``; ``, whether a clock gave it."""
 
     label: str
     value: str
     detail: str
+    clock: bool = False
 
 
 def format_number(value: float, form: str) -> str:
@@ -70,7 +75,7 @@ def _measure(run: RunContent, name: str, label: str, form: str, unit: str) -> Fi
         text = "" if value is None else format_number(value, form) + unit
         return text, between(bounds, form) if bounds else ""
 
-    return FigureRow(label, *texts(False), *texts(True))
+    return FigureRow(label, *texts(False), *texts(True), clock=name in CLOCK)
 
 
 def between(bounds: tuple[float, float], form: str) -> str:
@@ -119,7 +124,10 @@ def _wall(run: RunContent) -> Tile | None:
     bounds = run.interval("speedup_wall")
     detail = f"95 % interval {between(bounds, '{:.2f}')}" if bounds else "denoising only"
     return Tile(
-        "Speed-up by wall time", f"{gain:.2f}{TIMES_SIGN}", _with_last(run, "speedup_wall", detail)
+        "Speed-up by wall time",
+        f"{gain:.2f}{TIMES_SIGN}",
+        _with_last(run, "speedup_wall", detail),
+        clock=True,
     )
 
 

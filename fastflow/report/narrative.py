@@ -9,11 +9,11 @@ from fastflow.report.key_figures import TIMES_SIGN, between, format_number
 from fastflow.report.load import RunContent
 
 
-def sentences(run: RunContent) -> list[str]:
-    """Returns what the numbers mean and what they cost, in plain words."""
+def sentences(run: RunContent) -> list[tuple[str, bool]]:
+    """Returns what the numbers mean and what they cost, and whether a clock gave the numbers."""
     parts = (_say_calls, _say_learning, _say_wall, _say_fidelity, _say_score, _say_limits)
     used = parts if run.good else (_say_calls, _say_limits)
-    return [text for part in used if (text := _prose(part(run)))]
+    return [(text, part is _say_wall) for part in used if (text := _prose(part(run)))]
 
 
 def _prose(parts: Iterator[str]) -> str:

@@ -125,6 +125,7 @@ def times(run: RunContent) -> Chart | None:
         "Mean wall time of a sample in the text encoder, the denoising steps and the decoder: "
         "skipping can shorten only the middle part.",
         draw("times", "Mean wall time by part, full and with skipping.", (HALF[0], 1.9), plot),
+        clock=True,
     )
 
 

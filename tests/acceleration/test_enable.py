@@ -425,7 +425,9 @@ def test_importing_and_enabling_loads_no_diffusers():
         "fastflow.enable(Pipe(), 'ucb').disable()\n"
         "print([m for m in ('diffusers', 'transformers', 'lightning') if m in sys.modules])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
+    )
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 

@@ -28,7 +28,7 @@ def site(tmp_path_factory):
     target = tmp_path_factory.mktemp("site")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     offline = ["--no-index", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, *offline, "--target", target, SOURCE], check=True)
+    subprocess.run([*pip, *offline, "--target", target, SOURCE], check=True, timeout=240)
     return target
 
 
@@ -39,6 +39,7 @@ def python(site, *words):
         env=os.environ | {"PYTHONPATH": str(site)},
         capture_output=True,
         text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -1,16 +1,19 @@
 """The page in a real browser: headings and figures are there, and no script complains."""
 
-import shutil
 import subprocess
 
 import numpy as np
 import pytest
+from browser import find_browser
 from PIL import Image
 
 from fastflow.report import write_report
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+BROWSER = find_browser()
+pytestmark = pytest.mark.skipif(
+    BROWSER is None,
+    reason="the report in a browser: none was found (make browser, or set FASTFLOW_BROWSER)",
+)
 QUIET = [
     "--headless",
     "--no-sandbox",
@@ -27,7 +30,7 @@ QUIET = [
 def browse(page, tmp_path, *flags):
     """Opens a page with a profile of its own; returns the finished process."""
     profile = f"--user-data-dir={tmp_path / 'profile'}"
-    command = [CHROMIUM, *QUIET, profile, *flags, page.as_uri()]
+    command = [BROWSER, *QUIET, profile, *flags, page.as_uri()]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
 
 

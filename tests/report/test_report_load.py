@@ -78,7 +78,7 @@ def test_a_summary_of_fewer_samples_is_not_believed(make_run):
 def test_samples_without_a_single_line_still_give_a_page(make_run):
     run = make_run(samples=2)
     (run / "samples.jsonl").write_text("")
-    assert "<h1>No samples yet</h1>" in write_report(run).read_text(encoding="utf-8")
+    assert ">No samples yet</h1>" in write_report(run).read_text(encoding="utf-8")
 
 
 def test_a_damaged_memory_is_left_out(make_run):

@@ -174,5 +174,7 @@ def test_no_gain_by_the_clock_is_in_the_title(make_run):
 
 def test_the_intervals_of_a_run_need_no_plotting_library():
     code = "import sys, fastflow.evaluation.bootstrap; print('matplotlib' in sys.modules)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
+    )
     assert found.stdout.strip() == "False", found.stderr

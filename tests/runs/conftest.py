@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tiny_pipelines import hunyuan_video
 
 from fastflow.cli import main
+
+VIDEO = {"frames": 5, "height": 16, "width": 32, "fps": 8, "max_sequence_length": 16}
 
 
 @dataclass
@@ -39,3 +42,13 @@ def sample(tmp_path, capsys):
         return Done(status, captured.out, captured.err, path)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    """Returns overrides that choose a tiny model of videos."""
+    folder = tmp_path_factory.mktemp("video")
+    hunyuan_video.pipeline().save_pretrained(folder)
+    options = VIDEO | {"path": folder, "prompt_template": '"video: {}"'}
+    settings = [f"model.{name}={value}" for name, value in options.items()]
+    return ["model=hunyuan_video", *settings, "steps=10", "policy=every", "prompt='a cat'"]

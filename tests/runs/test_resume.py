@@ -75,7 +75,7 @@ def test_a_killed_process_keeps_its_finished_samples(sample, tmp_path):
     while time.monotonic() < deadline and len(finished_lines(rows)) < 5:
         time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.wait(timeout=60)
     finished = finished_lines(rows)
     assert len(finished) >= 5
     config = path / "config.yaml"

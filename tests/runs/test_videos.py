@@ -8,7 +8,6 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_pipelines import hunyuan_video
 
 from fastflow import Request, Video
 from fastflow.report import write_report
@@ -16,18 +15,6 @@ from fastflow.report.html.pictures import gif
 from fastflow.runs import directory
 from fastflow_plugins.metrics.fidelity import Fidelity
 from fastflow_plugins.metrics.scenes import Scenes
-
-SIZE = {"frames": 5, "height": 16, "width": 32, "fps": 8, "max_sequence_length": 16}
-
-
-@pytest.fixture(scope="module")
-def video(tmp_path_factory):
-    """Returns overrides that choose a tiny model of videos."""
-    folder = tmp_path_factory.mktemp("video")
-    hunyuan_video.pipeline().save_pretrained(folder)
-    options = SIZE | {"path": folder, "prompt_template": '"video: {}"'}
-    settings = [f"model.{name}={value}" for name, value in options.items()]
-    return ["model=hunyuan_video", *settings, "steps=10", "policy=every", "prompt='a cat'"]
 
 
 @pytest.fixture

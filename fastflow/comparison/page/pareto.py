@@ -87,6 +87,7 @@ def _panels(
         caption,
         draw(f"pareto-{name}", text, (9.6, 0.6 + 2.5 * rows), plot),
         wide=True,
+        clock=name == "clock",
     )
 
 

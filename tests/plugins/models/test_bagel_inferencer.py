@@ -10,6 +10,7 @@ from upstream_bagel import InterleaveInferencer
 
 import fastflow
 from fastflow import Request, Sampler
+from fastflow.full import in_full
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.models.bagel import wrap_bagel
@@ -34,6 +35,17 @@ def test_without_skips_an_image_is_bit_for_bit_the_untouched_ones(inferencer):
         assert torch.equal(latents(inferencer), plain)
     assert wrapped.stats.skipped == 0
     assert wrapped.stats.last.computed == tuple(range(12))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("options", [DRAWN, DRAWN | {"image_scale": 1.0}, bagel.EDIT])
+def test_the_sampler_gives_bit_for_bit_what_bagels_own_order_of_calls_gives(options, dtype):
+    flow = bagel.model(dtype, **options)
+    image = bagel.reference() if options is bagel.EDIT else None
+    with flow._precision():
+        plain = latents(InterleaveInferencer(flow), image=image)
+    (sample,) = in_full(flow).generate([Request(0, "a cat", 3, POINTS - 1, image=image)])
+    assert torch.equal(sample.x[0], plain)
 
 
 @pytest.mark.parametrize("corrector", ["none", "interpolate"])

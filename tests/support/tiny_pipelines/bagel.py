@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from torch.nn import functional
 
 from fastflow_plugins.models.bagel import Bagel
 from fastflow_plugins.models.bagel.bagel_flow import BagelFlow
@@ -44,17 +43,6 @@ def trace(name: str, dtype=torch.float32) -> dict[str, torch.Tensor]:
     """Returns a recording: times ``t``, states ``x`` and velocities ``v`` there, the ``image``."""
     ending = "bf16" if dtype is torch.bfloat16 else "fp32"
     return load_file(DATA / f"{name}-{ending}.safetensors")
-
-
-@torch.no_grad()
-def rounding(dtype: torch.dtype) -> str:
-    """Names how this machine rounds products, activations and attention of this model's sizes."""
-    x = trace("t2i")["x"][0].to(dtype)
-    layer = parts(dtype).network.transformer.layers[0]
-    heads = x.reshape(1, 24, 4, 16).transpose(1, 2)
-    mixed = functional.scaled_dot_product_attention(heads, heads, heads)
-    rows = [layer.self_attn.q_proj(x[:n]) for n in (2, 7, 24)]
-    return digest(torch.cat([*rows, layer.mlp(x), mixed.transpose(1, 2).reshape(24, 64)]))
 
 
 def digest(x: torch.Tensor) -> str:
