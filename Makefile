@@ -44,11 +44,11 @@ demo: $(VENV)/.installed  ## generate, skip, learn and write a report: the main 
 	$(BIN)/fastflow sample model=$(MODEL) policy=$(POLICY) samples=$(SAMPLES) \
 		out=runs/demo-$$(date +%Y%m%d-%H%M%S)
 
-compare: $(VENV)/.installed-caches  ## every method at equal calls, on 64 samples: under an hour
+compare: $(VENV)/.installed-caches  ## every method at equal compute, on 64 samples: under an hour
 	$(BIN)/fastflow compare model=$(MODEL) max_batch=64 live=1 pairs=1 workers=2 \
 		out=runs/compare-$$(date +%Y%m%d-%H%M%S)
 
-compare-quick: $(VENV)/.installed-caches  ## one method of each kind, few samples, one number of calls
+compare-quick: $(VENV)/.installed-caches  ## one method of each kind, few samples, one number of computed steps
 	$(BIN)/fastflow compare model=$(MODEL) 'targets=[19]' samples=6 tuning=10 live=1 pairs=1 \
 		'methods=[euler,ab2,uniform,teacache,taylor_seer,ucb,plan,oracle_linear_corrected,negative_control]' \
 		converged_steps=100 max_batch=32 out=runs/compare-quick-$$(date +%Y%m%d-%H%M%S)
@@ -76,7 +76,7 @@ tests: $(VENV)/.installed-dev browser  ## pytest; the last line says what could 
 browser:  ## find a browser for the report's tests, or install one (apt-get, as root)
 	@.ci/browser
 
-NUMERIC := tests/models tests/methods tests/core tests/enable tests/minis
+NUMERIC := tests/integration tests/policies tests/sampling tests/acceleration tests/plugins tests/minis tests/runs/test_recorded_decisions.py
 PYTEST = $(BIN)/python -m pytest -q -n auto $(NUMERIC)
 
 portable: $(VENV)/.installed-dev  ## what computes, under other instruction sets and 1, 2, 4 threads
@@ -98,13 +98,13 @@ $(LOWEST)/.installed: pyproject.toml .ci/lowest.py
 
 lowest: $(LOWEST)/.installed  ## the core's tests with the lowest versions that pyproject.toml allows
 	$(LOWEST_PIP) check
-	$(LOWEST)/bin/python -m pytest -q -n auto tests/core tests/conformance tests/enable
+	$(LOWEST)/bin/python -m pytest -q -n auto tests/integration tests/policies tests/sampling tests/registry tests/testing tests/acceleration
 	rm -rf $(LOWEST)/sample $(LOWEST)/compare
 	$(LOWEST)/bin/fastflow sample model=flux_mini samples=4 steps=12 out=$(LOWEST)/sample
 	$(LOWEST)/bin/fastflow compare model=mixture 'targets=[10]' samples=4 tuning=4 live=1 pairs=1 \
-		'methods=[euler,uniform,ucb,broken]' reference_steps=60 out=$(LOWEST)/compare
+		'methods=[euler,uniform,ucb,negative_control]' converged_steps=60 out=$(LOWEST)/compare
 
-format: $(VENV)/.installed-dev  ## let ruff lay out the code and mend what it can
+format: $(VENV)/.installed-dev  ## let ruff format the code and fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -113,13 +113,13 @@ format: $(VENV)/.installed-dev  ## let ruff lay out the code and mend what it ca
 docs: $(VENV)/.installed-dev  ## build the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-components: $(VENV)/.installed-dev  ## write docs/components.md anew from what is installed
+components: $(VENV)/.installed-dev  ## write docs/components.md again from what is installed
 	$(BIN)/python docs/components.py
 
-identity: $(VENV)/.installed-dev  ## measure docs/identity.md anew: pipelines untouched and enabled
+identity: $(VENV)/.installed-dev  ## measure docs/identity.md again: pipelines untouched and enabled
 	$(BIN)/python docs/identity.py
 
-bench: $(VENV)/.installed  ## what skipping costs beside the plain pipeline, in wall time
+bench: $(VENV)/.installed  ## what skipping costs compared with the plain pipeline, in wall time
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/enable_overhead.py
 

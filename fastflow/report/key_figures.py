@@ -42,7 +42,7 @@ class FigureRow:
 
 @dataclass(frozen=True)
 class Tile:
-    """A large number: its label, the number, lines separated by ``; ``, whether a clock gave it."""
+    """A large number: its label, the number, ``; ``-separated details, whether a clock gave it."""
 
     label: str
     value: str

@@ -11,7 +11,7 @@ CLOCK_FIELDS = frozenset(
         "started",  # versions.json
         "seconds",  # samples.jsonl, comparison.json, comparison.csv
         "seconds_full",
-        "pairs",  # a comparison's rows: seconds of the full run and of the method
+        "pairs",  # a comparison's rows: seconds of the reference run and of the method
         "speedup_wall",  # summary.json and a comparison's tables
         "speedup_wall.low",
         "speedup_wall.high",

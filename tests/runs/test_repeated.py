@@ -7,12 +7,17 @@ import pytest
 from clock import CLOCK_FIELDS, without_clock
 
 from fastflow.cli import main
-from fastflow.summary import CLOCK
+from fastflow.evaluation.summary import CLOCK
 
-SAMPLE = ("sample", "trainer=inline", "samples=4", "metrics=[fidelity,scenes]")
+SAMPLE = ("sample", "executor=inline", "samples=4", "metrics=[fidelity,scenes]")
 COMPARE = (
     *("compare", "model=mixture", "steps=20", "targets=[12,6]", "samples=3", "tuning=6"),
-    *("live=2", "pairs=2", "reference_steps=40", "methods=[euler,uniform,ucb,plan,broken]"),
+    *(
+        "live=2",
+        "pairs=2",
+        "converged_steps=40",
+        "methods=[euler,uniform,ucb,plan,negative_control]",
+    ),
 )
 
 

@@ -34,7 +34,7 @@ def _noisy_clip(count=12, width=49, height=33):
     """Returns noise, of which an encoder can predict nothing."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (count, height, width, 3), dtype=np.uint8)
-    return Clip(tuple(map(Image.fromarray, pixels)), 8.0)
+    return Video(tuple(map(Image.fromarray, pixels)), 8.0)
 
 
 @pytest.mark.parametrize("make", [_clip, _noisy_clip])
