@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from fastflow.cli import main
-from fastflow.comparison.job import Job
+from fastflow.comparison.job import ComparisonJob
 from fastflow_plugins.methods.solver import Solver
 
 SEARCHED = ("random_arms", "ucb")
@@ -104,7 +104,7 @@ def test_the_report_can_be_written_again(done, capsys):
 
 
 def test_an_interrupted_comparison_keeps_its_rows_and_goes_on(done, compare, monkeypatch):
-    plain, made = Job._row, []
+    plain, made = ComparisonJob._row, []
 
     def interrupted(job, measure, name, target):
         if name == "ucb":
@@ -112,13 +112,13 @@ def test_an_interrupted_comparison_keeps_its_rows_and_goes_on(done, compare, mon
         made.append((name, target))
         return plain(job, measure, name, target)
 
-    monkeypatch.setattr(Job, "_row", interrupted)
+    monkeypatch.setattr(ComparisonJob, "_row", interrupted)
     stopped = compare()
     assert stopped.status == 130
     assert f"go on with: fastflow compare resume={stopped.path}" in stopped.err
     assert main(["report", str(stopped.path)]) == 0  # with what there is
     assert any("11 of 14 rows are missing" in text for text in stopped.found["left_out"])
-    monkeypatch.setattr(Job, "_row", lambda *call: made.append(call[2:]) or plain(*call))
+    monkeypatch.setattr(ComparisonJob, "_row", lambda *call: made.append(call[2:]) or plain(*call))
     resumed = compare(f"resume={stopped.path}")
     assert resumed.status == 0
     assert len(made) == len(set(made)) == 2 * len(METHODS)
