@@ -2,6 +2,8 @@
 
 import os
 
+from last_lines import NOT_TESTED  # before all that says something at exit
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["WANDB_MODE"] = "offline"
@@ -24,10 +26,8 @@ def seeds():
 
 
 def pytest_unconfigure(config):
-    """Says at the very end, where it is seen, what was not tested and why."""
+    """Notes what was not tested and why."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None or hasattr(config, "workerinput"):
-        return
-    reasons = {skipped.longrepr[2] for skipped in reporter.stats.get("skipped", ())}
-    for reason in sorted(reasons):
-        reporter.write_line(f"NOT TESTED: {reason.removeprefix('Skipped: ')}")
+    if reporter is not None and not hasattr(config, "workerinput"):
+        reasons = {skipped.longrepr[2] for skipped in reporter.stats.get("skipped", ())}
+        NOT_TESTED.extend(sorted(reason.removeprefix("Skipped: ") for reason in reasons))
