@@ -6,12 +6,15 @@ from fastflow.acceleration.interception import attach, detach, interceptors_of, 
 from fastflow.acceleration.memory_store import MemoryStore
 from fastflow.acceleration.probes import probe
 from fastflow.acceleration.session import Session
+from fastflow.acceleration.stats import CallStats, Stats
 
 __all__ = [
     "AcceleratedPipeline",
     "Accelerator",
+    "CallStats",
     "MemoryStore",
     "Session",
+    "Stats",
     "attach",
     "detach",
     "enable",

@@ -1,7 +1,7 @@
 """What is done with samples: measured, scored, compared, observed."""
 
 from fastflow.evaluation.benchmark import Benchmark, Item, Score, Total
-from fastflow.evaluation.measurement import SampleRow
+from fastflow.evaluation.measurement import Measurement, SampleRow
 from fastflow.evaluation.method import Bench, Knob, Learned, Method
 from fastflow.evaluation.metric import Metric
 from fastflow.evaluation.observer import Observer, ObserverSession
@@ -12,6 +12,7 @@ __all__ = [
     "Item",
     "Knob",
     "Learned",
+    "Measurement",
     "Method",
     "Metric",
     "Observer",

@@ -1,16 +1,39 @@
 """Components by kind and name: hooks, catalog, configurations. The place of pluggy and Hydra."""
 
-from fastflow.registry.catalog import PluginError, installed
-from fastflow.registry.compose import build, preset, read
-from fastflow.registry.hooks import KINDS, Command, hookimpl
+from fastflow.registry.catalog import Catalog, CatalogEntry, PluginError, installed
+from fastflow.registry.compose import (
+    build,
+    build_chosen,
+    build_listed,
+    load,
+    preset,
+    presets,
+    read,
+    save,
+    settings_of,
+    to_yaml,
+)
+from fastflow.registry.hooks import KINDS, Command, Kind, hookimpl
+from fastflow.registry.messages import ConfigError
 
 __all__ = [
     "KINDS",
+    "Catalog",
+    "CatalogEntry",
     "Command",
+    "ConfigError",
+    "Kind",
     "PluginError",
     "build",
+    "build_chosen",
+    "build_listed",
     "hookimpl",
     "installed",
+    "load",
     "preset",
+    "presets",
     "read",
+    "save",
+    "settings_of",
+    "to_yaml",
 ]

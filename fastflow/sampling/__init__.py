@@ -3,14 +3,15 @@
 from fastflow.sampling.executor import Executor, Interrupted, Worker
 from fastflow.sampling.media import Video, decode_image, read_image
 from fastflow.sampling.model import FlowModel, Model, ModelWrapper, Probe
-from fastflow.sampling.recording import NoProbe, Recording
-from fastflow.sampling.reference import reference_sampler
+from fastflow.sampling.recording import NoProbe, RecordedTrajectory, Recording
+from fastflow.sampling.reference import Reference, reference_sampler
 from fastflow.sampling.request import Problem, Prompt, Request
 from fastflow.sampling.sample import Sample, Seconds
 from fastflow.sampling.sampler import Sampler
-from fastflow.sampling.storage import read_objects, read_text
+from fastflow.sampling.storage import DiskFull, load_memory, read_objects, read_text, save_memory
 
 __all__ = [
+    "DiskFull",
     "Executor",
     "FlowModel",
     "Interrupted",
@@ -20,7 +21,9 @@ __all__ = [
     "Probe",
     "Problem",
     "Prompt",
+    "RecordedTrajectory",
     "Recording",
+    "Reference",
     "Request",
     "Sample",
     "Sampler",
@@ -28,8 +31,10 @@ __all__ = [
     "Video",
     "Worker",
     "decode_image",
+    "load_memory",
     "read_image",
     "read_objects",
     "read_text",
     "reference_sampler",
+    "save_memory",
 ]
