@@ -48,10 +48,10 @@ def rules(component: Any) -> list[Rule]:
 def _modules(kind: str) -> Iterator[ModuleType]:
     """Yields the modules of the rules for every component and, if there is one, for its kind."""
     if kind != LOADED:
-        yield import_module("fastflow.testing.rules.component_rules")
+        yield import_module("fastflow.testing.rulebook.component_rules")
     if kind in ("extrapolator", "corrector"):
         yield import_module("fastflow.testing.weight_rules")
-    name = f"fastflow.testing.rules.{kind}_rules"
+    name = f"fastflow.testing.rulebook.{kind}_rules"
     if find_spec(name) is not None:
         yield import_module(name)
 

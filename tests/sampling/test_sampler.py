@@ -11,7 +11,7 @@ from fastflow import Request, Sampler
 from fastflow.integration import Feedback
 from fastflow.integration.corrector import NoCorrection
 from fastflow.integration.extrapolator import Reuse
-from fastflow.testing.rules.flow_model_rules import Poisoned
+from fastflow.testing.rulebook.flow_model_rules import Poisoned
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.models.mixture import Mixture, MixtureFlow
