@@ -42,8 +42,8 @@ UNSURE = ("color", "temporal_flickering")  # not given for every video
 class VBench(Benchmark):
     """Reads VBench's prompts and its ``..._eval_results.json`` files.
 
-    Prompts are those of ``VBench_full_info.json``; a prompt that occurs twice is used once, because
-    its videos would have the same name. A video's values are named after their dimensions.
+    Prompts are those of ``VBench_full_info.json``; one that occurs twice is used once, because its
+    videos would have the same names. A video's values are named after their dimensions.
     Quality, semantic and total score are normalised and weighted as in
     ``scripts/cal_final_score.py``; each is given only if all of its dimensions are present.
 

@@ -49,9 +49,9 @@ def load_tokenizer(folder: Path, vocabulary_size: int) -> tuple[Any, Markers]:
     tokenizer.add_tokens(list(RESERVED) if len(vocabulary) >= WORDS else [*TEXT, *IMAGE])
     if len(tokenizer) > vocabulary_size:
         raise ValueError(
-            f"{folder / 'vocab.json'} does not fit llm_config.json next to it: with the markers it "
-            f"has {len(tokenizer)} words, and the network has {vocabulary_size}. Take both from "
-            "BAGEL's repository."
+            f"{folder / 'vocab.json'} does not fit llm_config.json next to it: with the markers "
+            f"it has {len(tokenizer)} words, and the network has {vocabulary_size}. Take both "
+            "from BAGEL's repository."
         )
     text, image = (tuple(tokenizer.convert_tokens_to_ids(list(pair))) for pair in (TEXT, IMAGE))
     return tokenizer, Markers(text, image)

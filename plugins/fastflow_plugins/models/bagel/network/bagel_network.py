@@ -99,7 +99,7 @@ class Network(nn.Module):
         return context.extended(segment, 1)
 
     def velocity(self, context: Context, x: Tensor, t: Tensor, places: Tensor) -> Tensor:
-        """Returns the velocity ``(N, 64)`` of latents ``(N, 64)`` at time t ``(1,)``; 1 is noise."""
+        """Returns the velocity ``(N, 64)`` of latents ``(N, 64)`` at t ``(1,)``; 1 is noise."""
         streams = self._around(x, t.expand(len(x)), places)
         outputs, _ = self._pass_image(context, streams, len(x) + 2)
         # markers are cut off last, as in BAGEL's code: other shapes round differently
@@ -114,7 +114,7 @@ class Network(nn.Module):
     def _pass_image(
         self, context: Context, streams: Streams, length: int
     ) -> tuple[Streams, Segment]:
-        """Passes an image through the transformer, all tokens at one position and without a mask."""
+        """Passes an image through the transformer, all of it at one position, without a mask."""
         positions = torch.full((length,), context.position, device=self.device)
         return self.transformer(streams, positions, context, causal=False)
 

@@ -57,7 +57,7 @@ class Twins(nn.Module):
 
 
 class Attention(Twins):
-    """Projects each expert's tokens by its own weights; all attend to each other and the context."""
+    """Projects each expert's tokens by its own weights; all attend to all, and to the context."""
 
     def __init__(self, config: Qwen2Config):
         super().__init__()
