@@ -1,9 +1,9 @@
-"""What `enable` adds to a pipeline's call where nothing is skipped: all of it is ours.
+"""The overhead of `enable` on a pipeline's call where nothing is skipped.
 
-Run with `make bench`. A FluxPipeline is called in turn as it is and enabled with the policy never:
-the whole call, prompt to image. Printed are ratios of medians, by the clock and by the processor's
-time, which other processes disturb less; and what is added to a pipeline whose network costs
-nothing, in milliseconds, the least over many calls, which they hardly disturb.
+Run with `make bench`. Calls of a FluxPipeline, from prompt to image, alternate between the plain
+pipeline and one enabled with the policy `never`. Printed are ratios of medians, in wall time and
+in processor time, which other processes disturb less; and the milliseconds added to a pipeline
+whose network costs nothing, as the difference of the least times over many calls.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import fastflow
 from fastflow_minis import folder
 
 ALLOWED = 1.01
-SHORTEST = 0.05  # seconds of a call: below, a model is a toy and a ratio says little
+SHORTEST = 0.05  # seconds of a call: the ratio of shorter calls means little
 LARGE = {"num_layers": 2, "num_single_layers": 4, "num_attention_heads": 6}
 CALLS = {"random weights, 4 steps": (LARGE, 4), "flux_mini, 8 steps": ({}, 8)}
 

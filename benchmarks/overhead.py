@@ -1,4 +1,4 @@
-"""What the loop costs: against the plain pipeline, per skipped step, in memory, by the clock.
+"""The cost of the loop: against the plain pipeline, per skipped step, in memory, in wall time.
 
 Run with `make bench`. Timings are paired within one process; medians are reported.
 """
@@ -18,15 +18,13 @@ from pairs import paired
 from tqdm import trange
 
 import fastflow
-from fastflow.integration.episode import Scheme
-from fastflow.integration.loop import flow
-from fastflow.policies.memory import Memory
+from fastflow.integration import Scheme, flow
+from fastflow.policies import Memory
 from fastflow_minis import folder
-from fastflow_plugins.correctors.interpolate import Interpolate
-from fastflow_plugins.extrapolators.polynomial import Linear, Quadratic
+from fastflow_plugins.correctors import Interpolate
+from fastflow_plugins.extrapolators import Linear, Quadratic
 from fastflow_plugins.models.flux import Flux, FluxFlow
-from fastflow_plugins.policies.never import Never
-from fastflow_plugins.policies.static import Listed
+from fastflow_plugins.policies import Listed, Never
 
 STEPS = 50
 NINETEEN = (0, 1, 2, 3, 5, 7, 10, 13, 16, 20, 24, 28, 32, 36, 40, 43, 46, 48, 49)
@@ -46,8 +44,8 @@ def main() -> None:
     figures = {
         "never / plain pipeline, denoising time": against_pipeline(pipe, model, options.pairs),
         "skipped / computed step, time": skipped_step(model, options.pairs),
-        "speed-up by the clock at 19 of 50 calls, one sample": clock(model, options.pairs, 1),
-        "speed-up by the clock at 19 of 50 calls, batch of 8": clock(model, options.pairs // 3, 8),
+        "wall-time speed-up at 19 of 50 steps, one sample": clock(model, options.pairs, 1),
+        "wall-time speed-up at 19 of 50 steps, batch of 8": clock(model, options.pairs // 3, 8),
     }
     for extrapolator in (Linear(), Quadratic()):
         name = f"latents held over the plain loop, {type(extrapolator).__name__.lower()}"
@@ -98,9 +96,9 @@ def against_pipeline(pipe: FluxPipeline, model: FluxFlow, pairs: int) -> float:
 
 def clock(model: FluxFlow, pairs: int, batch: int) -> float:
     """Returns the median of paired ratios: computing every step over computing 19 of 50."""
-    full, fast = sampler(model, Never(), batch), sampler(model, Listed(steps=NINETEEN), batch)
+    every, some = sampler(model, Never(), batch), sampler(model, Listed(steps=NINETEEN), batch)
     return paired(
-        lambda: denoise(full, batch), lambda: denoise(fast, batch), pairs, f"clock, batch {batch}"
+        lambda: denoise(every, batch), lambda: denoise(some, batch), pairs, f"clock, batch {batch}"
     )
 
 
@@ -161,7 +159,7 @@ def latents_held(model: FluxFlow, extrapolator: fastflow.Extrapolator) -> float:
 
 
 def held(size: int) -> int:
-    """Counts live storages of at least that many float32 numbers that are no parameters."""
+    """Counts the storages of live tensors of that size that are not parameters."""
     gc.collect()
     found = set()
     for thing in gc.get_objects():

@@ -20,7 +20,7 @@ def interleaved(
         a: does something and returns what it took.
         b: does the other.
         pairs: how many to measure.
-        name: says on the progress bar what is timed.
+        name: the label of the progress bar.
     """
     a(), b()
     for i in trange(pairs, desc=name, leave=False):

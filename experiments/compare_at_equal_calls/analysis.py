@@ -27,7 +27,7 @@ COLOURS = {
 def main() -> None:
     """Writes table.md, comparison.csv and figure.svg."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("directory", type=Path, help="what `make compare` wrote")
+    parser.add_argument("directory", type=Path, help="the directory that `make compare` wrote")
     directory = parser.parse_args().directory
     found = json.loads((directory / "comparison.json").read_text())
     (HERE / "table.md").write_text("\n".join(tables(found)) + "\n")
@@ -37,20 +37,21 @@ def main() -> None:
 
 def tables(found: dict[str, Any]):
     """Yields the lines of a table for each target, the highest PSNR first."""
-    full = found["reference"]
-    exact, score = full["converged"].get(PSNR), full["scores"].get("score")
+    reference, settings = found["reference"], found["settings"]
+    exact, score = reference["converged"].get(PSNR), reference["scores"].get("score")
     yield (
-        f"The full run: {full['calls']:.0f} calls, PSNR to {found['plan']['converged_steps']} "
-        f"steps {interval(exact)} dB, score {interval(score, '.3f')}. In another batch size it is "
+        f"The reference run: {reference['calls']:.0f} calls, PSNR to "
+        f"{settings['converged_steps']} steps {interval(exact)} dB, score "
+        f"{interval(score, '.3f')}. In another batch size it is "
         f"{interval(found['noise_floor']['fidelity'][PSNR])} dB from itself."
     )
-    for target in sorted(found["settings"]["targets"], reverse=True):
+    for target in sorted(settings["targets"], reverse=True):
         lines = [line for line in found["table"] if line["target"] == target]
         lines.sort(key=lambda line: -line["fidelity"].get(PSNR, [0])[0])
-        yield f"\n### {target} of {found['plan']['steps']} steps\n"
+        yield f"\n### {target} of {settings['steps']} steps\n"
         yield (
-            "| method | group | steps | calls | PSNR, dB (95 %) | SSIM | PSNR to exact, dB "
-            "| score lost (95 %) | faster by the clock (lowest to highest) "
+            "| method | group | steps | calls | PSNR, dB (95 %) | SSIM | PSNR to converged, dB "
+            "| change of the score (95 %) | wall-time speed-up (lowest to highest) "
             "| learned on: samples (calls) | peak, MB |"
         )
         yield "| --- " * 11 + "|"
@@ -59,7 +60,7 @@ def tables(found: dict[str, Any]):
 
 
 def cells(line: dict[str, Any]):
-    """Yields a line's cells."""
+    """Yields a row's cells."""
     yield line["method"]
     yield line["group"]
     if line["failure"]:
@@ -69,7 +70,7 @@ def cells(line: dict[str, Any]):
     yield f"{line['calls']:.1f}"
     yield interval(line["fidelity"].get(PSNR))
     yield f"{line['fidelity']['ssim'][0]:.4f}"
-    yield f"{line['reference'][PSNR][0]:.1f}" if PSNR in line["converged"] else ""
+    yield f"{line['converged'][PSNR][0]:.1f}" if PSNR in line["converged"] else ""
     yield interval(line["score_change"].get("score"), "+.3f")
     yield interval(line["speedup_wall"], ".2f")
     learned = line["learned"]
@@ -78,7 +79,7 @@ def cells(line: dict[str, Any]):
 
 
 def interval(values: list[float] | None, form: str = ".1f") -> str:
-    """Writes a mean with its interval."""
+    """Formats a mean with its interval."""
     if not values:
         return ""
     mean, low, high = values
@@ -105,11 +106,11 @@ def draw(found: dict[str, Any]) -> None:
         ((group, max(ends)) for group, ends in best.items()), key=lambda one: -one[1][0]
     ):
         lowest = min(height, lowest - APART)  # names must not lie on each other
-        look = {"color": COLOURS[group], "fontsize": 8, "va": "center"}
-        ax.annotate(name, (at[0] + 0.25, lowest), **look)
+        style = {"color": COLOURS[group], "fontsize": 8, "va": "center"}
+        ax.annotate(name, (at[0] + 0.25, lowest), **style)
     for group in best:
         ax.plot([], [], color=COLOURS[group], label=group)
-    ax.set(xlabel="network calls, in computed steps", ylabel="PSNR to the full run, dB")
+    ax.set(xlabel="computed steps", ylabel="PSNR to the reference run, dB")
     ax.legend(frameon=False, fontsize=8)
     ax.spines[["top", "right"]].set_visible(False)
     figure.savefig(HERE / "figure.svg", metadata={"Date": None})

@@ -1,6 +1,6 @@
-"""How far skipping ends from the full run, against the number of steps and of skipped ones.
+"""How far skipping ends from the reference run, by the numbers of steps and of skipped ones.
 
-Run: ``python experiments/error_bound/analysis.py``. Writes result.json and result.png beside it.
+Run: ``python experiments/error_bound/analysis.py``. Writes result.json and result.png next to it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,11 @@ import torch
 from tqdm import tqdm
 
 from fastflow import Grid, Request
-from fastflow.integration.corrector import NoCorrection
-from fastflow.integration.episode import Scheme
-from fastflow.integration.extrapolator import Reuse
-from fastflow.integration.loop import flow
-from fastflow_plugins.correctors.interpolate import Interpolate
-from fastflow_plugins.extrapolators.polynomial import Linear, Quadratic
-from fastflow_plugins.models.mixture import Mixture
-from fastflow_plugins.policies.static import Schedule
+from fastflow.integration import NoCorrection, Reuse, Scheme, flow
+from fastflow_plugins.correctors import Interpolate
+from fastflow_plugins.extrapolators import Linear, Quadratic
+from fastflow_plugins.models import Mixture
+from fastflow_plugins.policies import Schedule
 
 HERE = Path(__file__).parent
 METHODS = {
@@ -77,7 +74,7 @@ def end(spread: float, steps: int, skipped: frozenset[int], how: str = "reuse"):
             step = loop.send((step.x, v, mixture.advance))
     except StopIteration as stop:
         if len(stop.value.computed) != steps - len(skipped):
-            raise ValueError(f"`skipped` {sorted(skipped)} hold a forced step.") from None
+            raise ValueError(f"`skipped` {sorted(skipped)} contains a forced step.") from None
         return stop.value.x
 
 
@@ -129,7 +126,7 @@ def measure(spread: float, small: bool = False, quiet: bool = False) -> list[dic
     ]
     rows = []
     for study, how, steps, draws in tqdm(work, disable=quiet, desc=f"spread {spread}"):
-        apart = [distance(end(spread, steps, gone, how), full(spread, steps)) for gone in draws]
+        apart = [distance(end(spread, steps, one, how), full(spread, steps)) for one in draws]
         row = {"study": study, "method": how, "steps": steps, "skipped": len(draws[0])}
         rows.append(row | {"error": float(np.sqrt(np.mean(np.square(apart))))})
     return rows
@@ -147,7 +144,7 @@ def fits(rows: list[dict]) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def euler(spread: float) -> dict[str, float]:
-    """Returns the full run's own relative error against the flow itself, per number of steps."""
+    """Returns the reference run's relative error against the exact flow, per number of steps."""
     true = 2 * full(spread, 4096) - full(spread, 2048)
     return {str(t): distance(full(spread, t), true) for t in (64, 128, 256, 512)}
 
@@ -198,7 +195,7 @@ def draw(rows: list[dict], path: Path) -> None:
             axis.loglog(*zip(*((p[across], p["error"]) for p in points)), label=how, **style)
         axis.set_xscale("log", base=2)
         axis.set(title=study, xlabel="T" if across == "steps" else "|S|")
-    axes[0].set_ylabel("relative distance to the full run")
+    axes[0].set_ylabel("relative distance to the reference run")
     axes[-1].legend(fontsize=7)
     figure.tight_layout()
     figure.savefig(path, dpi=90)
@@ -219,7 +216,7 @@ def main() -> None:
         print(f"\n{name}: spread {spread}\n{table(found)}")
         for how, parts in result[name]["additivity"].items():
             print(f"{how:<14} sum {parts['sum']:.2f}  lengths {parts['lengths']:.2f}")
-        print("full Euler run against the flow:", result[name]["euler"])
+        print("unskipped Euler run against the exact flow:", result[name]["euler"])
     (out / "result.json").write_text(json.dumps(result, indent=1))
     draw(result["smooth"]["points"], out / "result.png")
 

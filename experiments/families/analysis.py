@@ -6,6 +6,7 @@ Run with `python experiments/families/analysis.py` after families.py.
 from __future__ import annotations
 
 import argparse
+import base64
 import html
 import json
 from pathlib import Path
@@ -15,8 +16,6 @@ import numpy as np
 from families import METHODS, TASKS
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from fastflow.report.html.pictures import embed
 
 HERE = Path(__file__).parent
 PSNR, SHOWN = "psnr_db", 19
@@ -29,7 +28,7 @@ LOOKS = {
     "ucb_paper_corrected": ("#a8402c", "the paper's UCB"),
     "ucb": ("#24688f", "our UCB"),
     "plan": ("#0b3d5c", "plan"),
-    "oracle_linear_corrected": ("#1f2328", "best in hindsight"),
+    "oracle_linear_corrected": ("#1f2328", "oracle"),
 }
 PLAIN = {
     "uniform_uncorrected": "uniform",
@@ -51,8 +50,8 @@ def main() -> None:
     folders = {name: runs / name for name in TASKS if (runs / name / "comparison.json").is_file()}
     found = {name: read(folder / "comparison.json") for name, folder in folders.items()}
     (HERE / "table.md").write_text("\n".join(table(found)) + "\n")
-    draw(found, "score", "score; full run dashed, 0.02 below it grey")
-    draw(found, "psnr", "PSNR to the full run, dB")
+    draw(found, "score", "score; reference run dashed, 0.02 below it grey")
+    draw(found, "psnr", "PSNR to the reference run, dB")
     draw_changes({name: read(folder / "references.json") for name, folder in folders.items()})
     (HERE / "pictures.html").write_text(page(folders))
 
@@ -65,31 +64,34 @@ def read(path: Path) -> dict[str, Any]:
 def table(found: dict[str, dict[str, Any]]):
     """Yields the lines of a table for each task and target."""
     for name, one in found.items():
-        full, plan = one["reference"], one["settings"]
+        reference, settings = one["reference"], one["settings"]
         yield f"## {name}: {TASKS[name]}\n"
         yield (
-            f"Full: {plan['steps']} steps, {full['calls']:.0f} calls, score "
-            f"{interval(full['scores']['score'], '.3f')}, {plan['samples']} samples.\n"
+            f"Reference run: {settings['steps']} steps, {reference['calls']:.0f} calls, score "
+            f"{interval(reference['scores']['score'], '.3f')}, {settings['samples']} samples.\n"
         )
-        yield "| steps | method | calls | fewer calls | by the clock | PSNR, dB | score | lost |"
+        yield (
+            "| steps | method | calls | fewer calls | wall-time speed-up | PSNR, dB | score "
+            "| change of the score |"
+        )
         yield "| --- " * 8 + "|"
-        for target in plan["targets"]:
+        for target in settings["targets"]:
             for line in sorted(at(one, target), key=lambda line: METHODS.index(line["method"])):
-                yield f"| {' | '.join(cells(line, full['calls']))} |"
+                yield f"| {' | '.join(cells(line, reference['calls']))} |"
         yield ""
 
 
 def at(found: dict[str, Any], target: int) -> list[dict[str, Any]]:
-    """Returns the lines with numbers at a target."""
+    """Returns the rows with numbers at a target."""
     return [line for line in found["table"] if line["target"] == target and not line["failure"]]
 
 
-def cells(line: dict[str, Any], full: float):
-    """Yields a line's cells; (!) marks a number of steps that was not reached."""
+def cells(line: dict[str, Any], calls: float):
+    """Yields a row's cells; (!) marks a number of steps that was not reached."""
     yield f"{line['steps']:.1f}" + ("" if line["reached"] else " (!)")
     yield line["method"]
     yield f"{line['calls']:.1f}"
-    yield f"{full / line['calls']:.2f}"
+    yield f"{calls / line['calls']:.2f}"
     yield interval(line["speedup_wall"], ".2f")
     yield interval(line["fidelity"].get(PSNR))
     yield f"{line['scores']['score'][0]:.3f}"
@@ -97,7 +99,7 @@ def cells(line: dict[str, Any], full: float):
 
 
 def interval(values: list[float] | None, form: str = ".1f") -> str:
-    """Writes a mean with its interval."""
+    """Formats a mean with its interval."""
     if not values:
         return ""
     mean, low, high = values
@@ -111,7 +113,7 @@ def draw(found: dict[str, dict[str, Any]], what: str, label: str) -> None:
         for method in LOOKS | PLAIN:
             curve(ax, one, method, what)
         if what == "score":
-            mark_full(ax, one["reference"]["scores"]["score"][0])
+            mark_reference(ax, one["reference"]["scores"]["score"][0])
         ax.set_title(f"{name}\n{TASKS[name]}", fontsize=9)
         ax.set_xlabel("times fewer network calls", fontsize=9)
     figure.supylabel(label, fontsize=9)
@@ -120,11 +122,11 @@ def draw(found: dict[str, dict[str, Any]], what: str, label: str) -> None:
     figure.savefig(HERE / f"{what}.svg", metadata={"Date": None})
 
 
-def mark_full(ax: Axes, full: float) -> None:
-    """Marks the full run's score and what may be lost, on a scale where one sample is small."""
-    ax.axhline(full, color="black", lw=0.8, ls="--")
-    ax.axhspan(full - ALLOWED, full, color="black", alpha=0.07, lw=0)
-    ax.set_ylim(full - 0.12, full + 0.06)
+def mark_reference(ax: Axes, score: float) -> None:
+    """Marks the reference run's score and the allowed loss; a single sample changes it little."""
+    ax.axhline(score, color="black", lw=0.8, ls="--")
+    ax.axhspan(score - ALLOWED, score, color="black", alpha=0.07, lw=0)
+    ax.set_ylim(score - 0.12, score + 0.06)
 
 
 def panels(figure: Figure, count: int) -> list[Axes]:
@@ -147,15 +149,15 @@ def curve(ax: Axes, found: dict[str, Any], method: str, what: str) -> None:
 
 
 def quality(line: dict[str, Any], what: str) -> float:
-    """Returns a line's mean score or PSNR."""
+    """Returns a row's mean score or PSNR."""
     return line["scores"]["score"][0] if what == "score" else line["fidelity"][PSNR][0]
 
 
-def draw_changes(baselines: dict[str, dict[str, Any]]) -> None:
+def draw_changes(references: dict[str, dict[str, Any]]) -> None:
     """Draws how much the velocity changes from step to step, as the paper's Figure 4 does."""
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     ax = figure.add_subplot()
-    for name, one in baselines.items():
+    for name, one in references.items():
         changes = one["velocity_change"]
         ax.plot(range(1, len(changes) + 1), changes, lw=1.2, label=name)
     ax.set(
@@ -166,12 +168,13 @@ def draw_changes(baselines: dict[str, dict[str, Any]]) -> None:
 
 
 def page(folders: dict[str, Path]) -> str:
-    """Returns one page: the same prompts and noise in full and by some methods, task by task."""
+    """Returns one page: the same prompts and noise by the reference run and some methods."""
     parts = [
-        "<!DOCTYPE html><meta charset='utf-8'><title>Pictures and clips</title>",
+        "<!DOCTYPE html><meta charset='utf-8'><title>Pictures and videos</title>",
         "<style>body{font:14px/1.4 sans-serif;margin:2rem;max-width:60rem}td,th{padding:4px;"
-        "text-align:center;font-weight:normal}img{image-rendering:pixelated;width:96px}</style>",
-        f"<h1>{SHOWN} of 50 steps, beside the full run</h1>",
+        "text-align:center;font-weight:normal}"
+        "img,video{image-rendering:pixelated;width:96px}</style>",
+        f"<h1>{SHOWN} of 50 steps, and the reference run</h1>",
     ]
     for name, folder in folders.items():
         prompts = read(folder / "references.json")["prompts"]
@@ -190,18 +193,20 @@ def page(folders: dict[str, Path]) -> str:
 
 
 def columns():
-    """Yields what is shown, and how its files are called."""
+    """Yields a heading for each column, and the beginning of its files' names."""
     yield "source", "source"
-    yield "full", "full"
+    yield "reference", "reference"
     for method in PICTURED:
         yield method, f"{method}-at-{SHOWN}"
 
 
 def picture(folder: Path, stem: str, index: int) -> str:
-    """Returns an image or a video of one sample, if there is one."""
+    """Returns an image or a video of one sample, inside the page, if there is one."""
     for path in (folder / "images").glob(f"{stem}-{index:04d}.*"):
-        if found := embed(path, 60_000):
-            return f"<img src='{found.uri}' alt='{stem}'>"
+        data = base64.b64encode(path.read_bytes()).decode()
+        if path.suffix == ".mp4":
+            return f"<video autoplay loop muted src='data:video/mp4;base64,{data}'></video>"
+        return f"<img src='data:image/png;base64,{data}' alt='{stem}'>"
     return ""
 
 

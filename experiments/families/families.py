@@ -32,7 +32,7 @@ METHODS = [
     *("oracle_linear_corrected", "oracle_linear"),
     "negative_control",
 ]
-"""Fewer steps, then each way to skip with and without correction, then what cannot be right."""
+"""Fewer steps, then each way to skip with and without correction, then the negative control."""
 
 
 def main() -> None:
@@ -53,14 +53,14 @@ def main() -> None:
 def words(preset: str, out: Path, samples: int, targets: Sequence[int]) -> list[str]:
     """Returns the command's words: a new comparison, or one that goes on.
 
-    TeaCache's rule looks at a block's modulation, which BAGEL has not.
+    TeaCache's rule needs a block's modulation, which BAGEL does not have.
     """
     if (out / "rows").is_dir():
         return [f"resume={out}"]
-    seen = [name for name in METHODS if not ("teacache" in name and "bagel" in preset)]
+    methods = [name for name in METHODS if not ("teacache" in name and "bagel" in preset)]
     return [
         f"model={preset}",
-        f"methods=[{','.join(seen)}]",
+        f"methods=[{','.join(methods)}]",
         f"samples={samples}",
         "max_batch=32",
         f"targets=[{','.join(map(str, targets))}]",

@@ -1,4 +1,4 @@
-"""The components that come with fastflow: its own plugin, through the same door as any other."""
+"""Registers the components that come with fastflow, by the same hooks as any other plugin."""
 
 from fastflow.integration import NoCorrection, Reuse
 from fastflow.policies import Fixed, Normalised, Paper

@@ -151,7 +151,7 @@ def test_an_unknown_model_is_refused(calibrate):
 def test_too_few_steps_are_refused(calibrate, probed):
     status, out, err = calibrate("steps=3", "samples=2")
     assert (status, out) == (2, "")
-    assert "takes 5 different changes of the probe or more, and 4 were recorded." in err
+    assert "needs 5 or more different changes of the probe, but 4 were recorded." in err
 
 
 def test_a_missing_probe_is_noticed_before_the_work(calibrate, monkeypatch):

@@ -1,4 +1,4 @@
-"""Published benchmarks: their prompts, and the files that their own scorers write."""
+"""Published benchmarks: their prompts, and the result files of their own scorers."""
 
 from fastflow_plugins.benchmarks.gedit import GEdit
 from fastflow_plugins.benchmarks.geneval import GenEval

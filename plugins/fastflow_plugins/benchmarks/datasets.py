@@ -18,16 +18,18 @@ WANTED = "the dataset's folder, its .arrow or .parquet files, or a .jsonl file o
 def read_rows(
     path: Path, texts: Sequence[str], picture: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields the rows of a file, or of the files in a folder, each after its place.
+    """Yields the rows of a file, or of the files in a folder, each as (location, fields).
+
+    The location is a text that begins an error message.
 
     Args:
         path: an ``.arrow``, ``.parquet`` or ``.jsonl`` file, or a folder of the first two.
         texts: the fields that must be text.
-        picture: the field with the picture, for `image`.
+        picture: the field with the picture, which `image` decodes.
 
     Raises:
-        ValueError: if there is no such file, it is damaged or lacks a field, or pyarrow is
-            needed and missing.
+        ValueError: if there is no such file, if it is damaged or lacks a field, or if pyarrow is
+            needed but not installed.
     """
     if path.suffix == ".jsonl":
         found = read_objects(path, "`prompts`", WANTED)
@@ -47,10 +49,15 @@ def read_rows(
 
 
 def image(value: Any, path: Path, where: str) -> Image.Image:
-    """Returns the picture of a row: from the bytes in it, or the path, from the rows' folder.
+    """Returns the picture of a row.
+
+    Args:
+        value: a dictionary with the picture's ``bytes``, or its path relative to `path`'s folder.
+        path: the dataset.
+        where: the row's location, which begins an error message.
 
     Raises:
-        ValueError: if it is missing or cannot be read.
+        ValueError: if the picture is missing or cannot be read.
     """
     if isinstance(value, dict):
         if value.get("bytes") is None:

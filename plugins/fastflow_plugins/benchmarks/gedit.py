@@ -15,28 +15,28 @@ from fastflow.sampling import Prompt, read_text
 from fastflow_plugins.benchmarks.datasets import image, read_rows
 
 ITEM_FIELDS = ("key", "task_type", "instruction", "instruction_language")
-MARKS = {"sementics_score": "semantics", "quality_score": "quality"}  # spelt as in the files
+SCORES = {"sementics_score": "semantics", "quality_score": "quality"}  # spelt as in the files
 TITLES = {"score": "overall", "semantics": "semantics", "quality": "quality"}
-COLUMNS = ("edited_image", "instruction", "instruction_language", *MARKS)
+COLUMNS = ("edited_image", "instruction", "instruction_language", *SCORES)
 LANGUAGES = ("en", "cn")
 
 
 @dataclass(frozen=True, kw_only=True)
 class GEdit(Benchmark):
-    """Draws GEdit-Bench's instructions and takes the VIEScore files of its test_gedit_score.py.
+    """Reads GEdit-Bench's instructions, and the VIEScore files of its test_gedit_score.py.
 
-    Prompts are the dataset stepfun-ai/GEdit-Bench: its folder, one of its ``.arrow`` files, the
-    same as ``.parquet``, or a ``.jsonl`` file of its fields with ``input_image`` as a path. The
-    image edited is ``input_image``. Semantics and quality go from 0 to 10, and a sample's score is
-    the root of their product; totals are means over the tasks of their means, as in
-    ``calculate_statistics.py``, and of one language, as there.
+    Prompts are those of the dataset stepfun-ai/GEdit-Bench: its folder, one of its ``.arrow`` or
+    ``.parquet`` files, or a ``.jsonl`` file of its fields with ``input_image`` as a path. The
+    image to edit is ``input_image``. Semantics and quality range from 0 to 10, and a sample's
+    score is the square root of their product. Totals are means of the tasks' means within one
+    language, as in ``calculate_statistics.py``.
 
     Reference: Liu et al. 2025, https://arxiv.org/abs/2504.17761; files and folders as in
     https://github.com/stepfun-ai/Step1X-Edit, GEdit-Bench/EVAL.md.
 
     Args:
-        repeats: 1; the layout has one image of each instruction.
-        language: en or cn.
+        repeats: 1, as the scorer's folders have room for one image of each instruction.
+        language: the language of the instructions: en or cn.
     """
 
     language: str = "en"
@@ -79,7 +79,7 @@ class GEdit(Benchmark):
             if row["instruction_language"] != self.language:
                 continue
             try:
-                values = {name: float(row[column]) for column, name in MARKS.items()}
+                values = {name: float(row[column]) for column, name in SCORES.items()}
                 values["score"] = math.sqrt(values["semantics"] * values["quality"])
             except ValueError as error:
                 raise ValueError(f"{where} has a score that is not a number: {error}.") from error
@@ -108,7 +108,7 @@ def _stem(item: Item) -> str:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields the rows of a file, or of those of a folder, each after its place."""
+    """Yields the rows of a file, or of the files in a folder, each as (location, fields)."""
     wanted = "a ..._gpt_score.csv that GEdit's test_gedit_score.py wrote, or their folder"
     files = [path]
     if path.is_dir():

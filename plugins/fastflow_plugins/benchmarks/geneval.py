@@ -1,4 +1,4 @@
-"""GenEval: whether objects are there, in the number, colour and place that the prompt asks for."""
+"""GenEval: whether an image shows the objects, counts, colours and positions of its prompt."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fastflow.sampling import Prompt, read_objects
 
 @dataclass(frozen=True, kw_only=True)
 class GenEval(Benchmark):
-    """Draws GenEval's prompts and takes the results of its evaluate_images.py.
+    """Reads GenEval's prompts, and the results of its evaluate_images.py.
 
-    Prompts are the lines of ``evaluation_metadata.jsonl``, or of a file like it with longer
+    Prompts are the lines of ``evaluation_metadata.jsonl``, or of a similar file with longer
     prompts. A sample's score is 1 if its image was found correct, else 0; the overall score is the
-    mean over the tasks of their means, as in ``summary_scores.py``.
+    mean of the tasks' means, as in ``summary_scores.py``.
 
     Reference: Ghosh et al. 2023, https://arxiv.org/abs/2310.11513; files and folders as in
     https://github.com/djghosh13/geneval.

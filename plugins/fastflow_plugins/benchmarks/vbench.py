@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from fastflow.evaluation import Benchmark, Item, Score, Total
 from fastflow.sampling import Prompt, read_text
 
-# weight, and the values that stand for 0 and 1
+# weight, and the values that are normalised to 0 and 1
 QUALITY = {
     "subject_consistency": (1.0, 0.1462, 1.0),
     "background_consistency": (1.0, 0.2615, 1.0),
@@ -35,24 +35,24 @@ SEMANTIC = {
 DIMENSIONS = (*QUALITY, *SEMANTIC)
 SHARES = {"quality": 0.8, "semantic": 0.2}  # of the total
 FILTERED = "filtered_videos"  # the folder that VBench's static_filter.py makes
-UNSURE = ("color", "temporal_flickering")  # not given of every video
+UNSURE = ("color", "temporal_flickering")  # not given for every video
 
 
 @dataclass(frozen=True, kw_only=True)
 class VBench(Benchmark):
-    """Draws VBench's prompts and takes its ``..._eval_results.json`` files.
+    """Reads VBench's prompts and its ``..._eval_results.json`` files.
 
-    Prompts are those of ``VBench_full_info.json``; one that stands there twice is drawn once, as
-    its videos have one name. Each value of a video has the name of its dimension. Quality,
-    semantic and total score are normalised and weighted as in ``scripts/cal_final_score.py``, and
-    given once all of their dimensions are.
+    Prompts are those of ``VBench_full_info.json``; one that occurs twice is used once, because its
+    videos would have the same names. A video's values are named after their dimensions.
+    Quality, semantic and total score are normalised and weighted as in
+    ``scripts/cal_final_score.py``; each is given only if all of its dimensions are present.
 
     Reference: Huang et al. 2024, https://arxiv.org/abs/2311.17982; files and names as in
     https://github.com/Vchitect/VBench.
 
     Args:
         repeats: how many videos of each prompt, 5 by convention.
-        dimensions: which dimensions' prompts to draw; all if empty.
+        dimensions: the dimensions whose prompts are used; all if empty.
     """
 
     suffix: ClassVar[str] = ".mp4"
@@ -73,8 +73,8 @@ class VBench(Benchmark):
         for entry in _json(path, "`prompts`", wanted, list):
             prompt, own = _checked(entry, f"`prompts` {str(path)!r} is not {wanted}:")
             if not self.dimensions or set(own) & set(self.dimensions):
-                known = found.setdefault(prompt, [])
-                known += [name for name in own if name not in known]
+                dimensions = found.setdefault(prompt, [])
+                dimensions += [name for name in own if name not in dimensions]
         if not found:
             raise ValueError(f"`prompts` {str(path)!r} has no prompt of these `dimensions`.")
         items = ({"prompt": prompt, "dimension": own} for prompt, own in found.items())
@@ -137,7 +137,7 @@ def _checked(entry: Any, where: str) -> tuple[str, list[str]]:
 
 
 def _videos(dimension: str, result: Any, where: str) -> list[Score]:
-    """Returns the values of a dimension, each from 0 to 1."""
+    """Returns the values of a dimension, one for each video, from 0 to 1."""
     found = []
     try:
         _, videos = result
@@ -158,8 +158,8 @@ def _videos(dimension: str, result: Any, where: str) -> list[Score]:
 
 
 def _normalised(name: str, dimensions: Mapping[str, tuple[float, float, float]]) -> Total:
-    """Returns the weighted mean of what lies between 0 and 1 of every dimension."""
-    all_weights = sum(weight for weight, _, _ in dimensions.values())
-    weights = {d: w / (high - low) / all_weights for d, (w, low, high) in dimensions.items()}
+    """Returns the weighted mean of dimensions that are each normalised to 0..1."""
+    total = sum(weight for weight, _, _ in dimensions.values())
+    weights = {d: w / (high - low) / total for d, (w, low, high) in dimensions.items()}
     constant = -sum(weights[d] * low for d, (_, low, _) in dimensions.items())
     return Total(name, weights, constant)

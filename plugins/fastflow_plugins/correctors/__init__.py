@@ -1,4 +1,4 @@
-"""Correctors: what is done about skipped steps once the model is called again."""
+"""Correctors: they correct the position at a landing, for the error of the skipped steps."""
 
 from fastflow_plugins.correctors.interpolate import Interpolate
 

@@ -8,14 +8,14 @@ from fastflow.integration import Corrector, lagrange
 
 @dataclass(frozen=True)
 class Interpolate(Corrector):
-    """Interpolates the skipped velocities between the landing's and those before the gap.
+    """Interpolates the skipped velocities between those before the gap and the landing's.
 
-    The idea of a predictor-corrector scheme, as in UniPC (https://arxiv.org/abs/2302.04867), at
-    no extra call.
+    A predictor-corrector scheme, as in UniPC (https://arxiv.org/abs/2302.04867), without an extra
+    call.
 
     Args:
-        order: 1 draws a line from the last computed velocity to the landing's; 2 and 3 pass
-            through one and two earlier ones too.
+        order: the degree of the polynomial: 1 is the line from the last computed velocity to the
+            landing's; 2 and 3 also pass through one and two earlier ones.
     """
 
     order: int = 1

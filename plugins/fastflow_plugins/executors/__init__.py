@@ -1,4 +1,4 @@
-"""Executors: on which devices and in how many processes a run takes place."""
+"""Executors: the devices and processes that a run uses."""
 
 from fastflow_plugins.executors.inline import Inline
 from fastflow_plugins.executors.lightning import Lightning

@@ -1,4 +1,4 @@
-"""One process and one device, without a framework."""
+"""The executor of one process on one device, without a framework."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

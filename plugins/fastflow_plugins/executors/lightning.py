@@ -24,13 +24,14 @@ DTYPE_OF_PRECISION = {
 class Lightning(Executor):
     """Runs on the devices and with the precision that a `lightning.Trainer` sets up.
 
-    Every process takes its share of each round of samples; what was learned is gathered after
-    each round, so the result does not depend on the number of processes.
+    Every process takes its share of the samples between two updates, and the feedback of all
+    processes is gathered at each update. So the result does not depend on their number.
 
     Args:
-        accelerator: auto, cpu, gpu, ...
-        devices: how many; auto takes all of them (one process if the accelerator is the CPU).
-        strategy: how processes are started; auto, ddp, ...
+        accelerator: auto, cpu, gpu or another one of Lightning's.
+        devices: how many, or a list of their indices; auto takes all of them (one process if the
+            accelerator is the CPU).
+        strategy: how processes are started: auto, ddp or another one of Lightning's.
         precision: 32-true, bf16-true, 16-true (the weights), bf16-mixed, 16-mixed (autocast).
         num_nodes: how many machines.
         progress: whether to show a progress bar.
@@ -58,7 +59,7 @@ class Lightning(Executor):
         from fastflow_plugins.executors.lightning_module import (
             SampleProgress,
             WorkModule,
-            rounds_until_finished,
+            batches_until_finished,
         )
 
         for name in ("lightning.pytorch", "lightning.fabric"):
@@ -84,10 +85,10 @@ class Lightning(Executor):
                 f"`executor` cannot use accelerator={self.accelerator!r} "
                 f"devices={self.devices!r}: {error} Without a GPU use executor.accelerator=cpu."
             ) from error
-        trainer.predict(module, rounds_until_finished(module), return_predictions=False)
+        trainer.predict(module, batches_until_finished(module), return_predictions=False)
 
     def _devices(self) -> Any:
-        """Returns devices as Lightning takes them: a word, a number or a list of numbers."""
+        """Returns `devices` in Lightning's form: a word, a number or a list of numbers."""
         text = self.devices.strip("[] ")
         if "," in text:
             return [int(part) for part in text.split(",")]

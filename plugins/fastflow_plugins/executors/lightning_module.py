@@ -1,4 +1,4 @@
-"""What Lightning runs: a module whose prediction is one round of samples."""
+"""The module that Lightning runs: a prediction step generates the samples until an update."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from fastflow.sampling import Interrupted, Worker
 
 
 class WorkModule(L.LightningModule):
-    """Takes one round of the work at each prediction step."""
+    """Does one part of the work, from one update to the next, in each prediction step."""
 
     def __init__(self, work: Callable[[Worker], Iterable[int]], dtype: str):
         super().__init__()
         self.work, self.dtype_name = work, dtype
-        self.rounds: Iterator[int] | None = None
+        self.parts: Iterator[int] | None = None
         self.finished = False
 
     def predict_step(self, batch: Any, batch_idx: int) -> int:
-        """Runs the next round and returns how many samples it finished."""
-        if self.rounds is None:
-            place = Worker(
+        """Does the next part of the work and returns how many samples it finished."""
+        if self.parts is None:
+            worker = Worker(
                 self.trainer.global_rank,
                 self.trainer.world_size,
                 str(self.trainer.strategy.root_device),
                 self.dtype_name,
                 gather,
             )
-            self.rounds = iter(self.work(place))
+            self.parts = iter(self.work(worker))
         try:
-            return next(self.rounds)
+            return next(self.parts)
         except StopIteration:
             self.finished = True
             return 0
@@ -44,7 +44,7 @@ class WorkModule(L.LightningModule):
 
 
 def gather(value: Any) -> list[Any]:
-    """Gives every process the list of what each one passed in."""
+    """Returns, in every process, the list of the values that all processes passed in."""
     if not (dist.is_available() and dist.is_initialized()):
         return [value]
     values: list[Any] = [None] * dist.get_world_size()
@@ -53,7 +53,7 @@ def gather(value: Any) -> list[Any]:
 
 
 class _UntilFinished(IterableDataset):
-    """Yields until the module has finished: how many rounds there are is not known before."""
+    """Yields until the module has finished, as the number of updates depends on the policy."""
 
     def __init__(self, module: WorkModule):
         self.module = module
@@ -63,13 +63,13 @@ class _UntilFinished(IterableDataset):
             yield torch.zeros(())
 
 
-def rounds_until_finished(module: WorkModule) -> DataLoader:
-    """Returns a loader that asks the module for rounds until it has finished."""
+def batches_until_finished(module: WorkModule) -> DataLoader:
+    """Returns a loader that yields empty batches until the module has finished."""
     return DataLoader(_UntilFinished(module), batch_size=None, num_workers=0)
 
 
 class SampleProgress(L.Callback):
-    """A progress bar that counts samples."""
+    """Shows a progress bar that counts samples."""
 
     def __init__(self, total: int):
         self.total = total
@@ -84,7 +84,7 @@ class SampleProgress(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Moves the bar by the samples of the round."""
+        """Moves the bar by the number of finished samples."""
         if self.bar is None:
             self.bar = tqdm(total=self.total, unit="sample", disable=trainer.global_rank > 0)
         self.bar.update(outputs)

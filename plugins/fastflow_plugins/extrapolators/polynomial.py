@@ -10,8 +10,8 @@ from fastflow.integration import Extrapolator, lagrange
 class Linear(Extrapolator):
     """Extends the line through the last two computed velocities: order one.
 
-    ``v_hat(t) = v_k + (t - t_k) (v_k - v_p) / (t_k - t_p)``. On an even grid one skipped step is a
-    step of two-step Adams-Bashforth. Reference: FastFlow, https://arxiv.org/abs/2602.11105.
+    ``v_hat(t) = v_k + (t - t_k) (v_k - v_p) / (t_k - t_p)``. On an even grid a single skipped step
+    is a step of two-step Adams-Bashforth. Reference: FastFlow, https://arxiv.org/abs/2602.11105.
     """
 
     @property
@@ -36,10 +36,10 @@ class Quadratic(Extrapolator):
 
 @dataclass(frozen=True)
 class Nudge(Extrapolator):
-    """Reuses the last velocity, nudged by a fixed share of its last change.
+    """Reuses the last velocity plus a fixed share of its last change.
 
-    What a public FLUX implementation of FastFlow does: ``v_k + rate (v_k - v_p)`` whatever the
-    distance. Applied again and again it tends to ``rate / (1 - rate)``, which is used throughout.
+    A public FLUX implementation of FastFlow does so: ``v_k + rate (v_k - v_p)``, regardless of the
+    distance. Applied repeatedly, the share tends to ``rate / (1 - rate)``, which is used here.
 
     Args:
         rate: the share, 0 to below 1.

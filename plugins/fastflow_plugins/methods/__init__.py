@@ -1,4 +1,4 @@
-"""Methods of acceleration, as a comparison runs them: skipping, solvers, caches, controls."""
+"""Methods of acceleration that a comparison runs: skipping, solvers, caches, controls."""
 
 from fastflow_plugins.methods.cache_dit import DBCache
 from fastflow_plugins.methods.diffusers_caches import FirstBlockCache, MagCache, TaylorSeer

@@ -1,4 +1,4 @@
-"""Caches inside the transformer: an evaluation is cut short, not a step skipped."""
+"""Caches inside the transformer: they shorten an evaluation instead of skipping a step."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Reset = Callable[[], None]
 
 @dataclass(frozen=True, kw_only=True)
 class BlockCache(Method):
-    """A cache on the model's transformer.
+    """Runs the model with a cache on its transformer.
 
-    A network call counts if its last block was really computed. A call that is cut short is not
-    counted, although its first blocks or its layers' predictions cost something: see its time.
+    A network call is counted if its last block was computed. A shortened call is not counted,
+    although its first blocks or its predictions take some time; only the wall time includes that.
 
     Attributes:
-        by_step: whether the step's number alone decides what is computed. Such a cache serves a
-            batch as it serves each sample; any other is given one sample at a time.
+        by_step: whether the step's index alone decides what is computed. Such a cache treats a
+            batch like single samples; any other gets one sample at a time.
     """
 
     by_step: ClassVar[bool] = False
@@ -34,14 +34,14 @@ class BlockCache(Method):
     def installed(
         self, bench: Bench, learned: Learned
     ) -> AbstractContextManager[Callable[[], None]]:
-        """Puts the cache on; gives what clears its state before each sample, and takes it off."""
+        """Installs the cache in a context, which yields a function that clears the cache."""
 
     def generate(
         self, bench: Bench, requests: Sequence[Request], learned: Learned
     ) -> Iterator[Sample]:
         meter = Meter(bench.model)
-        alike = all(request.image is None for request in requests)  # pictures differ in size
-        size = bench.max_batch if self.by_step and alike else 1
+        one_size = all(request.image is None for request in requests)  # images differ in size
+        size = bench.max_batch if self.by_step and one_size else 1
         with meter.counting(), self.installed(bench, learned) as reset:
             for start in range(0, len(requests), size):
                 reset()
@@ -61,7 +61,7 @@ class Meter(ModelWrapper):
 
     @contextmanager
     def counting(self) -> Iterator[None]:
-        """Counts inside."""
+        """Counts evaluations inside the context."""
 
         def count(module: nn.Module, args: tuple) -> None:
             self.calls += 1
@@ -76,23 +76,27 @@ class Meter(ModelWrapper):
         return v
 
     def corrected(self, sample: Sample) -> Sample:
-        """Returns a sample with the calls that were really made."""
+        """Returns a sample with the calls that were computed to the last block."""
         computed = tuple(k for k, count in enumerate(self.computed) if count)
         return replace(sample, calls=sum(self.computed), computed=computed)
 
 
 def last_layer(network: Any) -> nn.Module:
-    """Returns a layer that runs once in an evaluation, and only if that is not cut short.
+    """Returns a layer that runs once in an evaluation, and not in a shortened one.
 
-    It is the query projection of the last block: caches of blocks and of attentions alike leave it
-    out when they answer from the cache, however many of the first blocks they compute.
+    It is the query projection of the last block: caches of blocks and of attentions both skip it
+    when they use the cache, however many of the first blocks they compute.
     """
     block: Any = blocks_of(network)[-1]
     return block.attn.to_q
 
 
 def blocks_of(network: Any) -> list[nn.Module]:
-    """Returns the blocks of a diffusers transformer in their order; at least one."""
+    """Returns the blocks of a diffusers transformer in their order.
+
+    Raises:
+        ValueError: if there are none.
+    """
     names = ("transformer_blocks", "single_transformer_blocks", "blocks")
     found = [block for name in names for block in getattr(network, name, ())]
     if not found:

@@ -1,4 +1,4 @@
-"""cache-dit's DBCache: the middle blocks are skipped while the first ones have changed little."""
+"""cache-dit's DBCache: all but the first blocks are skipped while those change little."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ PATCHED = ("forward", "_is_patched")
 
 @dataclass(frozen=True, kw_only=True)
 class DBCache(BlockCache):
-    """Leaves out all but the first blocks while those changed little, as cache-dit does.
+    """Skips all but the first blocks while those change little, by cache-dit.
 
     Reference: https://github.com/vipshop/cache-dit. Needs the extra `cache-dit`.
 
     Args:
-        threshold: the relative L1 change of the first blocks' residual that is still little.
+        threshold: the relative L1 change of the first blocks' residual below which the other
+            blocks are skipped.
         first: how many of the first blocks are always computed.
         warm_up: how many of the first steps are all computed.
-        taylor: whether what is left out is predicted by a Taylor series of order 1; otherwise it
-            is used again.
+        taylor: whether the output of skipped blocks is predicted by a Taylor series of order 1;
+            otherwise it is reused.
     """
 
     threshold: float = 0.1
@@ -60,7 +61,7 @@ class DBCache(BlockCache):
         if self.first >= count:
             raise ValueError(
                 f"`first` must be at most {count - 1} for a transformer of {count} blocks, got "
-                f"{self.first}: there would be nothing to leave out."
+                f"{self.first}: no block would be left to skip."
             )
         config = cache_dit.DBCacheConfig(
             Fn_compute_blocks=self.first,
@@ -81,7 +82,7 @@ class DBCache(BlockCache):
 
 @contextmanager
 def unpatched_after(network: Any) -> Iterator[None]:
-    """Takes back what cache-dit leaves of itself, so that diffusers' caches work again.
+    """Removes what cache-dit leaves behind when it is disabled, so that diffusers' caches work.
 
     It leaves a ``forward`` of its own, and the network's parts in another order.
     """

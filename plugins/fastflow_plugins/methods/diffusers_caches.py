@@ -19,8 +19,8 @@ from fastflow_plugins.methods.block_cache import BlockCache, blocks_of
 
 @contextlib.contextmanager
 def cached(network: Any, config: Any) -> Iterator[Callable[[], None]]:
-    """Enables a cache of diffusers inside; gives what clears its state."""
-    blocks_of(network)  # raises an error if there are none
+    """Enables a cache of diffusers in the context; yields a function that clears its state."""
+    blocks_of(network)  # raises a ValueError if there are none
     network.enable_cache(config)
     try:
         yield lambda: network._reset_stateful_cache()
@@ -30,12 +30,13 @@ def cached(network: Any, config: Any) -> Iterator[Callable[[], None]]:
 
 @dataclass(frozen=True, kw_only=True)
 class FirstBlockCache(BlockCache):
-    """Leaves out all blocks but the first while the first one's residual has changed little.
+    """Skips all blocks but the first while the first one's residual changes little.
 
     Reference: diffusers' FirstBlockCache, after https://github.com/chengzeyi/ParaAttention.
 
     Args:
-        threshold: the relative L1 change of the first block's residual that is still little.
+        threshold: the relative L1 change of the first block's residual below which the other
+            blocks are skipped.
     """
 
     threshold: float = 0.1
@@ -58,16 +59,16 @@ class FirstBlockCache(BlockCache):
 
 @dataclass(frozen=True, kw_only=True)
 class MagCache(BlockCache):
-    """Leaves out the blocks while the predicted drift of their residual's magnitude is small.
+    """Skips the blocks while the predicted drift of their residual's magnitude is small.
 
-    Its magnitudes are measured in diffusers' calibration mode on the tuning prompts. Reference:
+    The magnitudes are measured in diffusers' calibration mode on the tuning prompts. Reference:
     https://github.com/Zehong-Ma/MagCache.
 
     Args:
-        threshold: the accumulated drift that is still small.
-        longest: how many steps in a row are cut short at most.
-        retention: the share of first steps that are all computed.
-        prompts: how many prompts it is calibrated on.
+        threshold: the accumulated drift below which the blocks are skipped.
+        longest: the most steps in a row whose blocks are skipped.
+        retention: the share of the steps, from the first on, that are all computed.
+        prompts: how many tuning prompts the magnitudes are measured on.
     """
 
     by_step = True
@@ -121,13 +122,13 @@ class MagCache(BlockCache):
 
 @dataclass(frozen=True, kw_only=True)
 class TaylorSeer(BlockCache):
-    """Predicts every attention's output from its Taylor series between full evaluations.
+    """Predicts every attention's output from its Taylor series between computed steps.
 
-    Reference: https://arxiv.org/abs/2503.06923, as diffusers has it, its factors in float32.
+    Reference: https://arxiv.org/abs/2503.06923, in diffusers' implementation with float32 factors.
 
     Args:
         interval: n, where every n-th step is computed.
-        order: of the series.
+        order: the order of the series.
         warm_up: how many of the first steps are all computed.
     """
 

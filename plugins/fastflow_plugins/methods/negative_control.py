@@ -13,7 +13,7 @@ from fastflow_plugins.policies import Uniform
 
 @dataclass(frozen=True)
 class Backwards(Extrapolator):
-    """Goes back the way it came."""
+    """Predicts the last velocity with its sign reversed."""
 
     @property
     def depth(self) -> int:
@@ -25,7 +25,7 @@ class Backwards(Extrapolator):
 
 @dataclass(frozen=True, kw_only=True)
 class NegativeControl(Method):
-    """Takes skipped steps with the sign of the last velocity turned: a deliberately wrong method.
+    """Reverses the sign of the velocity at skipped steps: a deliberately wrong method.
 
     Args:
         computed_steps: how many steps are computed, evenly spread.

@@ -1,4 +1,4 @@
-"""The best schedule in hindsight: what a static schedule, or any policy, could have reached."""
+"""The oracle: schedules optimised on the measured samples, as a yardstick for all policies."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from fastflow_plugins.extrapolators import Linear
 
 @dataclass(frozen=True, kw_only=True)
 class Oracle(Method):
-    """Computes the steps that were best in hindsight for the very samples that are measured.
+    """Follows the schedule of least cost on the very samples that are measured.
 
-    Their unskipped trajectories are recorded, every skip's cost is tabulated, and dynamic
-    programming finds the schedule of least accumulated cost (`OptimalSchedule`). The cost is that
-    on the recorded velocities; the schedule is then run live, and both errors are reported.
+    Their reference trajectories are recorded, every skip's cost is tabulated, and dynamic
+    programming finds the schedule of least accumulated cost (`OptimalSchedule`). That cost holds
+    for the recorded velocities; the schedule is then run live, and both errors are reported.
 
     Args:
         extrapolator: predicts the velocities of skipped steps.
         corrector: corrects the position at landings.
         computed_steps: how many steps are computed.
         per_sample: whether each sample has a schedule of its own; otherwise all share one.
-        longest: how many steps in a row are skipped at most.
+        longest: the most steps that are skipped in a row.
     """
 
     is_oracle = True
@@ -52,15 +52,15 @@ class Oracle(Method):
     def learn(self, bench: Bench, requests: Sequence[Request]) -> Learned:
         grams = {r.index: gram_of(bench.references[r.index]) for r in requests}
         scheme, grid = Scheme(self.extrapolator, self.corrector), bench.model.grid(bench.steps)
-        seen = OptimalSchedule(
+        search = OptimalSchedule(
             np.stack(list(grams.values())), grid, scheme, self.longest, self.per_sample
         )
-        best = seen.best(self.computed_steps)
+        best = search.best(self.computed_steps)
         if self.per_sample:
-            costs = [seen.cost(steps)[i] for i, steps in enumerate(best)]
+            costs = [search.cost(steps)[i] for i, steps in enumerate(best)]
         else:
             (shared,) = best
-            costs, best = list(seen.cost(shared)), best * len(grams)
+            costs, best = list(search.cost(shared)), best * len(grams)
         facts = {"predicted_rms": math.sqrt(np.square(costs).mean())}
         calls = sum(bench.references[i].calls for i in grams)
         return Learned(dict(zip(grams, best, strict=True)), len(grams), calls, facts)
@@ -74,26 +74,34 @@ class Oracle(Method):
 
 
 def gram_of(sample: Sample) -> np.ndarray:
-    """Returns the mean products of a reference run's velocities, if it recorded them."""
+    """Returns the mean products ``(T, T)`` of a reference run's velocities.
+
+    Raises:
+        ValueError: if it did not record them.
+    """
     if sample.feedback.gram is None:
         raise ValueError(
-            "the full runs were made without `Reference(gram=...)`; hindsight needs it."
+            "the reference runs were made without `Reference(gram=...)`, which an oracle needs."
         )
     return sample.feedback.gram
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prescribed(Policy):
-    """Computes the steps that are prescribed to each sample, by its number."""
+    """Computes the steps that are prescribed for each sample.
+
+    Args:
+        steps: the computed steps of each sample, by its index.
+    """
 
     steps: dict[int, tuple[int, ...]]
 
     def begin(self, grid: Grid, memory: Memory) -> Episode:
-        return Obeying(self.steps)
+        return Following(self.steps)
 
 
-class Obeying(Episode):
-    """Computes what is prescribed."""
+class Following(Episode):
+    """Computes the prescribed steps of its sample."""
 
     def __init__(self, steps: Mapping[int, Sequence[int]]):
         super().__init__()

@@ -26,12 +26,12 @@ class Skipping(Method):
         corrector: corrects the position at landings.
         turns: the parameter that decides how many steps are computed, such as
             ``policy.computed_steps``.
-        low: the lowest value of it to try; `computed_steps` and whole-numbered ones need none.
-        high: the highest.
+        low: its lowest value that a search tries; `computed_steps` is set without a search.
+        high: its highest value that a search tries.
         whole: whether it is a whole number.
-        frozen: whether what was learned is only used while it is measured; otherwise learning and
-            exploring go on.
-        calibrates: whether the policy's parameters are fitted to the tuning trajectories first.
+        frozen: whether the memory is only read during the measurement; otherwise learning and
+            exploration continue.
+        calibrates: whether the policy's parameters are first fitted to the tuning trajectories.
     """
 
     replays = True
@@ -52,7 +52,7 @@ class Skipping(Method):
 
     @property
     def knob(self) -> Knob:
-        """What decides how many steps it computes.
+        """The parameter that decides how many steps are computed.
 
         Raises:
             ValueError: if its components have no such parameter.
@@ -65,34 +65,34 @@ class Skipping(Method):
         if self.calibrates:
             policy = self.policy.calibrated(bench.tuning)
             return Learned(policy, len(bench.tuning.requests), bench.tuning.calls)
-        sampler, samples, left = self._sampler(bench, self.policy), [], list(requests)
-        while left and (size := sampler.samples_until_update(bench.steps)):
-            samples += sampler.run(left[:size])
-            left = left[size:]
+        sampler, samples, rest = self._sampler(bench, self.policy), [], list(requests)
+        while rest and (size := sampler.samples_until_update(bench.steps)):
+            samples += sampler.run(rest[:size])
+            rest = rest[size:]
         if samples:
-            samples += sampler.run(left[:1])  # what is made once, such as a plan, is then there
+            samples += sampler.run(rest[:1])  # so that a plan, which is made once, is not timed
         memory = sampler.memory if samples else None
         return Learned(memory, len(samples), sum(sample.calls for sample in samples))
 
     def generate(
         self, bench: Bench, requests: Sequence[Request], learned: Learned
     ) -> Iterator[Sample]:
-        known = copy.deepcopy(learned.what)
-        sampler = self._sampler(bench, known if isinstance(known, Policy) else self.policy)
-        if isinstance(known, Memory):
-            known.frozen = self.frozen
-            sampler.memory = known
+        state = copy.deepcopy(learned.what)
+        sampler = self._sampler(bench, state if isinstance(state, Policy) else self.policy)
+        if isinstance(state, Memory):
+            state.frozen = self.frozen
+            sampler.memory = state
         yield from sampler.run(requests)
 
     def _check_turns(self) -> None:
         """Raises a ValueError unless `turns` names a parameter of a component."""
         component: Any = self
         for name in self.turns.split("."):
-            known = [f.name for f in fields(component)] if is_dataclass(component) else []
-            if name not in known:
+            names = [f.name for f in fields(component)] if is_dataclass(component) else []
+            if name not in names:
                 raise ValueError(
                     f"`turns` is {self.turns!r}, but `{type(component).__name__}` has no "
-                    f"parameter {name!r}. It has: {', '.join(known) or 'none'}."
+                    f"parameter {name!r}. It has: {', '.join(names) or 'none'}."
                 )
             component = getattr(component, name)
 

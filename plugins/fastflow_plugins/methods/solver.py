@@ -1,4 +1,4 @@
-"""Fewer steps of a solver: the baseline without skipping that every skipping method must beat."""
+"""Fewer steps of a solver: the baseline that every way of skipping must beat."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ SolverStep = Callable[[int, Tensor, Tensor], Tensor]  # (k, x, v) -> x
 
 @dataclass(frozen=True, kw_only=True)
 class Solver(Method):
-    """Integrates the velocity in fewer steps, one call each, on the model's own grid of so many.
+    """Integrates the velocity in fewer steps, all computed, on the model's own grid of that size.
 
-    ``euler`` is what the model's pipeline does with fewer steps. ``ab2`` is the two-step
+    ``euler`` does the same as the model's pipeline with fewer steps. ``ab2`` is the two-step
     Adams-Bashforth formula. ``unipc`` (https://arxiv.org/abs/2302.04867) and ``dpmpp``
     (DPM-Solver++ of order 2, https://arxiv.org/abs/2211.01095) are diffusers' flow schedulers.
-    A solver of higher order can come closer to the exact solution than the reference run does, and
-    so differ from the reference run by being better.
+    A solver of higher order can be more accurate than the reference run, and then differs from it
+    for that reason.
 
     Args:
         solver: euler, ab2, unipc or dpmpp.
-        computed_steps: how many steps.
+        computed_steps: the number of steps.
     """
 
     solver: str = "euler"
@@ -37,8 +37,8 @@ class Solver(Method):
 
     def __post_init__(self):
         if self.solver not in ("euler", *SOLVERS):
-            known = ", ".join(("euler", *SOLVERS))
-            raise ValueError(f"`solver` must be one of {known}, got {self.solver!r}.")
+            names = ", ".join(("euler", *SOLVERS))
+            raise ValueError(f"`solver` must be one of {names}, got {self.solver!r}.")
         if self.computed_steps < 1:
             raise ValueError(f"`computed_steps` must be 1 or more, got {self.computed_steps}.")
 
@@ -49,12 +49,12 @@ class Solver(Method):
     def generate(
         self, bench: Bench, requests: Sequence[Request], learned: Learned
     ) -> Iterator[Sample]:
-        asked = [replace(request, steps=self.computed_steps) for request in requests]
+        shorter = [replace(request, steps=self.computed_steps) for request in requests]
         if self.solver == "euler":
-            yield from reference_sampler(bench.model, max_batch=bench.max_batch).generate(asked)
+            yield from reference_sampler(bench.model, max_batch=bench.max_batch).generate(shorter)
             return
-        for start in range(0, len(asked), bench.max_batch):
-            yield from self._solve(bench, asked[start : start + bench.max_batch])
+        for start in range(0, len(shorter), bench.max_batch):
+            yield from self._solve(bench, shorter[start : start + bench.max_batch])
 
     @torch.no_grad()
     def _solve(self, bench: Bench, requests: Sequence[Request]) -> Iterator[Sample]:
@@ -91,7 +91,7 @@ class Solver(Method):
 
 
 def adams_bashforth(grid: Grid) -> SolverStep:
-    """Returns the two-step formula on uneven steps; its first step is Euler's."""
+    """Returns the two-step Adams-Bashforth formula on uneven steps; its first step is Euler's."""
     last: list[Tensor] = []
 
     def step(k: int, x: Tensor, v: Tensor) -> Tensor:
@@ -121,10 +121,10 @@ def dpmpp(grid: Grid) -> SolverStep:
 
 def _multistep(scheduler: type, grid: Grid) -> SolverStep:
     made = scheduler(prediction_type="flow_prediction", use_flow_sigmas=True)
-    with warnings.catch_warnings():  # diffusers turns tensors into arrays as numpy 2 dislikes
+    with warnings.catch_warnings():  # numpy 2 deprecates how diffusers converts tensors
         warnings.simplefilter("ignore", DeprecationWarning)
         made.set_timesteps(grid.steps)
-    # its own grid is another one; at sigma = 1 the logarithm of its signal would be infinite
+    # its own grid differs; at sigma = 1 the logarithm of the signal level would be infinite
     made.sigmas = torch.tensor([min(sigma, 1 - 1e-6) for sigma in grid.sigma])
     made.timesteps = made.sigmas[:-1] * made.config.num_train_timesteps
     made.set_begin_index(0)

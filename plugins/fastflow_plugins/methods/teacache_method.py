@@ -1,4 +1,4 @@
-"""TeaCache as published: its rule decides, and the residual of all blocks is used again."""
+"""TeaCache as published: its rule decides, and the residual of all blocks is reused."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from fastflow_plugins.policies import Change, TeaCache
 
 @dataclass(frozen=True, kw_only=True)
 class TeaCacheMethod(BlockCache):
-    """Adds the last residual of all blocks instead of computing them, as TeaCache's rule decides.
+    """Adds the last residual of all blocks instead of computing them, by TeaCache's rule.
 
-    With several guidance branches the prompt's decides for all. Reference:
+    With several guidance branches, the prompt's branch decides for all. Reference:
     https://arxiv.org/abs/2411.19108.
 
     Args:
-        threshold: how much may change before the blocks are computed again.
-        coefficients: of the rule's polynomial, highest power first; fitted to the tuning
-            trajectories if there are none.
+        threshold: the accumulated change at which the blocks are computed again.
+        coefficients: of the rule's polynomial, highest power first; if empty, they are fitted to
+            the tuning trajectories.
     """
 
     exact_at_zero = True
@@ -72,11 +72,11 @@ class TeaCacheMethod(BlockCache):
 
 
 class Bypass:
-    """A gate before a transformer and its blocks: lets them compute, or adds the last residual.
+    """Intercepts a transformer and its blocks: they are computed, or the last residual is added.
 
     Args:
         network: the transformer.
-        change: makes the rule of a new sample.
+        change: returns the rule for a new sample.
         branches: how many evaluations a step takes; the first of them decides.
         steps: how many steps a sample takes; the first and the last are computed.
     """
@@ -87,7 +87,7 @@ class Bypass:
         self.reset()
 
     def reset(self) -> None:
-        """Begins a new sample."""
+        """Starts a new sample."""
         self.change, self.evaluations, self.computes = self.new_change(), 0, True
         self.residuals: dict[int, Any] = {}
 
@@ -100,9 +100,9 @@ class Bypass:
         step, self.branch = divmod(self.evaluations, self.branches)
         self.evaluations += 1
         if self.branch == 0:
-            look = probe(self.network, args, kwargs)
-            self.computes = look is None or self.change.is_large(
-                look, forced=step in (0, self.steps - 1)
+            signal = probe(self.network, args, kwargs)
+            self.computes = signal is None or self.change.is_large(
+                signal, forced=step in (0, self.steps - 1)
             )
         return plain(*args, **kwargs)
 
@@ -112,37 +112,37 @@ class Bypass:
         if not self.computes:
             if block is self.blocks[0]:
                 hidden = hidden + self.residuals[self.branch]
-            return signature.answer(hidden, args, kwargs)
+            return signature.output(hidden, args, kwargs)
         if block is self.blocks[0]:
             self.entry = hidden
-        answer = plain(*args, **kwargs)
+        output = plain(*args, **kwargs)
         if block is self.blocks[-1]:
-            self.residuals[self.branch] = signature.hidden_of(answer) - self.entry
-        return answer
+            self.residuals[self.branch] = signature.hidden_of(output) - self.entry
+        return output
 
 
 class Signature:
-    """Where a block of diffusers takes and gives its hidden states and its text."""
+    """Finds the hidden states and the text in the arguments and outputs of a diffusers block."""
 
     def __init__(self, block: Any):
         from diffusers.hooks._helpers import TransformerBlockRegistry
 
-        self.known = TransformerBlockRegistry.get(own_class(block))
+        self.layout = TransformerBlockRegistry.get(own_class(block))
 
     def hidden_states(self, args: tuple, kwargs: dict) -> Any:
-        """Returns the hidden states that a block is given."""
-        return self.known._get_parameter_from_args_kwargs("hidden_states", args, kwargs)
+        """Returns the hidden states among a block's arguments."""
+        return self.layout._get_parameter_from_args_kwargs("hidden_states", args, kwargs)
 
-    def hidden_of(self, answer: Any) -> Any:
-        """Returns the hidden states that a block gave."""
-        return (
-            answer[self.known.return_hidden_states_index] if isinstance(answer, tuple) else answer
-        )
+    def hidden_of(self, output: Any) -> Any:
+        """Returns the hidden states in a block's output."""
+        if not isinstance(output, tuple):
+            return output
+        return output[self.layout.return_hidden_states_index]
 
-    def answer(self, hidden: Any, args: tuple, kwargs: dict) -> Any:
-        """Returns what a block that changes nothing else would give."""
-        place = self.known.return_encoder_hidden_states_index
-        if place is None:
+    def output(self, hidden: Any, args: tuple, kwargs: dict) -> Any:
+        """Returns the output of a block with these hidden states and its text unchanged."""
+        position = self.layout.return_encoder_hidden_states_index
+        if position is None:
             return hidden
-        text = self.known._get_parameter_from_args_kwargs("encoder_hidden_states", args, kwargs)
-        return (text, hidden) if place == 0 else (hidden, text)
+        text = self.layout._get_parameter_from_args_kwargs("encoder_hidden_states", args, kwargs)
+        return (text, hidden) if position == 0 else (hidden, text)

@@ -1,4 +1,4 @@
-"""Quality of an image or a video's frames, without anything to compare with."""
+"""Quality of an image, or of a video's frames, without a reference."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fastflow.sampling import Request
 
 @dataclass(frozen=True, kw_only=True)
 class Brisque(Metric):
-    """Measures BRISQUE, about 0 (natural) to 100 (distorted); smaller is better.
+    """Measures BRISQUE, from about 0 (natural) to 100 (distorted); smaller is better.
 
-    Of a video, the mean of its frames. It was made for photographs: for drawings it means little.
-    Reference: Mittal et al. 2012, https://doi.org/10.1109/TIP.2012.2214050. Needs piq, which
-    fetches the model at its first use.
+    A video's value is the mean over its frames. BRISQUE was fitted to photographs; for drawings
+    it means little. Reference: Mittal et al. 2012, https://doi.org/10.1109/TIP.2012.2214050.
+    Needs piq, which downloads the model on first use.
     """
 
     def unavailable(self) -> str:
@@ -27,7 +27,7 @@ class Brisque(Metric):
         try:
             _brisque(torch.rand(1, 3, 32, 32))
         except Exception as error:
-            return f"brisque was left out: its model cannot be had ({_line(error)})."
+            return f"brisque was left out: its model cannot be downloaded ({_line(error)})."
         return ""
 
     def score(self, output: Any, request: Request) -> dict[str, float]:
@@ -35,7 +35,7 @@ class Brisque(Metric):
 
         try:
             return {"brisque": _brisque(to_tensor(output))}
-        except AssertionError:  # a plain area is without statistics
+        except AssertionError:  # piq's answer to an image of a single colour
             return {}
 
 

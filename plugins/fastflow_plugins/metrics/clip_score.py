@@ -1,4 +1,4 @@
-"""Agreement of image and prompt."""
+"""How well an image agrees with its prompt."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from fastflow.sampling import Request
 
 @dataclass(frozen=True, kw_only=True)
 class ClipScore(Metric):
-    """Measures the CLIP score of image and prompt, 0 to 100; of a video, its frames' mean.
+    """Measures the CLIP score of image and prompt, 0 to 100; larger is better.
 
+    A video's value is the mean over its frames.
     Reference: Hessel et al. 2021, https://arxiv.org/abs/2104.08718.
 
     Args:
-        path: a hub id or folder of a CLIP model.
+        path: a CLIP model: a hub id or a folder.
         download: whether it may be downloaded; otherwise only a local copy is used.
     """
 
@@ -43,8 +44,8 @@ class ClipScore(Metric):
         options: Any = {"return_tensors": "pt", "truncation": True}
         inputs = processor(text=[request.prompt], images=list(frames(output)), **options)
         with torch.no_grad():
-            found = model(**inputs)
-        cosine = torch.cosine_similarity(found.image_embeds, found.text_embeds)
+            embedded = model(**inputs)
+        cosine = torch.cosine_similarity(embedded.image_embeds, embedded.text_embeds)
         return {"clip_score": 100 * max(0.0, float(cosine.mean()))}
 
 

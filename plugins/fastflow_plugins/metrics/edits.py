@@ -13,9 +13,10 @@ from fastflow.sampling import Request
 class Edits(Metric):
     """Scores an edited scene as GEdit does: g_sc, g_pq and g_o = sqrt(g_sc g_pq), 0 to 1.
 
-    Semantic consistency is whether the requested edit was made, perceptual quality whether all
-    else is as before and the image is clean; ``score`` is the overall score. Covers only
-    instructions in the language of the edits whose source image shows what they are about.
+    Semantic consistency (g_sc) measures whether the requested edit was made, perceptual quality
+    (g_pq) whether everything else is unchanged and the image is clean; ``score`` equals g_o. An
+    instruction has no score if it is not in the language of the edits, or names an object that
+    the source image does not show.
     """
 
     def score(self, output: Any, request: Request) -> dict[str, float]:
@@ -27,7 +28,7 @@ class Edits(Metric):
             return {}
         try:
             source = np.asarray(request.image.convert("RGB"))
-            marks = score_edit(source, request.prompt, np.asarray(output))
+            scores = score_edit(source, request.prompt, np.asarray(output))
         except ValueError:
             return {}
-        return {"g_sc": marks.g_sc, "g_pq": marks.g_pq, "g_o": marks.g_o, "score": marks.g_o}
+        return {"g_sc": scores.g_sc, "g_pq": scores.g_pq, "g_o": scores.g_o, "score": scores.g_o}

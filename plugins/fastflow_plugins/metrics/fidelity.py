@@ -13,8 +13,8 @@ from fastflow.evaluation import Metric
 class Fidelity(Metric):
     """Measures PSNR (dB) and SSIM against the reference run's image from the same noise.
 
-    Both on 8-bit RGB scaled to 0..1. Identical images have infinite PSNR. A video's error is that
-    of all its frames together, its SSIM their mean.
+    Both are computed on 8-bit RGB scaled to 0..1. Identical images have an infinite PSNR. A
+    video's PSNR is computed over all its frames together, its SSIM is the mean over its frames.
     """
 
     def compare(self, output: Any, reference: Any) -> dict[str, float]:
@@ -25,5 +25,5 @@ class Fidelity(Metric):
         a, b = to_tensor(output), to_tensor(reference)
         error = float((a - b).square().mean())
         psnr = -10 * math.log10(error) if error > 0 else math.inf
-        alike: Any = ssim(a, b, data_range=1.0)
-        return {"psnr_db": psnr, "ssim": float(alike)}
+        similarity: Any = ssim(a, b, data_range=1.0)
+        return {"psnr_db": psnr, "ssim": float(similarity)}

@@ -12,13 +12,13 @@ from fastflow.evaluation import Metric
 
 @dataclass(frozen=True, kw_only=True)
 class Lpips(Metric):
-    """Measures LPIPS against the reference run's image; smaller is better. Of a video, the mean.
+    """Measures LPIPS against the reference run's image; smaller is better.
 
-    Reference: Zhang et al. 2018, https://arxiv.org/abs/1801.03924. Needs torchvision and its
-    AlexNet weights.
+    A video's value is the mean over its frames. Reference: Zhang et al. 2018,
+    https://arxiv.org/abs/1801.03924. Needs torchvision and its weights of the network.
 
     Args:
-        net: alex, vgg or squeeze.
+        net: the network whose features are compared: alex, vgg or squeeze.
     """
 
     net: str = "alex"
@@ -33,7 +33,7 @@ class Lpips(Metric):
         try:
             _network(self.net)
         except Exception as error:
-            return f"lpips was left out: the weights of {self.net} cannot be had ({error})."
+            return f"lpips was left out: the weights of {self.net} cannot be downloaded ({error})."
         return ""
 
     def compare(self, output: Any, reference: Any) -> dict[str, float]:

@@ -13,7 +13,7 @@ from fastflow.sampling import Request
 class Scenes(Metric):
     """Scores whether an image shows what its caption asks for: 1 or 0.
 
-    Covers only captions in the language of the scenes; others have no score.
+    A caption that is not in the language of the scenes has no score.
     """
 
     def score(self, output: Any, request: Request) -> dict[str, float]:
@@ -26,7 +26,7 @@ class Scenes(Metric):
         if not isinstance(output, Image.Image):
             return {}
         try:
-            asked = parse_caption(request.prompt)
+            caption = parse_caption(request.prompt)
         except ValueError:
             return {}
-        return {"score": float(holds(np.asarray(output), asked))}
+        return {"score": float(holds(np.asarray(output), caption))}

@@ -11,11 +11,12 @@ from fastflow.sampling import Request, Video
 
 @dataclass(frozen=True, kw_only=True)
 class Videos(Metric):
-    """Scores a video of a moving shape: object, colour, direction, speed, 0 or 1, and their score.
+    """Scores a video of a moving shape: object, colour, direction, speed and background, 0 or 1.
 
-    ``score`` is 1 if all of them are as requested. There are also ``consistency`` of the subject
-    and ``smoothness`` of its motion, 0 to 1, and ``flicker`` of the background, of which less is
-    better. Covers only captions in the language of the moving shapes.
+    ``score`` is 1 if all of them are as requested. Further values are the ``consistency`` of the
+    subject and the ``smoothness`` of its motion, from 0 to 1, and the ``flicker`` of the
+    background, where smaller is better. A caption that is not in the language of the moving
+    shapes has no score.
     """
 
     def score(self, output: Any, request: Request) -> dict[str, float]:

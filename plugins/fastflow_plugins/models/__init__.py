@@ -1,4 +1,4 @@
-"""Models: one folder per family, and a mixture of Gaussians that is exact."""
+"""Models: one folder per family, and a Gaussian mixture whose velocity is exact."""
 
 from fastflow_plugins.models.mixture import Mixture, MixtureFlow
 

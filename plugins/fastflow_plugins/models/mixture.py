@@ -1,4 +1,4 @@
-"""A Gaussian mixture whose velocity is known in closed form: instant and exact."""
+"""A Gaussian mixture whose velocity has a closed form: instant and exact."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from fastflow.sampling import FlowModel, Model, Problem, Prompt, Request
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture(Model):
-    """Carries noise to a mixture of Gaussians, whose modes are small pictures of their own.
+    """Transports noise to a mixture of Gaussians whose means are small grey pictures.
 
     Data is ``sum_i N(m_i, spread^2 I) / modes``; the velocity ``E[noise - data | x, sigma]`` is
     exact. For tests, documentation and studies of convergence.
 
     Args:
         modes: the number of Gaussians.
-        side: each is a grey picture of ``side x side`` pixels.
+        side: the side of a picture in pixels; the data has ``side * side`` dimensions.
         spread: the standard deviation of each Gaussian; smaller is stiffer near the data.
         seed: draws the modes.
     """
@@ -45,7 +45,7 @@ class Mixture(Model):
 
 
 class MixtureFlow(FlowModel):
-    """The closed-form velocity on latents ``(B, side * side)``."""
+    """Computes the closed-form velocity on latents ``(B, side * side)``; sigma = 1 is noise."""
 
     def __init__(self, recipe: Mixture, device: str, dtype: torch.dtype):
         self.key = repr(recipe)
@@ -68,10 +68,10 @@ class MixtureFlow(FlowModel):
         sigma = t.to(x.dtype)[:, None, None]
         variance = (1 - sigma) ** 2 * self.spread**2 + sigma**2
         away = x[:, None] - (1 - sigma) * self.means  # (B, modes, D)
-        belongs = torch.softmax(-away.square().sum(-1) / (2 * variance[:, :, 0]), dim=1)
+        posterior = torch.softmax(-away.square().sum(-1) / (2 * variance[:, :, 0]), dim=1)
         noise = sigma / variance * away
         data = self.means + (1 - sigma) * self.spread**2 / variance * away
-        return (belongs[:, :, None] * (noise - data)).sum(1)
+        return (posterior[:, :, None] * (noise - data)).sum(1)
 
     def advance(self, x: Tensor, v: Tensor, dsigma: Tensor) -> Tensor:
         return x + dsigma * v

@@ -1,4 +1,4 @@
-"""Observers: where a run is mirrored to while it goes on."""
+"""Observers: services that a run is mirrored to while it is in progress."""
 
 from fastflow_plugins.observers.wandb import WandB
 

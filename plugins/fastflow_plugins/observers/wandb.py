@@ -15,15 +15,16 @@ from fastflow.sampling import Sample, Video
 
 @dataclass(frozen=True, kw_only=True)
 class WandB(Observer):
-    """Mirrors the run to W&B: config, curves, images, the table of decisions, the summary.
+    """Mirrors a run to W&B: configuration, curves, images, a table of decisions, the summary.
 
-    Offline unless the user is logged in or WANDB_MODE says otherwise; offline runs are written
-    into the run directory, from where `wandb sync` sends them.
+    The mode is WANDB_MODE if that is set; otherwise it is online for a user who is logged in, and
+    offline for others. Offline runs are written into the run directory, from which `wandb sync`
+    uploads them.
 
     Args:
         project: the W&B project.
         group: groups runs, for example those of one ablation.
-        images: how many samples to send images or videos of.
+        images: the number of samples, from the first on, whose images or videos are sent.
     """
 
     project: str = "fastflow"
@@ -58,7 +59,7 @@ def _open(recipe: WandB, run_dir: Path, config: Mapping[str, Any]) -> Iterator[O
 
 
 def _mode() -> Any:
-    """Returns WANDB_MODE, or online if somebody is logged in, else offline."""
+    """Returns WANDB_MODE if it is set; otherwise online if a user is logged in, else offline."""
     import wandb
 
     return os.environ.get("WANDB_MODE") or ("online" if wandb.api.api_key else "offline")
@@ -79,7 +80,6 @@ class Mirror:
         rewards: Sequence[float | None],
     ) -> None:
         """Logs calls, seconds and metrics, and the first samples' images."""
-
         seconds = {f"seconds/{name}": value for name, value in asdict(row.seconds).items()}
         log: dict[str, Any] = {"sample": row.index, "calls": row.calls}
         log |= {**row.metrics, **seconds}
@@ -101,7 +101,7 @@ class Mirror:
                 self.decisions.append(line)
 
     def _media(self, output: Any, name: str, caption: str) -> Any:
-        """Returns an output as W&B takes it; a video's file is written already."""
+        """Returns an output in W&B's type; a video is read from its file in the run directory."""
         import wandb
 
         if isinstance(output, Video):

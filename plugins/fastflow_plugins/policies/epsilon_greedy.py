@@ -12,11 +12,12 @@ from fastflow.policies import ArmStats, Bandit, greedy
 class EpsilonGreedy(Bandit):
     """Takes the best arm so far, or with probability epsilon any feasible one.
 
-    Epsilon falls as ``epsilon / (1 + decay n)`` with the number n of rewards the step has had.
+    Epsilon decays as ``epsilon / (1 + decay n)`` with the number n of rewards that the step has
+    had.
 
     Args:
         epsilon: the probability of exploring, 0 to 1.
-        decay: how fast it falls; 0 keeps it constant.
+        decay: how fast it decays; 0 keeps it constant.
     """
 
     epsilon: float = 0.1

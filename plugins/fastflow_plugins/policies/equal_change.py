@@ -1,4 +1,4 @@
-"""A schedule with as much change of the velocity in every gap."""
+"""A schedule whose gaps all contain the same change of the velocity."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy as np
 from fastflow.integration import Episode, Grid
 from fastflow.policies import Memory, Policy
 from fastflow.sampling import Recording
-from fastflow_plugins.policies.static import Schedule
+from fastflow_plugins.policies.static import Schedule, check_at_most_all
 from fastflow_plugins.policies.teacache import relative_change
 
 
 @dataclass(frozen=True, kw_only=True)
 class EqualChange(Policy):
-    """Computes a given number of steps, the velocity changing equally much between them.
+    """Computes a given number of steps, with an equal change of the velocity between them.
 
-    A fixed schedule made from the profile of a model: where velocities change much from step to
-    step (relative L1, as in the paper's Figure 4) the computed steps are dense.
+    A static schedule from a model's profile: computed steps are dense where the velocity changes
+    much from step to step (relative L1, as in Figure 4 of https://arxiv.org/abs/2602.11105).
 
     Args:
         computed_steps: how many steps are computed, the first and the last among them.
-        changes: the relative change from each step to the next, ``T - 1`` numbers; fitted to
-            trajectories if there are none.
+        changes: the relative change from each step to the next, ``T - 1`` numbers, noise first;
+            `calibrated` fits them to trajectories. If empty, every change is taken to be equal.
     """
 
     computed_steps: int = 19
@@ -44,15 +44,11 @@ class EqualChange(Policy):
                 f"`changes` has {len(changes)} numbers; a grid of {grid.steps} steps has "
                 f"{grid.steps - 1} changes from step to step."
             )
-        if self.computed_steps > grid.steps:
-            raise ValueError(
-                f"`computed_steps` must be at most {grid.steps} on a grid of {grid.steps} steps, "
-                f"got {self.computed_steps}."
-            )
+        check_at_most_all(self.computed_steps, grid)
         return Schedule(equally(changes, self.computed_steps))
 
     def calibrated(self, recording: Recording) -> EqualChange:
-        """Takes the mean change of the recorded velocities at each step."""
+        """Returns the policy with the mean change of the recorded velocities at each step."""
         profiles = [
             [relative_change(b, a) for a, b in pairwise(v)]
             for v in (trajectory.velocities for trajectory in recording.trajectories.values())
@@ -61,13 +57,13 @@ class EqualChange(Policy):
 
 
 def equally(changes: tuple[float, ...], count: int) -> frozenset[int]:
-    """Returns ``count`` steps, both ends included, with equal sums of changes between them."""
-    so_far = np.concatenate([[0.0], np.cumsum(changes)])
+    """Returns ``count`` steps, both ends included, with about equal sums of changes between."""
+    total = np.concatenate([[0.0], np.cumsum(changes)])
     last = len(changes)
     steps = [0]
     for i in range(1, count):
-        wanted = so_far[-1] * i / (count - 1)
-        nearest = int(np.abs(so_far - wanted).argmin())
-        # each step once, with room for those that follow
+        wanted = total[-1] * i / (count - 1)
+        nearest = int(np.abs(total - wanted).argmin())
+        # each step at most once, leaving enough steps for those that follow
         steps.append(min(max(nearest, steps[-1] + 1), last - (count - 1 - i)))
     return frozenset(steps)

@@ -1,4 +1,4 @@
-"""Never skip."""
+"""The policy that never skips."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from fastflow.policies import Memory, Policy
 
 @dataclass(frozen=True, kw_only=True)
 class Never(Policy):
-    """Computes every step: bit for bit the model's own pipeline."""
+    """Computes every step; the result equals that of the model's own pipeline, bit for bit."""
 
     def begin(self, grid: Grid, memory: Memory) -> Episode:
         return Unskipped()

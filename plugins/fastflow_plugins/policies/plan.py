@@ -1,4 +1,4 @@
-"""Planning: the best schedule for a given number of calls, from a few reference runs."""
+"""Planning: the best schedule of a given number of computed steps, from a few reference runs."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ HISTORY = 3  # computed steps whose velocities a gap's cost may depend on
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Policy):
-    """Computes the steps that were best in hindsight, for a given number of calls.
+    """Follows the schedule that would have cost the first samples least.
 
     The first samples skip nothing and show what every skip costs under the run's extrapolator and
-    corrector; dynamic programming then finds the schedule of least accumulated cost, which all
-    later samples share.
+    corrector; dynamic programming then finds the schedule of least accumulated cost for the given
+    number of computed steps. All later samples share it.
 
     Args:
-        computed_steps: how many steps are computed; guidance branches are not counted.
-        longest: how many steps in a row are skipped at most.
-        full_first: how many of the first samples skip nothing.
+        computed_steps: the number of computed steps; guidance branches are not counted.
+        longest: the most steps that are skipped in a row.
+        warmup_samples: how many of the first samples skip nothing.
     """
 
     computed_steps: int = 19
@@ -69,7 +69,7 @@ class Plan(Policy):
 
 
 class Planned(Episode):
-    """Computes the planned steps."""
+    """Computes the steps of the plan."""
 
     def __init__(self, policy: Plan, memory: PlanMemory):
         super().__init__()
@@ -81,61 +81,65 @@ class Planned(Episode):
 
 @dataclass
 class PlanMemory(Memory):
-    """The mean Gram matrix of the unskipped trajectories that were seen.
+    """Keeps the mean Gram matrix of the unskipped trajectories observed so far.
 
     Attributes:
-        full: how many trajectories it is the mean of.
-        gram: ``(T, T)``, each trajectory's in units of its mean square velocity; None before any.
+        unskipped: how many trajectories the mean is over.
+        gram: ``(T, T)``, each trajectory's in units of its mean square velocity; None before the
+            first.
     """
 
-    full: int = 0
+    unskipped: int = 0
     gram: np.ndarray | None = None
     _plans: dict[tuple, frozenset[int]] = field(default_factory=dict, repr=False, compare=False)
 
     def add(self, gram: np.ndarray) -> None:
-        """Takes one trajectory in, unless it holds numbers that are not finite."""
+        """Adds one trajectory to the mean, unless it has numbers that are not finite."""
         scale = float(np.diag(gram).mean())
         if np.isfinite(scale) and scale > 0:
             self._mix(gram / scale, 1)
 
     def plan(self, policy: Plan, grid: Grid, scheme: Scheme) -> frozenset[int]:
-        """Returns the steps to compute; found once for each number of calls."""
+        """Returns the steps to compute; the search runs once for each policy and scheme."""
         key = policy, scheme
         if key not in self._plans:
             assert self.gram is not None
-            seen = OptimalSchedule(self.gram[None], grid, scheme, policy.longest)
-            self._plans[key] = frozenset(seen.best(policy.computed_steps)[0])
+            search = OptimalSchedule(self.gram[None], grid, scheme, policy.longest)
+            self._plans[key] = frozenset(search.best(policy.computed_steps)[0])
         return self._plans[key]
 
     def merge(self, other: Memory) -> None:
         super().merge(other)
         other = plan_memory(other)
         if other.gram is not None:
-            self._mix(other.gram, other.full)
+            self._mix(other.gram, other.unskipped)
 
     def _mix(self, gram: np.ndarray, count: int) -> None:
-        mine = 0.0 if self.gram is None else self.gram * self.full
-        self.full += count
-        self.gram = (mine + gram * count) / self.full
+        own = 0.0 if self.gram is None else self.gram * self.unskipped
+        self.unskipped += count
+        self.gram = (own + gram * count) / self.unskipped
         self._plans.clear()
 
     def to_dict(self) -> dict[str, Any]:
         gram = None if self.gram is None else to_lists(self.gram)
-        return super().to_dict() | {"full": self.full, "gram": gram}
+        return super().to_dict() | {"unskipped": self.unskipped, "gram": gram}
 
     def load_dict(self, content: dict[str, Any]) -> None:
         super().load_dict(content)
-        self.full = content["full"]
+        self.unskipped = content["unskipped"]
         self.gram = None if content["gram"] is None else from_lists(content["gram"])
         self._plans.clear()
 
     def summary(self) -> str:
-        """Returns how much the velocity changes from step to step, which is what plans rest on."""
+        """Returns a table of the velocity's change from step to step, on which plans are based."""
         if self.gram is None:
-            return "no unskipped trajectory seen yet"
+            return "no unskipped trajectory yet"
         square, k = np.diag(self.gram), np.arange(len(self.gram) - 1)
         change = np.sqrt(np.maximum(square[1:] - 2 * self.gram[k, k + 1] + square[:-1], 0))
-        lines = [f"{self.full} unskipped trajectories", "step  relative change of the velocity"]
+        lines = [
+            f"{self.unskipped} unskipped trajectories",
+            "step  relative change of the velocity",
+        ]
         lines += [f"{i + 1:>4}  {c:.4f}" for i, c in enumerate(change / np.sqrt(square[:-1]))]
         return "\n".join(lines)
 

@@ -10,12 +10,12 @@ from fastflow.policies import Memory, SkipLength
 
 @dataclass(frozen=True, kw_only=True)
 class RandomArms(SkipLength):
-    """Draws each feasible arm with the same probability, or by a law of one parameter.
+    """Draws each feasible arm with the same probability, or with a geometric one.
 
     Args:
         arms: the numbers of skipped steps to choose from.
-        pace: the probability of an arm m is proportional to ``pace ** m``; 1 is uniform, less
-            prefers short skips, more long ones.
+        pace: the probability of arm m is proportional to ``pace ** m``; 1 is uniform, smaller
+            values favour short skips, larger values long ones.
     """
 
     pace: float = 1.0
@@ -29,6 +29,6 @@ class RandomArms(SkipLength):
         self, arms: Sequence[int], context: StepContext, memory: Memory
     ) -> list[float]:
         longest = max(arms)
-        # each in units of the largest, so that powers do not overflow
+        # relative to the largest weight, so that powers do not overflow
         weights = [self.pace ** (m - longest if self.pace > 1 else m) for m in arms]
         return [w / sum(weights) for w in weights]

@@ -13,20 +13,20 @@ from fastflow.policies import BanditMemory, Memory, SkipLength, check_rows, memo
 
 @dataclass(frozen=True, kw_only=True)
 class Released(SkipLength):
-    """Runs the bandit of the public FLUX code, kept apart from the paper's by its differences.
+    """Reproduces the bandit of the public FLUX code, which differs from the paper's.
 
-    Three things differ from the paper: the bandit of the decision step is rewarded at once by
-    ``mu_decision m - MSE(v_k, v_{k-1})``, an error that does not depend on the arm; the reward at
-    the landing, ``mu_landing m - MSE``, goes to the bandit of the landing step; and after a
-    landing the next step is always computed and decides, so a cycle costs two calls. Untried arms
-    come in rising order, ties go to the smallest arm. With the extrapolator `reuse` the errors are
-    the code's.
+    Three things differ from the paper. The decision step's bandit is rewarded immediately, with
+    ``mu_decision m - MSE(v_k, v_{k-1})``, whose error does not depend on the arm. The reward at
+    the landing, ``mu_landing m - MSE``, goes to the landing step's bandit. The step after a
+    landing is always computed and makes the next decision, so a cycle costs two computed steps.
+    Untried arms are taken in increasing order; ties go to the smallest arm. With the extrapolator
+    `reuse`, the errors are the same as in the public code.
 
     Args:
         arms: the numbers of skipped steps.
         gamma: the weight of exploration.
-        mu_decision: what a skipped step is worth in the reward at the decision.
-        mu_landing: what it is worth in the reward at the landing.
+        mu_decision: the reward of a skipped step at the decision.
+        mu_landing: the reward of a skipped step at the landing.
     """
 
     gamma: float = 2.0
@@ -68,10 +68,10 @@ class Released(SkipLength):
             if before.arm == 0 and before.landing == after.step:
                 reward = self.mu_decision * after.arm - before.error
                 memory.add(after.step, after.arm, before.error, reward)
-        for seen in taken:
-            if seen.arm:
-                reward = self.mu_landing * seen.arm - seen.error
-                memory.add(seen.landing, seen.arm, seen.error, reward)
+        for skip in taken:
+            if skip.arm:
+                reward = self.mu_landing * skip.arm - skip.error
+                memory.add(skip.landing, skip.arm, skip.error, reward)
         memory.samples += 1
 
     def samples_until_update(self, memory: Memory) -> int | None:
@@ -79,23 +79,23 @@ class Released(SkipLength):
 
 
 class TwoCalls(Episode):
-    """Skips as drawn, lands, computes once more, and draws again there."""
+    """Skips the drawn number of steps, lands, computes one more step and draws again there."""
 
     def __init__(self, policy: Released, memory: Memory):
         super().__init__(FeedbackSpec(all_arms=True))
         self.policy, self.memory = policy, memory
-        self.left = 0
-        self.rest = True  # whether the computed step before this one was a landing (or the first)
+        self.left = 0  # steps still to skip
+        self.at_landing = True  # whether the last computed step was a landing, or the first step
 
     def wants_model(self, context: StepContext) -> bool:
         if context.streak == 0:
-            self.left = 0 if self.rest else self.draw(context.before())
-            self.rest = self.left > 0
+            self.left = 0 if self.at_landing else self.draw(context.before())
+            self.at_landing = self.left > 0
         self.left -= 1
         return self.left < 0
 
     def draw(self, context: StepContext) -> int:
-        """Draws the arm of the computed step ``context``."""
+        """Returns the arm of a computed step."""
         arms = [m for m in self.policy.arms if m <= context.longest_skip]
         probabilities = self.policy.arm_probabilities(arms, context, self.memory)
         self.propensities[context.index] = 1.0

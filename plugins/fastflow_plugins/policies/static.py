@@ -1,4 +1,4 @@
-"""Static schedules: which steps are computed is fixed beforehand."""
+"""Static schedules: the computed steps are fixed in advance."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from fastflow.policies import Memory, Policy
 
 
 class Schedule(Episode):
-    """Computes the given steps, and those that must be computed."""
+    """Computes the given steps, and those that the grid forces."""
 
     def __init__(self, steps: Collection[int]):
         super().__init__()
@@ -20,7 +20,7 @@ class Schedule(Episode):
 
 @dataclass(frozen=True, kw_only=True)
 class Every(Policy):
-    """Computes every n-th step: uniform skipping.
+    """Computes every n-th step, from the first: uniform skipping.
 
     Args:
         interval: n; 1 never skips.
@@ -41,8 +41,8 @@ class Uniform(Policy):
     """Computes a given number of steps, as evenly spread as whole steps allow.
 
     Args:
-        computed_steps: how many steps are computed, the first and the last among them; steps that
-            the model demands come on top. Guidance branches are not counted.
+        computed_steps: how many steps are computed, the first and the last included; further
+            steps that the grid forces are added. Guidance branches are not counted.
     """
 
     computed_steps: int = 19
@@ -52,24 +52,20 @@ class Uniform(Policy):
             raise ValueError(f"`computed_steps` must be 2 or more, got {self.computed_steps}.")
 
     def begin(self, grid: Grid, memory: Memory) -> Episode:
-        if self.computed_steps > grid.steps:
-            raise ValueError(
-                f"`computed_steps` must be at most {grid.steps} on a grid of {grid.steps} steps, "
-                f"got {self.computed_steps}."
-            )
+        check_at_most_all(self.computed_steps, grid)
         return Schedule(spread(0, grid.steps - 1, self.computed_steps))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Piecewise(Policy):
-    """Computes every step near both ends of time, and spreads the other calls over the middle.
+    """Computes every step near both ends of time, and spreads the others over the middle.
 
-    A piecewise constant rate of skipping: the velocity changes most at both ends.
+    The rate of skipping is piecewise constant, because the velocity changes most at both ends.
 
     Args:
         computed_steps: how many steps are computed in total.
-        first: how many of the first steps are all computed.
-        last: how many of the last steps are all computed.
+        first: how many steps are all computed at the noise end.
+        last: how many steps are all computed at the data end.
     """
 
     computed_steps: int = 19
@@ -87,25 +83,30 @@ class Piecewise(Policy):
             )
 
     def begin(self, grid: Grid, memory: Memory) -> Episode:
-        if self.computed_steps > grid.steps:
-            raise ValueError(
-                f"`computed_steps` must be at most {grid.steps} on a grid of {grid.steps} steps, "
-                f"got {self.computed_steps}."
-            )
+        check_at_most_all(self.computed_steps, grid)
         start, end = self.first - 1, grid.steps - self.last
         middle = spread(start, end, self.computed_steps - self.first - self.last + 2)
         return Schedule(middle | set(range(start)) | set(range(end, grid.steps)))
 
 
+def check_at_most_all(computed_steps: int, grid: Grid) -> None:
+    """Raises a ValueError if more steps are to be computed than the grid has."""
+    if computed_steps > grid.steps:
+        raise ValueError(
+            f"`computed_steps` must be at most {grid.steps} on a grid of {grid.steps} steps, "
+            f"got {computed_steps}."
+        )
+
+
 def spread(start: int, end: int, count: int) -> frozenset[int]:
-    """Returns ``count`` whole numbers from start to end, as evenly spread as they can be."""
+    """Returns ``count`` whole numbers from start to end, as evenly spread as possible."""
     gaps = max(count - 1, 1)
     return frozenset(start + round(i * (end - start) / gaps) for i in range(count))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listed(Policy):
-    """Computes the listed steps, the first, the last and those the model demands.
+    """Computes the listed steps, the first, the last and those that the grid forces.
 
     Args:
         steps: 0-based indices of the steps to compute.

@@ -20,14 +20,14 @@ DEGREE = 4
 class TeaCache(Policy):
     """Skips while the accumulated, rescaled change of the first block's input is small.
 
-    ``acc += poly(|m_k - m_{k-1}|_1 / |m_{k-1}|_1)`` over consecutive steps, skipped ones among
-    them; the model is called, and acc set to zero, once acc reaches the threshold, and at the
-    first and the last step. The velocities of skipped steps are the extrapolator's; the published
-    method reuses the residual of all blocks instead, which is the method `teacache`. Needs a model
-    with a probe; without one every step is computed. Reference: https://arxiv.org/abs/2411.19108.
+    ``acc += poly(|m_k - m_{k-1}|_1 / |m_{k-1}|_1)`` over consecutive steps, skipped ones included.
+    The model is called, and acc reset to zero, once acc reaches the threshold, and at the first
+    and the last step. Skipped velocities come from the extrapolator; the published method, which
+    reuses the residual of all blocks instead, is the method `teacache`. Needs a model with a
+    probe; without one every step is computed. Reference: https://arxiv.org/abs/2411.19108.
 
     Args:
-        threshold: how much may change before the model is called again.
+        threshold: the accumulated change at which the model is called again.
         coefficients: of the polynomial that turns a change of the input into one of the output,
             highest power first; ``fastflow calibrate teacache`` fits them for a model.
     """
@@ -49,29 +49,29 @@ class TeaCache(Policy):
         return Accumulating(Change(self.threshold, self.coefficients))
 
     def calibrated(self, recording: Recording) -> TeaCache:
-        """Fits the polynomial by least squares: the velocity's change over the probe's.
+        """Fits the polynomial, from the probe's change to the velocity's, by least squares.
 
-        Over all steps of all trajectories, of degree 4, as TeaCache's authors fitted theirs
-        (section 3.3 of the paper).
+        It is of degree 4 and fitted to all steps of all trajectories, as in section 3.3 of the
+        paper.
         """
         signals, velocities = changes(recording)
         distinct = len(np.unique(signals))
         if distinct <= DEGREE:
             raise ValueError(
-                f"a polynomial of degree {DEGREE} takes {DEGREE + 1} different changes of the "
-                f"probe or more, and {distinct} were recorded. Use more steps or more samples."
+                f"a polynomial of degree {DEGREE} needs {DEGREE + 1} or more different changes of "
+                f"the probe, but {distinct} were recorded. Use more steps or more samples."
             )
         return replace(self, coefficients=tuple(np.polyfit(signals, velocities, DEGREE).tolist()))
 
     def quality(self, recording: Recording) -> dict[str, float]:
         signals, velocities = changes(recording)
-        left = np.square(velocities - np.polyval(self.coefficients, signals)).sum()
-        spread = np.square(velocities - velocities.mean()).sum()
-        return {"R^2": float(1 - left / spread), "points": len(signals)}
+        residual = np.square(velocities - np.polyval(self.coefficients, signals)).sum()
+        variance = np.square(velocities - velocities.mean()).sum()
+        return {"R^2": float(1 - residual / variance), "points": len(signals)}
 
 
 class Accumulating(Episode):
-    """Measures the signal at every step, and calls the model once enough has changed."""
+    """Measures the signal at every step, and calls the model once it has changed enough."""
 
     def __init__(self, change: Change):
         super().__init__(FeedbackSpec(forced_steps=True))
@@ -85,10 +85,10 @@ class Accumulating(Episode):
 
 
 class Change:
-    """The change of a signal since it was last found large.
+    """Accumulates the change of a signal until it is large, then starts from zero.
 
     Args:
-        threshold: from which on it is large.
+        threshold: the accumulated change that is large.
         coefficients: of the polynomial on the relative L1 change, highest power first.
     """
 
@@ -98,11 +98,11 @@ class Change:
         self.last: Tensor | None = None
 
     def is_large(self, signal: Tensor, forced: bool) -> bool:
-        """Takes in the signal of the next step; a forced step counts as large.
+        """Adds the signal of the next step and returns whether the change is large there.
 
         Args:
-            signal: any shape, the same at every step.
-            forced: whether the model is called in any case.
+            signal: of any shape, the same at every step.
+            forced: whether the model is called in any case; the change then counts as large.
         """
         if self.last is not None and not forced:
             self.total += float(self.rescale(relative_change(signal, self.last)))
@@ -114,12 +114,12 @@ class Change:
 
 
 def relative_change(signal: Tensor, last: Tensor) -> float:
-    """Returns ``mean |signal - last| / mean |last|``; waits for the device."""
+    """Returns ``mean |signal - last| / mean |last|``; synchronises with the device."""
     return float((signal - last).abs().mean() / last.abs().mean())
 
 
 def changes(recording: Recording) -> np.ndarray:
-    """Returns the relative L1 changes from step to step of probe and velocity, ``(2, n)``.
+    """Returns the relative L1 changes of probe and velocity from step to step, ``(2, n)``.
 
     Raises:
         NoProbe: if the recorded model has no probe.

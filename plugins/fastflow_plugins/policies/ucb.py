@@ -10,9 +10,9 @@ from fastflow.policies import ArmStats, Bandit, greedy
 
 @dataclass(frozen=True, kw_only=True)
 class UCB(Bandit):
-    """Takes the arm of the highest upper confidence bound, ``Q(m) + gamma sqrt(ln n / N(m))``.
+    """Takes the arm with the highest upper confidence bound, ``Q(m) + gamma sqrt(ln n / N(m))``.
 
-    Untried arms come first. Reference: Auer et al. 2002, https://doi.org/10.1023/A:1013689704352;
+    Untried arms are taken first. Reference: Auer et al. 2002, https://doi.org/10.1023/A:1013689704352;
     for flow matching, FastFlow, https://arxiv.org/abs/2602.11105.
 
     Args:

@@ -114,7 +114,7 @@ def test_a_model_without_a_probe_is_refused():
 def test_too_few_changes_are_refused(steps):
     recording = Recording.make(tiny(), requests(1, steps), 1)
     message = (
-        "^a polynomial of degree 4 takes 5 different changes of the probe or more, and "
+        "^a polynomial of degree 4 needs 5 or more different changes of the probe, but "
         f"{steps - 1} were recorded. Use more steps or more samples.$"
     )
     with pytest.raises(ValueError, match=message):

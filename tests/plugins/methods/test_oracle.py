@@ -131,11 +131,13 @@ def test_on_a_network_with_guidance_a_step_is_two_calls():
         assert torch.equal(sample.x, whole.x)
 
 
-def test_full_runs_without_gram_matrices_are_refused():
+def test_reference_runs_without_gram_matrices_are_refused():
     stand = mixture()
     bench = Bench(stand.model, 24, stand.bench.tuning, max_batch=1)
     bench.references = {s.request.index: s for s in in_full_alone(stand.model, stand.asked)}
-    message = r"^the full runs were made without `Full\(gram=...\)`; hindsight needs it.$"
+    message = (
+        r"^the reference runs were made without `Reference\(gram=...\)`, which an oracle needs.$"
+    )
     with pytest.raises(ValueError, match=message):
         Oracle().learn(bench, stand.asked)
 
@@ -146,7 +148,7 @@ def test_more_calls_than_steps_are_refused():
         Oracle(computed_steps=25).learn(mixture().bench, mixture().asked)
 
 
-def test_it_is_marked_as_hindsight():
+def test_it_is_an_oracle():
     assert Oracle.is_oracle
     assert not Skipping.is_oracle
     assert Oracle().knob.is_computed_steps

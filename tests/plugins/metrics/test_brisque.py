@@ -30,7 +30,7 @@ def test_without_its_model_it_says_so_in_one_line(monkeypatch):
 
     _piq(monkeypatch, brisque)
     assert Brisque().unavailable() == (
-        "brisque was left out: its model cannot be had (no network)."
+        "brisque was left out: its model cannot be downloaded (no network)."
     )
 
 

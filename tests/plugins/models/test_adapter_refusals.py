@@ -65,8 +65,8 @@ def test_a_size_that_patches_do_not_tile(family, size, patch, instead):
 @pytest.mark.parametrize(
     ("family", "refusal"),
     [
-        (FLUX, "FluxPipeline edits no images: leave the request's `image` out."),
-        (HUNYUAN_VIDEO, "HunyuanVideoPipeline takes no images: leave the request's `image` out."),
+        (FLUX, "FluxPipeline does not edit images: leave out the request's `image`."),
+        (HUNYUAN_VIDEO, "HunyuanVideoPipeline does not take images: leave out the request's `image`."),
     ],
     ids=_name,
 )
@@ -130,7 +130,7 @@ def _load(family, path):
 @pytest.mark.parametrize("path", ["./nowhere", "/no/such/folder", "nowhere", "a/b/c"])
 def test_a_folder_that_does_not_exist(family, path):
     assert _load(family, path) == (
-        f"`path` {path!r} is no folder on this machine, and no hub id (owner/name) either. "
+        f"`path` {path!r} is neither a folder on this machine nor a hub id (owner/name). "
         "Give one of the two."
     )
 
@@ -166,8 +166,8 @@ def test_a_damaged_index(family, tmp_path):
 def test_the_folder_of_another_pipeline(family, other, tmp_path):
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": other}))
     assert _load(family, tmp_path) == (
-        f"the folder {tmp_path} holds a {other}, but this adapter takes a "
-        f"{family.kind.__name__}. Choose the adapter for it (`fastflow plugins` lists them) or "
+        f"the folder {tmp_path} holds a {other}, but this model takes a "
+        f"{family.kind.__name__}. Choose the model for it (`fastflow plugins` lists them) or "
         "another `path`."
     )
 
@@ -247,15 +247,15 @@ def offline(monkeypatch, tmp_path):
 def test_a_hub_repository_that_is_out_of_reach(family):
     recipe = family.recipe_type()
     assert message(recipe.load) == (
-        f"`path` {recipe.path!r} is no folder on this machine, and the hub "
-        "repository of that name cannot be downloaded: the hub is out of reach, or offline mode "
-        "is on, and the local cache does not hold it. Connect once, or give a local folder."
+        f"`path` {recipe.path!r} is not a folder on this machine, and the hub "
+        "repository of that name cannot be downloaded: the hub cannot be reached, or offline "
+        "mode is on, and the local cache does not have it. Connect once, or give a local folder."
     )
 
 
 def test_a_name_that_no_hub_repository_can_have(family):
     refusal = _load(family, "an owner/a name")
-    assert refusal.startswith("`path` 'an owner/a name' is no folder on this machine, and the hub")
+    assert refusal.startswith("`path` 'an owner/a name' is not a folder on this machine, and the hub")
     assert "HFValidationError" in refusal
 
 

@@ -149,11 +149,11 @@ def test_a_copied_model_and_another_threads_calls_are_plain(inferencer):
 def test_bagels_own_cache_is_not_mixed_with_skipping(inferencer):
     with (
         wrap_bagel(inferencer, "never"),
-        pytest.raises(ValueError, match="`enable_taylorseer` counts the steps") as raised,
+        pytest.raises(ValueError, match="`enable_taylorseer` counts the computed steps") as raised,
     ):
         latents(inferencer, enable_taylorseer=True)
     assert str(raised.value) == (
-        "`enable_taylorseer` counts the steps that are computed, so it cannot be used while "
+        "`enable_taylorseer` counts the computed steps, so it cannot be used while "
         "fastflow skips some. Turn one of the two off."
     )
 

@@ -39,7 +39,7 @@ def change_weights(file, change):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "refusal"),
     [
         ({"path": " "}, "`path` is empty. Give a hub id (owner/name) or a folder."),
         ({"height": 0}, "`height` must be 1 or more, got 0."),
@@ -70,12 +70,12 @@ def change_weights(file, change):
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_values_out_of_range(options, told):
-    assert message(Bagel, **options) == told
+def test_values_out_of_range(options, refusal):
+    assert message(Bagel, **options) == refusal
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "refusal"),
     [
         (
             {"height": 1040},
@@ -92,8 +92,8 @@ def test_values_out_of_range(options, told):
     ],
     ids=["height", "image_sides", "view_sides"],
 )
-def test_sizes_that_the_networks_tables_do_not_have(options, told):
-    assert message(bagel.model, **options) == told
+def test_sizes_that_the_networks_tables_do_not_have(options, refusal):
+    assert message(bagel.model, **options) == refusal
 
 
 def test_a_precision_that_bagel_is_not_run_in():
@@ -120,16 +120,16 @@ def test_a_file_for_a_folder():
 
 def test_a_path_that_is_neither_folder_nor_id():
     assert message(Bagel(path="./nowhere").load) == (
-        "`path` './nowhere' is no folder on this machine, and no hub id (owner/name) either. Give "
+        "`path` './nowhere' is neither a folder on this machine nor a hub id (owner/name). Give "
         "one of the two."
     )
 
 
 def test_the_hub_out_of_reach():
     assert message(Bagel().load) == (
-        "`path` 'ByteDance-Seed/BAGEL-7B-MoT' is no folder on this machine, and the hub "
-        "repository of that name cannot be downloaded: the hub is out of reach, or offline mode "
-        "is on, and the local cache does not hold it. Connect once, or give a local folder."
+        "`path` 'ByteDance-Seed/BAGEL-7B-MoT' is not a folder on this machine, and the hub "
+        "repository of that name cannot be downloaded: the hub cannot be reached, or offline "
+        "mode is on, and the local cache does not have it. Connect once, or give a local folder."
     )
 
 
@@ -147,9 +147,9 @@ def test_a_hub_repository_in_the_local_cache_loads(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["llm_config.json", "vit_config.json"])
 def test_a_damaged_configuration(folder, name):
     (folder / name).write_text("{")
-    told = message(Bagel(path=str(folder)).load)
-    assert told.startswith(f"{folder / name} is damaged (Expecting property name")
-    assert told.endswith("Copy or download it again.")
+    refusal = message(Bagel(path=str(folder)).load)
+    assert refusal.startswith(f"{folder / name} is damaged (Expecting property name")
+    assert refusal.endswith("Copy or download it again.")
 
 
 def test_a_configuration_of_something_else(folder):
@@ -164,15 +164,15 @@ def test_a_configuration_of_something_else(folder):
 def test_weights_that_are_cut_off(folder, name):
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[: len(content) // 2])
-    told = message(Bagel(path=str(folder)).load)
-    assert told.startswith(f"the weights {folder / name} are damaged or cut off (")
-    assert told.endswith("Copy or download it again.")
+    refusal = message(Bagel(path=str(folder)).load)
+    assert refusal.startswith(f"the weights {folder / name} are damaged or cut off (")
+    assert refusal.endswith("Copy or download it again.")
 
 
 def of_ema(folder, reason):
     return (
-        f"the weights {folder / 'ema.safetensors'} are not of the BAGEL that llm_config.json and "
-        f"vit_config.json beside them describe: {reason}. Take all three from BAGEL's repository."
+        f"the weights {folder / 'ema.safetensors'} are not those of the BAGEL that llm_config.json "
+        f"and vit_config.json next to them describe: {reason}. Take all three from BAGEL's repository."
     )
 
 
@@ -187,21 +187,21 @@ def test_weights_that_lack_some(folder):
         f"language_model.model.layers.1.mlp_moe_gen.{part}_proj.weight"
         for part in ("gate", "up", "down")
     )
-    told = message(Bagel(path=str(folder)).load)
-    assert told == of_ema(folder, f"they lack {names} and 2 more")
+    refusal = message(Bagel(path=str(folder)).load)
+    assert refusal == of_ema(folder, f"they lack {names} and 2 more")
 
 
 def test_weights_of_a_larger_model(folder):
     change_weights(folder / "ema.safetensors", lambda w: w.update(adapter=torch.zeros(1)))
-    told = message(Bagel(path=str(folder)).load)
-    assert told == of_ema(folder, "they hold the unknown adapter")
+    refusal = message(Bagel(path=str(folder)).load)
+    assert refusal == of_ema(folder, "they hold the unknown adapter")
 
 
 def test_weights_of_another_shape(folder):
     change(folder / "llm_config.json", intermediate_size=128)
-    told = message(Bagel(path=str(folder)).load)
-    assert told.startswith(of_ema(folder, "")[: -len(". Take all three from BAGEL's repository.")])
-    assert "size mismatch for language_model.model.layers.0.mlp.gate_proj.weight" in told
+    refusal = message(Bagel(path=str(folder)).load)
+    assert refusal.startswith(of_ema(folder, "")[: -len(". Take all three from BAGEL's repository.")])
+    assert "size mismatch for language_model.model.layers.0.mlp.gate_proj.weight" in refusal
 
 
 def test_the_outputs_of_words_are_not_needed(folder):
@@ -213,22 +213,22 @@ def test_the_outputs_of_words_are_not_needed(folder):
 @pytest.mark.parametrize("change", [lambda w: w.clear(), lambda w: w.pop("encoder.norm_out.bias")])
 def test_an_autoencoder_of_something_else(folder, change):
     change_weights(folder / "ae.safetensors", lambda w: (change(w), w.update(x=torch.zeros(1))))
-    told = message(Bagel(path=str(folder)).load)
+    refusal = message(Bagel(path=str(folder)).load)
     file = folder / "ae.safetensors"
-    assert told.startswith(f"the weights {file} are not those of FLUX's autoencoder, which BAGEL")
-    assert told.endswith("Take ae.safetensors from BAGEL's repository.")
+    assert refusal.startswith(f"the weights {file} are not those of FLUX's autoencoder, which BAGEL")
+    assert refusal.endswith("Take ae.safetensors from BAGEL's repository.")
 
 
-def test_a_vocabulary_larger_than_the_network_knows(folder):
+def test_a_vocabulary_larger_than_the_network_has(folder):
     change(folder / "llm_config.json", vocab_size=260)
     assert message(Bagel(path=str(folder)).load) == (
-        f"{folder / 'vocab.json'} does not fit llm_config.json beside it: with the markers it has "
-        "261 words, and the network knows 260. Take both from BAGEL's repository."
+        f"{folder / 'vocab.json'} does not fit llm_config.json next to it: with the markers it has "
+        "261 words, and the network has 260. Take both from BAGEL's repository."
     )
 
 
 def test_a_damaged_vocabulary(folder):
     (folder / "vocab.json").write_text("{")
-    told = message(Bagel(path=str(folder)).load)
-    assert told.startswith(f"{folder / 'vocab.json'} and merges.txt beside it make no tokenizer (")
-    assert told.endswith("Copy or download them again.")
+    refusal = message(Bagel(path=str(folder)).load)
+    assert refusal.startswith(f"{folder / 'vocab.json'} and merges.txt next to it do not make a tokenizer (")
+    assert refusal.endswith("Copy or download them again.")

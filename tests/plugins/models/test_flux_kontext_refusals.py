@@ -27,5 +27,5 @@ def test_an_image_smaller_than_a_patch(auto_resize):
     model = KONTEXT.model(auto_resize=auto_resize)
     request = Request(0, "a cat", 0, image=Image.new("RGB", (40, 3)))
     assert message(model.prepare, request) == (
-        "`image` must have 4 pixels a side at least, got 3 x 40."
+        "`image` must have at least 4 pixels a side, got 3 x 40."
     )

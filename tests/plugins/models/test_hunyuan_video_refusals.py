@@ -23,7 +23,7 @@ AGAIN = "Copy or download it again."
         (
             {"crop_start": 3},
             "`crop_start` belongs to a `prompt_template` of your own, got 3 without one. Give "
-            "both or none.",
+            "both or neither.",
         ),
         (
             {"prompt_template": "{}", "crop_start": -1},
@@ -56,15 +56,15 @@ def test_a_prompt_of_which_nothing_is_left(recipe):
     options = {"prompt_template": "{}", "crop_start": 1, "max_sequence_length": 8} | recipe
     request = Request(0, "a cat" if recipe else "", 0)
     assert message(HUNYUAN_VIDEO.model(**options).prepare, request) == (
-        "the prompt '' leaves no token once the template is cut off. Lower `crop_start`, or let "
-        "`prompt_template` go on after {}."
+        "the prompt '' has no token left once the template is cut off. Lower `crop_start`, or let "
+        "`prompt_template` continue after {}."
     )
 
 
 def test_a_scheduler_whose_shift_hangs_on_a_number_that_the_pipeline_does_not_give():
     pipe = HUNYUAN_VIDEO.pipeline(use_dynamic_shifting=True)
     assert message(HUNYUAN_VIDEO.model, pipe) == (
-        "the pipeline's scheduler cannot be used: its `use_dynamic_shifting` wants a number that "
+        "the pipeline's scheduler cannot be used: its `use_dynamic_shifting` needs a number that "
         "a HunyuanVideoPipeline does not give. Set it to false (in a folder: "
         "scheduler/scheduler_config.json)."
     )

@@ -39,13 +39,13 @@ CELL = 2  # the autoencoder's latents on a token's side
 
 @dataclass(frozen=True)
 class BagelCondition:
-    """What the network has read before it draws, by guidance branch; they share what is the same.
+    """Holds the context of each guidance branch; equal parts of them are shared.
 
     Args:
         full: image and text.
         no_text: the image alone, or nothing.
-        no_image: the text alone; None where that is `full`, or is not asked for.
-        places: ``(N,)`` of the latent tokens in the network's table.
+        no_image: the text alone; None if it equals `full` or is not needed.
+        places: ``(N,)`` positions of the latent tokens in the network's table.
         size: the height and width of the result in pixels.
     """
 
@@ -56,18 +56,18 @@ class BagelCondition:
     size: tuple[int, int]
 
     def shape(self) -> tuple:
-        """Returns what samples must have in common to be computed at once."""
+        """Returns what samples must have in common to be computed in one call."""
         branches = self.full, self.no_text, self.no_image
         return self.size, *(branch and shape(branch) for branch in branches)
 
 
 class BagelFlow(FlowModel):
-    """BAGEL as a velocity field on latent tokens ``(B, N, 64)``, N = H/16 x W/16.
+    """Computes BAGEL's velocity on latent tokens ``(B, N, 64)``, N = H/16 x W/16; 1 is noise.
 
-    Rows are computed one after the other, so a batch is bit for bit its samples alone: contexts
-    differ in length, and one sample of 1024 x 1024 keeps a GPU busy. With the recipe's `together`
-    those of equal lengths are computed at once, which is faster for small images and rounds
-    otherwise. Latents stay in float32.
+    Rows are computed one by one, because their contexts differ in length and a single sample of
+    1024 x 1024 keeps a GPU busy; so a batch equals its single samples bit for bit. With the
+    recipe's `together`, rows of equal lengths are computed in one call, which is faster for small
+    images but rounds differently. Latents stay in float32.
 
     Args:
         parts: a loaded BAGEL.
@@ -98,7 +98,7 @@ class BagelFlow(FlowModel):
         self._grids: dict[int, Grid] = {}
 
     def _settings(self) -> list[str]:
-        """Names what changes the velocity; memories of other settings do not fit."""
+        """Returns the settings that change the velocity; a memory fits only the same settings."""
         recipe = self.recipe
         parts = [recipe.path, f"{recipe.height}x{recipe.width}"]
         if recipe.revision:
@@ -118,7 +118,7 @@ class BagelFlow(FlowModel):
         if steps not in self._grids:
             t = torch.linspace(1, 0, steps + 1, device=self.parts.network.device)
             shift = self.recipe.shift
-            t = (shift * t / (1 + (shift - 1) * t)).cpu()  # read without waiting for a GPU
+            t = (shift * t / (1 + (shift - 1) * t)).cpu()  # reading it must not wait for a GPU
             acts = self.guidance.acts_at(t[:-1])
             jumps = frozenset(k for k in range(1, steps) if acts[k] != acts[k - 1])
             self._grids[steps] = Grid(t, jumps=jumps)
@@ -137,7 +137,7 @@ class BagelFlow(FlowModel):
         return Problem(x.to(self.parts.network.device), grid, condition, request, calls)
 
     def _read(self, request: Request, generator: torch.Generator) -> BagelCondition:
-        """Reads the request's image and text, each as often as branches differ in it."""
+        """Reads the request's image and text, once for each branch that needs them."""
         network, no_text, no_image = self.parts.network, Context(), None
         size = self.recipe.height, self.recipe.width
         words = self.parts.tokenizer.encode(request.prompt)
@@ -151,7 +151,7 @@ class BagelFlow(FlowModel):
         return BagelCondition(full, no_text, no_image, self._places(*size), size)
 
     def _read_image(self, image: Image.Image, generator: torch.Generator) -> Context:
-        """Reads an image twice: its latents, then what SigLIP sees of it."""
+        """Reads an image twice: its latents, then SigLIP's features of it."""
         network = self.parts.network
         values = pixel_values(image).to(network.device)
         z = encode_latents(self.parts.autoencoder, values, generator)
@@ -176,7 +176,7 @@ class BagelFlow(FlowModel):
         with self._precision():
             for rows in self._groups(conditioning, acts):
                 conditions = [conditioning[row] for row in rows]
-                # a list as an index would be copied to the device, and waited for
+                # indexing by a list would copy the list to the device and wait for it
                 own_x = torch.stack([x[row] for row in rows])
                 own_t = torch.stack([t[row] for row in rows])
                 v = self._velocities(own_x, own_t, conditions, acts[rows[0]])
@@ -186,7 +186,7 @@ class BagelFlow(FlowModel):
     def _groups(
         self, conditioning: Sequence[BagelCondition], acts: Sequence[bool]
     ) -> list[list[int]]:
-        """Returns the rows that are computed at once."""
+        """Returns the rows that are computed in one call."""
         if not self.recipe.together:
             return [[row] for row in range(len(conditioning))]
         groups: dict[Any, list[int]] = {}
@@ -226,7 +226,7 @@ class BagelFlow(FlowModel):
         return picture(values)
 
     def _precision(self) -> torch.autocast:
-        """Runs what is inside in the weights' precision, by autocast as BAGEL's own code does."""
+        """Returns a context that computes in the weights' precision, as BAGEL's own code does."""
         network = self.parts.network
         dtype = network.transformer.embed_tokens.weight.dtype
         half = dtype is not torch.float32
@@ -234,7 +234,7 @@ class BagelFlow(FlowModel):
 
 
 def _check_places(name: str, sides: Sequence[int], patch: int, most: int) -> None:
-    """Raises a ValueError unless sides are whole patches, and no more than a table has."""
+    """Raises a ValueError unless sides are whole patches, at most as many as the table has."""
     if any(side % patch or side > patch * most for side in sides):
         raise ValueError(
             f"`{name}` must be made of multiples of {patch} up to {patch * most}, got "

@@ -23,27 +23,27 @@ PRECISIONS = ("float32", "bfloat16")
 
 @dataclass(frozen=True, kw_only=True)
 class Bagel(Model):
-    """BAGEL-7B-MoT from its official files: text to image, and edits of an image.
+    """Draws and edits images with BAGEL-7B-MoT, from its official files.
 
-    A step takes one network call, and with guidance one more for the text and one for the image.
-    The model's own 50 grid points are 49 steps.
+    A step takes one network call; guidance takes one more for the text and one for the image. The
+    model's own 50 grid points are 49 steps.
 
     Args:
         path: a hub id, a folder of BAGEL's files, or ``bagel_mini`` for the small model that comes
-            with fastflow; its own prompts are edits where `image_scale` acts, else captions.
+            with fastflow; its own prompts are edits if `image_scale` is above 1, else captions.
         height: of the image, in pixels; an edited image keeps its own shape.
         width: of the image, in pixels.
-        text_scale: how far to go away from what is drawn without the text; 1 turns guidance off.
-        image_scale: how far to go away from what is drawn without the image to edit; 1 is off.
-        interval: guidance acts at times t with low < t <= high, noise being 1.
+        text_scale: guidance away from the velocity without the text; 1 turns all guidance off.
+        image_scale: guidance away from the velocity without the image to edit; 1 is off.
+        interval: guidance acts at times t with ``low < t <= high``; 1 is noise.
         renormalisation: what guidance may not lengthen: the velocity of the sample (global), of
             each token (channel), or of each token before the image's scale acts (text_channel).
         renorm_min: the least factor of renormalisation, 0 to 1.
-        shift: of the time grid, ``s t / (1 + (s - 1) t)``; above 1 it stays longer in the noise.
+        shift: s in the time grid ``s t / (1 + (s - 1) t)``; above 1, more steps are near noise.
         image_sides: the shortest and the longest side of an image that is edited, in pixels.
-        view_sides: the same of what SigLIP sees of it.
-        together: whether samples of a batch whose texts and images are equally long are computed
-            at once: faster for small images, and not bit for bit the samples alone.
+        view_sides: likewise of the image that SigLIP reads.
+        together: whether samples of a batch with equally long texts and images are computed in
+            one call: faster for small images, but not bit for bit equal to single samples.
         revision: a branch, tag or commit of the hub repository.
     """
 

@@ -1,4 +1,4 @@
-"""BAGEL's guidance: away from what is drawn without the text, and without the images."""
+"""BAGEL's guidance: away from the velocities without the text and without the images."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ TINY = 1e-8
 
 @dataclass(frozen=True)
 class Guidance:
-    """Two scales, the interval of time they act on, and what keeps the velocity from growing.
+    """Combines the velocities of the guidance branches.
 
     With the conditional velocity v, u without the text and i without the images, it is
     ``w = u + text (v - u)``, then ``w = i + image (w - i)``. Renormalisation shortens w to the
-    length of v where it is longer: of the whole sample (global), of each token (channel), or of
-    each token before the image's scale acts (text_channel).
+    length of v where it is longer: for the whole sample (global), for each token (channel), or for
+    each token before the images' scale is applied (text_channel).
 
     Args:
         text: the text's scale; 1 turns all guidance off.
         image: the images' scale; 1 is off.
-        interval: guided are times t with ``low < t <= high``.
+        interval: times t with ``low < t <= high`` are guided; 1 is noise.
         renormalisation: global, channel or text_channel.
-        floor: of the factor that shortens; 1 never does.
+        floor: the least factor by which w is shortened; 1 turns renormalisation off.
     """
 
     text: float = 4.0
@@ -54,9 +54,9 @@ class Guidance:
         """Returns the guided velocity.
 
         Args:
-            v: ``(N, D)`` with text and images.
-            u: without the text.
-            i: without the images; None if they are without a scale.
+            v: ``(N, D)``, with text and images.
+            u: ``(N, D)``, without the text.
+            i: ``(N, D)``, without the images; None if there is no guidance by images.
         """
         w = u + self.text * (v - u)
         if self.renormalisation == "text_channel":
@@ -69,6 +69,6 @@ class Guidance:
 
     def _factor(self, v: Tensor, w: Tensor, by_token: bool) -> Tensor:
         """Returns ``|v| / |w|``, from the floor to 1."""
-        over: dict = {"dim": -1, "keepdim": True} if by_token else {}
-        factor = torch.norm(v, **over) / (torch.norm(w, **over) + TINY)
+        axes: dict = {"dim": -1, "keepdim": True} if by_token else {}
+        factor = torch.norm(v, **axes) / (torch.norm(w, **axes) + TINY)
         return factor.clamp(min=self.floor, max=1.0)

@@ -1,4 +1,4 @@
-"""Pictures as BAGEL takes them: their sizes, their pixels, their patches."""
+"""Pictures in BAGEL's form: their sizes, their pixels, their patches."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MOST_PIXELS = 9 * 1024 * 14 * 14
 
 @dataclass(frozen=True)
 class Sides:
-    """What the sides of a picture are brought to.
+    """Bounds the sides of a picture, all in pixels.
 
     Args:
         shortest: a picture with a shorter side is enlarged, if its other side allows it.
         longest: the longest that a side may be.
-        multiple: both sides are multiples of it.
+        multiple: both sides become multiples of it.
     """
 
     shortest: int
@@ -30,7 +30,7 @@ class Sides:
 
     @classmethod
     def between(cls, sides: Sequence[int], multiple: int) -> Sides:
-        """Returns the rule of a shortest and a longest side."""
+        """Returns the bounds for the pair of a shortest and a longest side."""
         shortest, longest = sides
         return cls(shortest, longest, multiple)
 
@@ -57,7 +57,7 @@ class Sides:
 
 
 def opaque(picture: Image.Image) -> Image.Image:
-    """Returns a picture as RGB; what was transparent is white."""
+    """Returns a picture as RGB; transparent parts become white."""
     if "A" not in picture.getbands() and "transparency" not in picture.info:
         return picture.convert("RGB")
     picture = picture.convert("RGBA")
@@ -80,7 +80,7 @@ def patches(x: Tensor, side: int) -> Tensor:
 
 
 def whole(tokens: Tensor, height: int, width: int, side: int) -> Tensor:
-    """Puts patches together again: ``(C, H, W)`` of ``(H/side * W/side, side * side * C)``."""
+    """Reverses `patches`: ``(H/side * W/side, side * side * C)`` to ``(C, H, W)``."""
     cut = tokens.reshape(height // side, width // side, side, side, -1)
     return cut.permute(4, 0, 2, 1, 3).reshape(-1, height, width)
 

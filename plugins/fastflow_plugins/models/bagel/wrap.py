@@ -1,4 +1,4 @@
-"""`wrap_bagel(inferencer)`: step skipping inside a user's own checkout of BAGEL's code."""
+"""`wrap_bagel(inferencer)`: step skipping inside a user's own copy of BAGEL's code."""
 
 from __future__ import annotations
 
@@ -36,13 +36,14 @@ def wrap_bagel(
 ) -> AcceleratedBagel:
     """Lets the `InterleaveInferencer` of BAGEL's own code skip steps, until it is disabled again.
 
-    Every image that it generates or edits then skips as the policy decides, and the policy learns
-    from it. With ``policy="never"`` every image is bit for bit that of the untouched inferencer.
+    Every image that it generates or edits then skips steps as the policy decides, and the policy
+    learns from it. With ``policy="never"``, images equal those of the unwrapped inferencer bit for
+    bit.
 
     Args:
         inferencer: BAGEL's `InterleaveInferencer`, or its model. Only the model object is changed,
             and only until `Accelerator.disable`.
-        policy: decides which steps are computed; a name of the catalog, a preset or a component.
+        policy: decides which steps are computed: a component, or the name of one or of a preset.
         extrapolator: predicts the velocities of skipped steps.
         corrector: corrects the latents at landings.
         memory: what was learned on a BAGEL earlier, or the file it was saved to.
@@ -50,7 +51,7 @@ def wrap_bagel(
         seed: seeds the policy's random draws, together with the number of the image.
 
     Raises:
-        ValueError: if it is not a BAGEL, is wrapped already, or an argument is wrong.
+        ValueError: if it is not a BAGEL, if it is wrapped already, or if an argument is wrong.
     """
     model = getattr(inferencer, "model", inferencer)
     if not all(callable(getattr(model, name, None)) for name in (RUN, STEP)):
@@ -70,7 +71,7 @@ def wrap_bagel(
 
 
 class AcceleratedBagel(Accelerator):
-    """A BAGEL that skips steps.
+    """Makes BAGEL's own code skip steps; `wrap_bagel` returns it.
 
     Attributes:
         model: the model of BAGEL's own code.
@@ -85,7 +86,7 @@ class AcceleratedBagel(Accelerator):
         detach(self.model, self)
 
     def __call__(self, thing: Any, name: str, plain: Callable, args: tuple, kwargs: dict) -> Any:
-        """Answers a call of one of the model's methods."""
+        """Handles a call of one of the model's methods."""
         given = _arguments(plain, args, kwargs)
         if name == RUN and thing is self.model:
             return self._run_image(lambda: plain(*args, **kwargs), given)
@@ -97,8 +98,8 @@ class AcceleratedBagel(Accelerator):
         """Generates one image."""
         if given.get("enable_taylorseer"):
             raise ValueError(
-                "`enable_taylorseer` counts the steps that are computed, so it cannot be used "
-                "while fastflow skips some. Turn one of the two off."
+                "`enable_taylorseer` counts the computed steps, so it cannot be used while "
+                "fastflow skips some. Turn one of the two off."
             )
         with self._lock:
             self._begin(_grid(given))
@@ -107,7 +108,7 @@ class AcceleratedBagel(Accelerator):
     def _step(self, session: Session, ask: Callable[[], Tensor], given: dict[str, Any]) -> Tensor:
         """Returns the velocity of one step: the model's, guidance included, or a predicted one.
 
-        The model takes the step itself, from the corrected latents where a landing corrects them.
+        The model takes the step itself; at a landing, from the corrected latents.
         """
         taken: list[tuple[Tensor, Tensor]] = []
 
@@ -125,19 +126,19 @@ class AcceleratedBagel(Accelerator):
 
 
 def _arguments(plain: Callable, args: tuple, kwargs: dict) -> dict[str, Any]:
-    """Returns what a method is given, its defaults included, by name."""
+    """Returns a call's arguments by name, defaults included."""
     bound = inspect.signature(plain).bind(*args, **kwargs)
     bound.apply_defaults()
     return bound.arguments
 
 
 def _branches(given: dict[str, Any]) -> int:
-    """Returns how many passes through the network one velocity takes."""
+    """Returns how many network calls one velocity takes."""
     return 1 + (given["cfg_text_scale"] > 1) + (given["cfg_img_scale"] > 1)
 
 
 def _grid(given: dict[str, Any]) -> Grid:
-    """Returns the time grid that the model makes itself; guidance begins and ends with a jump."""
+    """Returns the model's own time grid; the velocity jumps where guidance begins and ends."""
     device = given["packed_init_noises"].device
     t, shift = torch.linspace(1, 0, given["num_timesteps"], device=device), given["timestep_shift"]
     t = shift * t / (1 + (shift - 1) * t)

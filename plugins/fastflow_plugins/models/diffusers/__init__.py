@@ -1,4 +1,4 @@
-"""What all models that are diffusers pipelines share: loading, checks, the velocity field."""
+"""Shared by all models that are diffusers pipelines: loading, checks, the velocity field."""
 
 from fastflow_plugins.models.diffusers.checks import check_frames, check_size
 from fastflow_plugins.models.diffusers.hub import download, has

@@ -1,4 +1,4 @@
-"""What a loaded pipeline must be before its steps can be taken, and skipped, from outside."""
+"""Checks that the steps of a loaded pipeline can be taken, and skipped, from outside."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _near(size: int, patch: int) -> int:
 
 
 def check_frames(frames: int, factor: int) -> None:
-    """Raises a ValueError unless the autoencoder can give that many frames of a video."""
+    """Raises a ValueError unless the autoencoder can decode that many frames of a video."""
     if (frames - 1) % factor:
         near = max(0, round((frames - 1) / factor)) * factor + 1
         raise ValueError(

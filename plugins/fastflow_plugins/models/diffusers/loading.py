@@ -1,4 +1,4 @@
-"""Loads a diffusers pipeline on a device in a precision, and explains why if that fails."""
+"""Loads a diffusers pipeline on a device in a precision, and explains any failure."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def load_pipeline(
 
     Args:
         path: a folder that ``save_pretrained`` wrote, or a hub id such as ``owner/name``.
-        kind: the name of the diffusers pipeline class it has to be.
+        kind: the name of the diffusers pipeline class that is required.
         device: a torch device.
         dtype: one of `DTYPES`.
         revision: a branch, tag or commit of a hub repository.
         variant: picks weight files such as ``fp16``.
 
     Raises:
-        ValueError: if the device, the dtype or the path cannot be used, or files of another model
-            lie among its weights.
+        ValueError: if the device, the dtype or the path cannot be used, or if the weights are
+            another model's.
     """
     target, precision = check_device(device), check_dtype(dtype)
     origin = Origin.find(path, revision)
@@ -60,7 +60,7 @@ def check_dtype(dtype: str) -> torch.dtype:
     """Returns the torch dtype of that name.
 
     Raises:
-        ValueError: if models are not run in it.
+        ValueError: if it is not one of `DTYPES`.
     """
     if dtype not in DTYPES:
         raise ValueError(f"`dtype` must be one of {', '.join(DTYPES)}, got {dtype!r}.")
@@ -92,7 +92,7 @@ def check_device(device: str) -> torch.device:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silences the loading bars of diffusers and transformers, but not those of downloads."""
+    """Hides the loading bars of diffusers and transformers, but not those of downloads."""
     from diffusers.utils import logging as of_diffusers
     from huggingface_hub import utils as hub
     from transformers.utils import logging as of_transformers
@@ -101,7 +101,7 @@ def _quiet() -> Iterator[None]:
     silent = hub.are_progress_bars_disabled()
     for module in loud:
         module.disable_progress_bar()
-    if not silent:  # transformers' switch takes the hub's with it
+    if not silent:  # transformers' switch also turns off the hub's bars
         hub.enable_progress_bars()
     try:
         yield

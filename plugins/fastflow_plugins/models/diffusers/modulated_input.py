@@ -13,7 +13,7 @@ from fastflow.sampling import Probe
 
 @dataclass(frozen=True, kw_only=True)
 class FluxProbe(Probe):
-    """Reads FLUX and FLUX-Kontext: latents and time, without attention.
+    """Computes the signal ``(B, N, D)`` of FLUX and FLUX Kontext, without any attention.
 
     Reference: TeaCache, https://arxiv.org/abs/2411.19108.
     """
@@ -29,7 +29,7 @@ class FluxProbe(Probe):
 
 @dataclass(frozen=True, kw_only=True)
 class HunyuanVideoProbe(Probe):
-    """Reads HunyuanVideo: latents and time, without attention.
+    """Computes the signal ``(B, N, D)`` of HunyuanVideo, without any attention.
 
     Reference: TeaCache, https://arxiv.org/abs/2411.19108.
     """

@@ -1,4 +1,4 @@
-"""Where a pipeline comes from, a folder or the hub: checked before anything is loaded."""
+"""The folder or hub repository of a pipeline, checked before anything is loaded."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SAVE = "`pipe.save_pretrained(folder)` writes one."
 
 @dataclass(frozen=True)
 class Origin:
-    """A pipeline that is not loaded yet.
+    """Describes a pipeline that is not loaded yet.
 
     Args:
         source: what ``from_pretrained`` takes.
         index: the content of its model_index.json.
-        folder: where it is; None on the hub.
+        folder: its folder; None if it is on the hub.
     """
 
     source: str
@@ -30,10 +30,10 @@ class Origin:
 
     @classmethod
     def find(cls, path: str, revision: str | None = None) -> Origin:
-        """Reads the index of a folder or of a hub repository, and no weights.
+        """Reads the index of a folder or of a hub repository, without its weights.
 
         Raises:
-            ValueError: if there is none.
+            ValueError: if there is no such folder or repository, or if it has no readable index.
         """
         folder = Path(path).expanduser()
         if folder.exists():
@@ -51,8 +51,8 @@ class Origin:
         found = self.index.get("_class_name")
         if found != kind:
             raise ValueError(
-                f"{self.where} holds a {found}, but this adapter takes a {kind}. Choose the "
-                "adapter for it (`fastflow plugins` lists them) or another `path`."
+                f"{self.where} holds a {found}, but this model takes a {kind}. Choose the model "
+                "for it (`fastflow plugins` lists them) or another `path`."
             )
 
     def check_parts(self) -> None:
@@ -82,7 +82,7 @@ class Origin:
 
 
 def _check_vocabulary(folder: Path, kind: str) -> None:
-    """Raises a ValueError if a tokenizer lacks its words, which transformers does not report."""
+    """Raises a ValueError if a tokenizer has no vocabulary, which transformers does not report."""
     if not any((folder / file).is_file() for file in VOCABULARIES):
         raise ValueError(
             f"the folder {folder} holds no vocabulary for its {kind}: it needs one of "

@@ -1,4 +1,4 @@
-"""What all diffusers pipelines are as velocity fields: one transformer, and true guidance."""
+"""A diffusers pipeline with one transformer as a velocity field, with or without true guidance."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from fastflow_plugins.models.diffusers.checks import check_class, check_schedule
 if TYPE_CHECKING:
     from fastflow_plugins.models.diffusers.pipeline_recipe import PipelineRecipe
 
-BRANCHES = ("cond", "uncond")  # diffusers' names of their caches
+BRANCHES = ("cond", "uncond")  # diffusers' names for the caches of guidance branches
 
 
 class PipelineFlow(FlowModel):
-    """A diffusers pipeline as a velocity field.
+    """Computes velocities with a diffusers pipeline's transformer; sigma = 1 is noise.
 
-    The numbers are the pipeline's own, bit for bit, as long as no step is skipped and samples
-    are not batched. The pipeline stays as it is and may still be used by itself.
+    Results equal the pipeline's own, bit for bit, as long as no step is skipped and samples are
+    not batched. The pipeline is not changed and can still be used on its own.
 
     Args:
         pipe: a loaded pipeline of the class that `pipeline` names.
@@ -43,7 +43,7 @@ class PipelineFlow(FlowModel):
         check_scheduler(pipe.scheduler)
         self.pipe, self.recipe = pipe, recipe
         self.height, self.width = self._size()
-        self.scheduler = copy.copy(pipe.scheduler)  # the user's keeps its state
+        self.scheduler = copy.copy(pipe.scheduler)  # the pipeline's keeps its state
         self.is_guided = recipe.true_cfg_scale > 1
         self.calls_per_velocity = 2 if self.is_guided else 1
         self.key = f"{self.family}({', '.join(self._settings())})"
@@ -52,7 +52,7 @@ class PipelineFlow(FlowModel):
     @property
     @abstractmethod
     def patch(self) -> int:
-        """The side of the square of pixels that is one token."""
+        """The side in pixels of the square that is one token."""
 
     @abstractmethod
     def _make_grid(self, steps: int) -> Grid:
@@ -72,7 +72,7 @@ class PipelineFlow(FlowModel):
         return f"{self.height}x{self.width}"
 
     def _settings(self) -> list[str]:
-        """Names what changes the velocity; memories of other settings do not fit."""
+        """Returns the settings that change the velocity; a memory fits only the same settings."""
         recipe = self.recipe
         parts = [recipe.path, self._shape, f"{recipe.max_sequence_length}"]
         if recipe.revision:
@@ -100,18 +100,18 @@ class PipelineFlow(FlowModel):
         """Returns one prompt per guidance branch."""
         if not self.is_guided:
             return [request.prompt]
-        own = request.negative_prompt
-        return [request.prompt, self.recipe.negative_prompt if own is None else own]
+        negative = request.negative_prompt
+        return [request.prompt, self.recipe.negative_prompt if negative is None else negative]
 
     @torch.no_grad()
     def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[Any]) -> Tensor:
         v = self._call(0, x, t, conditioning)
         if not self.is_guided:
             return v
-        away = self._call(1, x, t, conditioning)
-        return away + self.recipe.true_cfg_scale * (v - away)
+        negative = self._call(1, x, t, conditioning)
+        return negative + self.recipe.true_cfg_scale * (v - negative)
 
 
 def stack(rows: Sequence[Tensor]) -> Tensor:
-    """Puts the conditions of several samples together; a single one stays the same object."""
+    """Concatenates the conditions of several samples; returns a single one as it is."""
     return rows[0] if len(rows) == 1 else torch.cat(list(rows))

@@ -1,4 +1,4 @@
-"""What the recipes of all diffusers pipelines share: where it is, the size, the guidance."""
+"""Shared by the recipes of all diffusers pipelines: location, size and guidance."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from fastflow_plugins.models.diffusers.shipped import folder_of_mini
 
 @dataclass(frozen=True, kw_only=True)
 class PipelineRecipe(Model):
-    """A recipe for a diffusers pipeline with one transformer.
+    """Names a diffusers pipeline with one transformer, and how to use it.
 
     Attributes:
-        flow: what it loads.
-        mini: the small model of its kind that comes with fastflow.
+        flow: the class of the loaded model.
+        mini: the name of the small model of its kind that comes with fastflow.
+        longest: the most tokens that a prompt may have.
 
     Args:
         path: a hub id, a folder that ``save_pretrained`` wrote, or the name in `mini`.
@@ -35,7 +36,7 @@ class PipelineRecipe(Model):
 
     flow: ClassVar[type[PipelineFlow]]
     mini: ClassVar[str]
-    longest: ClassVar[int] = 512  # tokens of a prompt
+    longest: ClassVar[int] = 512
 
     path: str
     height: int
@@ -76,7 +77,7 @@ class PipelineRecipe(Model):
 
     @abstractmethod
     def prompts_of_mini(self, count: int) -> list[Prompt]:
-        """Returns up to ``count`` prompts of the mini's world that training never shows."""
+        """Returns up to ``count`` prompts for the mini, none of which training shows."""
 
     @property
     def is_mini(self) -> bool:

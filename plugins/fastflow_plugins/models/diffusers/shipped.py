@@ -6,7 +6,7 @@ from PIL import Image
 
 from fastflow.sampling import Prompt
 
-WORLD = 300  # distinct captions that training never shows
+MOST_CAPTIONS = 300  # distinct ones whose combinations training never shows
 
 
 def folder_of_mini(name: str) -> str:
@@ -27,7 +27,7 @@ def scene_prompts(count: int) -> list[Prompt]:
     """Returns up to ``count`` captions of scenes that training never shows."""
     from fastflow_minis.worlds.scenes.scene_world import held_out_captions as held_out
 
-    return [Prompt(prompt.text, prompt.task) for prompt in held_out(min(count, WORLD))]
+    return [Prompt(prompt.text, prompt.task) for prompt in held_out(min(count, MOST_CAPTIONS))]
 
 
 def edit_prompts(count: int) -> list[Prompt]:

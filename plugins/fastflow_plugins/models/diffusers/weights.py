@@ -1,7 +1,7 @@
-"""Whether the parts of a loaded pipeline found their own weights in their files.
+"""Checks that the parts of a loaded pipeline found their own weights in their files.
 
-A file of another model's weights is not an error to transformers: it draws the weights at random
-and goes on. In diffusers the weights that no file holds stay without a value.
+transformers does not report a file with another model's weights: it draws the missing weights at
+random and continues. diffusers leaves weights that are in no file without a value.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from torch import nn
 from fastflow_plugins.models.diffusers.origin import AGAIN, Origin
 
 LEAST_NAMED = 0.5
-"""Least share of a part's tensors that its files must name; names may differ by a prefix."""
+"""The least share of a part's tensors that its files must name; a prefix may differ."""
 
 
 def check_weights(pipe: Any, origin: Origin) -> None:
-    """Raises a ValueError if a part has weights that were not in its files."""
+    """Raises a ValueError if a part has weights that are not in its files."""
     for name, part in pipe.components.items():
         if not isinstance(part, nn.Module):
             continue
@@ -36,7 +36,7 @@ def check_weights(pipe: Any, origin: Origin) -> None:
 
 
 def _unnamed(part: nn.Module, files: list[Path]) -> list[str]:
-    """Returns the tensors that no file names, if they are too many for a matter of naming."""
+    """Returns the tensors that no file names, if they are too many to differ by name only."""
     from safetensors import safe_open
 
     found: set[str] = set()
@@ -50,6 +50,6 @@ def _unnamed(part: nn.Module, files: list[Path]) -> list[str]:
 
 
 def _ends(key: str) -> list[str]:
-    """Returns a dotted name without none, one, two, ... of its first words."""
+    """Returns a dotted name, then the name without its first word, without two, and so on."""
     words = key.split(".")
     return [".".join(words[i:]) for i in range(len(words))]

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FluxText:
-    """An encoded prompt.
+    """Holds an encoded prompt.
 
     Args:
-        tokens: ``(1, L, D)`` of T5.
-        pooled: ``(1, P)`` of CLIP.
+        tokens: ``(1, L, D)``, from T5.
+        pooled: ``(1, P)``, from CLIP.
         ids: ``(L, 3)`` positions, all zero.
     """
 
@@ -36,13 +36,13 @@ class FluxText:
 
 @dataclass(frozen=True)
 class FluxCondition:
-    """What the transformer sees besides latents and time.
+    """Holds the transformer's inputs other than latents and time.
 
     Args:
         texts: the prompt; with true guidance also the negative prompt.
-        image_ids: ``(N + M, 3)`` positions of the latents, then of the reference.
+        image_ids: ``(N + M, 3)`` positions of the latents, then of the reference image.
         reference: ``(1, M, 4C)`` packed latents of an image to edit, or None.
-        size: the height and width of that image in pixels, as it was encoded; M follows from it.
+        size: the height and width in pixels at which that image was encoded; they determine M.
     """
 
     texts: tuple[FluxText, ...]
@@ -52,9 +52,9 @@ class FluxCondition:
 
 
 class FluxFlow(PipelineFlow):
-    """A FluxPipeline as a velocity field on packed latents ``(B, N, 4C)``, N = H/16 x W/16.
+    """Computes a FluxPipeline's velocity on packed latents ``(B, N, 4C)``, N = H/16 x W/16.
 
-    Its arguments and what it raises are those of `PipelineFlow`.
+    Its arguments and errors are those of `PipelineFlow`.
     """
 
     pipeline: ClassVar[str] = "FluxPipeline"
@@ -90,9 +90,11 @@ class FluxFlow(PipelineFlow):
     def _start(
         self, request: Request, texts: tuple[FluxText, ...]
     ) -> tuple[Tensor, FluxCondition]:
-        """Draws the noise and puts together the condition to go with it."""
+        """Draws the noise and builds the condition that belongs to it."""
         if request.image is not None:
-            raise ValueError(f"{self.pipeline} edits no images: leave the request's `image` out.")
+            raise ValueError(
+                f"{self.pipeline} does not edit images: leave out the request's `image`."
+            )
         x, image_ids = self.pipe.prepare_latents(*self._noise(request, texts))
         return x, FluxCondition(texts, image_ids)
 
@@ -156,9 +158,9 @@ class FluxFlow(PipelineFlow):
 
     @torch.no_grad()
     def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[FluxCondition]) -> Tensor:
-        """Returns what the first block would see of the prompt's branch, ``(B, N + M, D)``.
+        """Returns the first block's modulated input in the prompt's branch, ``(B, N + M, D)``.
 
-        The rows' references must have one size.
+        All reference images of a batch must have the same size.
         """
         inputs = {
             "hidden_states": _tokens(x, conditioning),
@@ -170,6 +172,6 @@ class FluxFlow(PipelineFlow):
 
 
 def _tokens(x: Tensor, conditioning: Sequence[FluxCondition]) -> Tensor:
-    """Returns the latents with their references behind them, ``(B, N + M, 4C)``."""
+    """Returns the latents followed by their reference images, ``(B, N + M, 4C)``."""
     references = [c.reference for c in conditioning if c.reference is not None]
     return torch.cat([x, stack(references)], dim=1) if references else x

@@ -12,7 +12,7 @@ from fastflow_plugins.models.flux.flux_flow import FluxFlow
 
 @dataclass(frozen=True, kw_only=True)
 class Flux(PipelineRecipe):
-    """FLUX.1 and models of its kind: any diffusers FluxPipeline, text to image.
+    """Draws images from text with FLUX.1, or with any other diffusers FluxPipeline.
 
     Args:
         path: a hub id, a folder that ``save_pretrained`` wrote, or ``flux_mini`` for the small

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class KontextFlow(FluxFlow):
-    """A FluxKontextPipeline as a velocity field on packed latents ``(B, N, 4C)``.
+    """Computes a FluxKontextPipeline's velocity on packed latents ``(B, N, 4C)``.
 
-    The reference image is encoded once, without noise, and its tokens go into every call behind
-    the latents (https://arxiv.org/abs/2506.15742). Rows of a batch may have references of
-    different sizes, or none: each size is a call of its own.
+    The reference image is encoded once, without noise, and its tokens follow the latents in every
+    call (https://arxiv.org/abs/2506.15742). Rows of a batch may have reference images of different
+    sizes, or none; each size takes a call of its own.
 
     Args:
         pipe: a loaded FluxKontextPipeline.
         recipe: how to use it; its path, revision and variant only name the model.
 
     Raises:
-        ValueError: as `PipelineFlow`; with a request whose image is smaller than a patch.
+        ValueError: as in `PipelineFlow`; also for a request whose image is smaller than a patch.
     """
 
     pipeline: ClassVar[str] = "FluxKontextPipeline"
@@ -35,7 +35,7 @@ class KontextFlow(FluxFlow):
     recipe: FluxKontext
 
     def _size(self) -> tuple[int, int]:
-        """Scales the result to `max_area` and down to whole patches, as the pipeline does."""
+        """Returns the size scaled to `max_area` and down to whole patches, as in the pipeline."""
         recipe = self.recipe
         aspect_ratio = recipe.width / recipe.height
         width = round((recipe.max_area * aspect_ratio) ** 0.5) // self.patch * self.patch
@@ -63,14 +63,14 @@ class KontextFlow(FluxFlow):
         return x, FluxCondition(texts, image_ids, reference, (height, width))
 
     def _pixels(self, image: Image.Image) -> Tensor:
-        """Returns a reference image ``(1, 3, H, W)``, -1 to 1, resized by Kontext's rules."""
+        """Returns a reference image ``(1, 3, H, W)``, -1 to 1, resized as in the pipeline."""
         from diffusers.pipelines.flux import pipeline_flux_kontext
 
         processor = self.pipe.image_processor
         height, width = processor.get_default_height_width(image)
         if not (height and width):
             raise ValueError(
-                f"`image` must have {self.patch} pixels a side at least, got {image.height} x "
+                f"`image` must have at least {self.patch} pixels a side, got {image.height} x "
                 f"{image.width}."
             )
         if self.recipe.auto_resize:

@@ -13,16 +13,16 @@ from fastflow_plugins.models.flux_kontext.flux_kontext_flow import KontextFlow
 
 @dataclass(frozen=True, kw_only=True)
 class FluxKontext(Flux):
-    """FLUX.1 Kontext and models of its kind: an image and an instruction to an edited image.
+    """Edits images by instruction with FLUX.1 Kontext, or any other FluxKontextPipeline.
 
-    Any diffusers FluxKontextPipeline. A request without an image is text to image.
+    A request without an image draws one from its text alone.
 
     Args:
         path: a hub id, a folder that ``save_pretrained`` wrote, or ``kontext_mini`` for the small
             model that comes with fastflow.
-        height: of the result; with ``width`` scaled to ``max_area``, as the pipeline does.
-        width: of the result.
-        max_area: of the result in square pixels, whose aspect ratio is height to width.
+        height: of the result; only the aspect ratio counts, as the pipeline scales to `max_area`.
+        width: of the result, likewise.
+        max_area: of the result, in square pixels.
         auto_resize: whether a reference image is resized to the nearest of the sizes that FLUX.1
             Kontext was trained on, about 1024 x 1024; otherwise it keeps its size.
         guidance_scale: embedded guidance, one call per step; models without it ignore it.

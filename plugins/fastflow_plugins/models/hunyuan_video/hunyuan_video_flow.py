@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HunyuanVideoText:
-    """An encoded prompt, in the transformer's precision.
+    """Holds an encoded prompt, in the transformer's precision.
 
     Args:
-        tokens: ``(1, L, D)`` of the language model, the template cut off.
-        mask: ``(1, L)``, 1 where there is a token and 0 behind the last.
-        pooled: ``(1, P)`` of CLIP.
+        tokens: ``(1, L, D)``, from the language model, without those of the template.
+        mask: ``(1, L)``, 1 for a token and 0 for padding.
+        pooled: ``(1, P)``, from CLIP.
     """
 
     tokens: Tensor
@@ -41,7 +41,7 @@ class HunyuanVideoText:
 
 @dataclass(frozen=True)
 class HunyuanVideoCondition:
-    """What the transformer sees besides latents and time.
+    """Holds the transformer's inputs other than latents and time.
 
     Args:
         texts: the prompt; with true guidance also the negative prompt.
@@ -51,11 +51,11 @@ class HunyuanVideoCondition:
 
 
 class HunyuanVideoFlow(PipelineFlow):
-    """A HunyuanVideoPipeline as a velocity field on latents ``(B, C, (F - 1)/4 + 1, H/8, W/8)``.
+    """Computes a HunyuanVideoPipeline's velocity on latents ``(B, C, (F - 1)/4 + 1, H/8, W/8)``.
 
-    The noise is drawn in float32, and every step rounds to the transformer's precision: so the
-    latents are float32 at step 0 and in that precision from step 1 on, and the time the model is
-    told is rounded likewise.
+    The noise is drawn in float32, and every step rounds to the transformer's precision. So the
+    latents are float32 at step 0 and in that precision from step 1 on, and the time that the
+    model gets is rounded likewise.
 
     Args:
         pipe: a loaded HunyuanVideoPipeline.
@@ -75,7 +75,7 @@ class HunyuanVideoFlow(PipelineFlow):
         check_frames(recipe.frames, pipe.vae_scale_factor_temporal)
         if self.scheduler.config.get("use_dynamic_shifting"):
             raise ValueError(
-                "the pipeline's scheduler cannot be used: its `use_dynamic_shifting` wants a "
+                "the pipeline's scheduler cannot be used: its `use_dynamic_shifting` needs a "
                 "number that a HunyuanVideoPipeline does not give. Set it to false (in a folder: "
                 "scheduler/scheduler_config.json)."
             )
@@ -91,11 +91,11 @@ class HunyuanVideoFlow(PipelineFlow):
 
     def _settings(self) -> list[str]:
         template, crop = self.recipe.prompt_template, self.recipe.crop_start
-        own = [] if template is None else [f"template {template!r}"]
-        return super()._settings() + own + ([] if crop is None else [f"cropped {crop}"])
+        parts = [] if template is None else [f"template {template!r}"]
+        return super()._settings() + parts + ([] if crop is None else [f"cropped {crop}"])
 
     def _template_of(self, recipe: HunyuanVideo) -> dict[str, Any]:
-        """Returns the template as the pipeline takes it; nothing if it is the pipeline's own."""
+        """Returns the pipeline's argument for the template; none if it is the pipeline's own."""
         template, crop = recipe.prompt_template, recipe.crop_start
         if template is None:
             return {}
@@ -111,7 +111,9 @@ class HunyuanVideoFlow(PipelineFlow):
     @torch.no_grad()
     def prepare(self, request: Request) -> Problem:
         if request.image is not None:
-            raise ValueError(f"{self.pipeline} takes no images: leave the request's `image` out.")
+            raise ValueError(
+                f"{self.pipeline} does not take images: leave out the request's `image`."
+            )
         texts = tuple(self._encode(prompt) for prompt in self._prompts(request))
         x = self.pipe.prepare_latents(
             1,
@@ -132,8 +134,8 @@ class HunyuanVideoFlow(PipelineFlow):
         )
         if not mask.any():  # the mean of no tokens is not a number
             raise ValueError(
-                f"the prompt {prompt!r} leaves no token once the template is cut off. Lower "
-                "`crop_start`, or let `prompt_template` go on after {}."
+                f"the prompt {prompt!r} has no token left once the template is cut off. Lower "
+                "`crop_start`, or let `prompt_template` continue after {}."
             )
         dtype = self.pipe.transformer.dtype
         return HunyuanVideoText(tokens.to(dtype), mask.to(dtype), pooled.to(dtype))
@@ -154,7 +156,7 @@ class HunyuanVideoFlow(PipelineFlow):
     def _inputs(
         self, x: Tensor, t: Tensor, texts: Sequence[HunyuanVideoText]
     ) -> dict[str, Tensor]:
-        """Returns what the transformer is told apart from the prompt's tokens."""
+        """Returns the transformer's inputs other than the prompt's tokens."""
         dtype = self.pipe.transformer.dtype
         scale = [self.recipe.guidance_scale] * len(x)
         return {
@@ -174,6 +176,6 @@ class HunyuanVideoFlow(PipelineFlow):
 
     @torch.no_grad()
     def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[HunyuanVideoCondition]) -> Tensor:
-        """Returns what the first block would see of the prompt's branch, ``(B, N, D)``."""
+        """Returns the first block's modulated input in the prompt's branch, ``(B, N, D)``."""
         texts = [condition.texts[0] for condition in conditioning]
         return HunyuanVideoProbe().signal(self.pipe.transformer, self._inputs(x, t, texts))

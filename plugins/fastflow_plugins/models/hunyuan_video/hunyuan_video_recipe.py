@@ -13,7 +13,7 @@ from fastflow_plugins.models.hunyuan_video.hunyuan_video_flow import HunyuanVide
 
 @dataclass(frozen=True, kw_only=True)
 class HunyuanVideo(PipelineRecipe):
-    """HunyuanVideo and models of its kind: any diffusers HunyuanVideoPipeline, text to video.
+    """Makes videos from text with HunyuanVideo, or any other diffusers HunyuanVideoPipeline.
 
     Args:
         path: a hub id, a folder that ``save_pretrained`` wrote, or ``hunyuan_video_mini`` for the
@@ -21,14 +21,14 @@ class HunyuanVideo(PipelineRecipe):
         frames: of the video; one more than a multiple of the autoencoder's factor in time, 4.
         height: of a frame, in pixels.
         width: of a frame, in pixels.
-        fps: frames per second, at which the video is saved; the model is not told.
+        fps: frames per second of the saved file; the model does not depend on it.
         guidance_scale: embedded guidance, one call per step; models without it ignore it.
         true_cfg_scale: true classifier-free guidance, two calls per step; 1 is off.
         negative_prompt: what true guidance steers away from, unless a request has its own.
         prompt_template: what the language model reads, with ``{}`` for the prompt; None is the
             pipeline's own, which asks for a description of a video.
-        crop_start: how many tokens of an own template go before the prompt and are cut off once
-            read; None counts them.
+        crop_start: how many tokens of your own template come before the prompt and are cut off
+            after encoding; None counts them.
         max_sequence_length: tokens of the prompt for the language model; longer prompts are cut.
         revision: a branch, tag or commit of the hub repository.
         variant: picks weight files such as ``fp16``.
@@ -67,7 +67,7 @@ def _check_template(template: str | None, crop_start: int | None) -> None:
         if crop_start is not None:
             raise ValueError(
                 f"`crop_start` belongs to a `prompt_template` of your own, got {crop_start} "
-                "without one. Give both or none."
+                "without one. Give both or neither."
             )
         return
     try:

@@ -1,4 +1,4 @@
-"""BAGEL's official files: found, checked and loaded."""
+"""BAGEL's official files: how they are found, checked and loaded."""
 
 from fastflow_plugins.models.bagel.checkpoint.autoencoder import (
     SCALE,

@@ -13,10 +13,14 @@ SCALE, SHIFT = 0.3611, 0.1159
 
 
 def load_autoencoder(file: Path, weights: dict[str, Tensor]) -> Any:
-    """Makes the autoencoder of a file's weights, whose shape is read off them.
+    """Builds the autoencoder from a file's weights, which also determine its shape.
+
+    Args:
+        file: the file, for the message.
+        weights: its content, under the official names.
 
     Raises:
-        ValueError: naming the file, if the weights are those of something else.
+        ValueError: naming the file, if the weights are not those of FLUX's autoencoder.
     """
     from diffusers import AutoencoderKL
     from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
@@ -55,7 +59,7 @@ def _shape(weights: dict[str, Tensor]) -> dict[str, Any]:
 
 
 def groups(channels: tuple[int, ...]) -> int:
-    """Returns in how many groups channels are normalised: FLUX's 32, or pairs of fewer."""
+    """Returns the number of normalisation groups: FLUX's 32, or for few channels half as many."""
     return 32 if channels[0] >= 32 else channels[0] // 2
 
 
@@ -73,7 +77,7 @@ def decode_latents(model: Any, z: Tensor) -> Tensor:
 
 
 def _along(weights: dict[str, Tensor], name: str) -> list[Tensor]:
-    """Returns the weights of a numbered name, as far as they go."""
+    """Returns the weights of a numbered name: 0, 1, 2 and so on, up to the first missing one."""
     found = []
     for i in count():
         if name.format(i) not in weights:

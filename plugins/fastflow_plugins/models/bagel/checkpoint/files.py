@@ -1,4 +1,4 @@
-"""BAGEL's official files: found and checked before anything is loaded."""
+"""BAGEL's official files, which are found and checked before anything is loaded."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ NAMES = (
     "vocab.json",
     "merges.txt",
 )
-TOKENIZERS = ("tokenizer_config.json", "tokenizer.json")  # used where they are
+TOKENIZERS = ("tokenizer_config.json", "tokenizer.json")  # used if they are there
 
 
 @dataclass(frozen=True)
 class Files:
-    """A folder that holds BAGEL's files.
+    """Reads BAGEL's files from a folder.
 
     Args:
-        folder: where they are.
+        folder: the folder that contains them.
     """
 
     folder: Path
 
     @classmethod
     def find(cls, path: str, revision: str | None = None) -> Files:
-        """Finds the files in a folder, or fetches them from the hub.
+        """Finds the files in a folder, or downloads them from the hub.
 
         Raises:
             ValueError: naming what is missing.
@@ -82,7 +82,7 @@ class Files:
         return content
 
     def weights(self, name: str, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
-        """Reads weights onto a device in a precision, one after the other.
+        """Reads weights onto a device in a precision, one tensor at a time.
 
         Raises:
             ValueError: naming the file, if it is damaged or cut off.

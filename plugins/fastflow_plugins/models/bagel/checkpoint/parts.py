@@ -1,4 +1,4 @@
-"""Loads BAGEL's files: each weight goes straight to its device, and is never held twice."""
+"""Loads BAGEL's files: each weight goes straight to its device and is in memory only once."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SHAPE = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention
 
 @dataclass(frozen=True)
 class Parts:
-    """A loaded BAGEL.
+    """Holds the parts of a loaded BAGEL.
 
     Args:
-        network: what reads and gives velocities.
+        network: reads texts and images, and computes velocities.
         autoencoder: diffusers' AutoencoderKL, in float32.
         tokenizer: transformers' Qwen2Tokenizer.
     """
@@ -39,6 +39,12 @@ def load_parts(
     path: str, device: torch.device, dtype: torch.dtype, revision: str | None = None
 ) -> Parts:
     """Loads BAGEL from a folder or from the hub.
+
+    Args:
+        path: a folder of BAGEL's files, or a hub id ``owner/name``.
+        device: the device of all weights.
+        dtype: the precision of the network; the autoencoder's is float32.
+        revision: a branch, tag or commit of the hub repository.
 
     Raises:
         ValueError: naming the file that is missing, damaged or another model's.
@@ -57,9 +63,9 @@ def load_parts(
 def _network(
     file: Path, language: dict, vision: dict, weights: dict[str, Tensor], markers: Markers
 ) -> Network:
-    """Makes the network out of its weights, without memory of its own."""
+    """Builds the network around its loaded weights, without allocating any others."""
     places = weights.get("latent_pos_embed.pos_embed", torch.empty(0))
-    # SigLIP's last layer is left out: BAGEL was trained on the output of the one before
+    # without SigLIP's last layer, as BAGEL was trained on the output of the one before
     vision = vision | {"num_hidden_layers": vision["num_hidden_layers"] - 1}
     siglip = SiglipVisionConfig(**vision)
     siglip._attn_implementation = "sdpa"
@@ -79,6 +85,6 @@ def _network(
 
 def _misfit(file: Path, reason: str) -> str:
     return (
-        f"the weights {file} are not of the BAGEL that llm_config.json and vit_config.json beside "
-        f"them describe: {reason[:400]}. Take all three from BAGEL's repository."
+        f"the weights {file} are not those of the BAGEL that llm_config.json and vit_config.json "
+        f"next to them describe: {reason[:400]}. Take all three from BAGEL's repository."
     )

@@ -1,4 +1,4 @@
-"""BAGEL's words: Qwen2.5's, and the markers around texts and images."""
+"""BAGEL's tokenizer: the words of Qwen2.5, and the markers around texts and images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from fastflow_plugins.models.bagel.network import Markers
 
 TEXT = "<|im_start|>", "<|im_end|>"
 IMAGE = "<|vision_start|>", "<|vision_end|>"
-# Qwen2.5 numbers its markers behind its words, in this order; vocab.json holds the words alone
+# in Qwen2.5 the ids of the markers follow those of the words, in this order; vocab.json has only
+# the words
 WORDS = 151_643
 RESERVED = (
     "<|endoftext|>",
@@ -24,15 +25,15 @@ RESERVED = (
 )
 
 
-def load_tokenizer(folder: Path, known: int) -> tuple[Any, Markers]:
-    """Makes the tokenizer of a folder and finds the markers.
+def load_tokenizer(folder: Path, vocabulary_size: int) -> tuple[Any, Markers]:
+    """Loads the tokenizer of a folder and finds the markers' ids.
 
     Args:
-        folder: holds vocab.json and merges.txt, and maybe a tokenizer's configuration.
-        known: how many words the network knows.
+        folder: contains vocab.json and merges.txt, and perhaps a tokenizer's configuration.
+        vocabulary_size: how many tokens the network has embeddings for.
 
     Raises:
-        ValueError: naming the file, if it is damaged or numbers more words than that.
+        ValueError: naming the file, if it is damaged or has more words than that.
     """
     from transformers import Qwen2Tokenizer
 
@@ -42,15 +43,15 @@ def load_tokenizer(folder: Path, known: int) -> tuple[Any, Markers]:
     except Exception as error:
         words = " ".join(str(error).split())
         raise ValueError(
-            f"{folder / 'vocab.json'} and merges.txt beside it make no tokenizer "
+            f"{folder / 'vocab.json'} and merges.txt next to it do not make a tokenizer "
             f"({type(error).__name__}: {words[:200]}). Copy or download them again."
         ) from error
     tokenizer.add_tokens(list(RESERVED) if len(vocabulary) >= WORDS else [*TEXT, *IMAGE])
-    if len(tokenizer) > known:
+    if len(tokenizer) > vocabulary_size:
         raise ValueError(
-            f"{folder / 'vocab.json'} does not fit llm_config.json beside it: with the markers it "
-            f"has {len(tokenizer)} words, and the network knows {known}. Take both from BAGEL's "
-            "repository."
+            f"{folder / 'vocab.json'} does not fit llm_config.json next to it: with the markers "
+            f"it has {len(tokenizer)} words, and the network has {vocabulary_size}. Take both "
+            "from BAGEL's repository."
         )
     text, image = (tuple(tokenizer.convert_tokens_to_ids(list(pair))) for pair in (TEXT, IMAGE))
     return tokenizer, Markers(text, image)

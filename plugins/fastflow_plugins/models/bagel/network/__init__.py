@@ -1,4 +1,4 @@
-"""BAGEL's network: it reads texts and images, and gives velocities from there."""
+"""BAGEL's network: it reads texts and images into a context and computes velocities from it."""
 
 from fastflow_plugins.models.bagel.network.bagel_network import LATENT, Markers, Network
 from fastflow_plugins.models.bagel.network.batched import shape, velocities_at_once

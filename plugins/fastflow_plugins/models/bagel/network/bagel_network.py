@@ -1,4 +1,4 @@
-"""BAGEL's network: it reads texts and images into a context, and gives velocities from there."""
+"""The network itself, made of its transformer, embeddings and SigLIP."""
 
 from __future__ import annotations
 
@@ -23,20 +23,25 @@ LATENT = 64  # values of a latent token: 2 x 2 places of 16 channels
 
 @dataclass(frozen=True)
 class Markers:
-    """The words that stand around texts and images, by their numbers."""
+    """Holds the ids of the tokens before and after a text or an image.
+
+    Args:
+        text: before and after a text.
+        image: before and after an image.
+    """
 
     text: tuple[int, int]
     image: tuple[int, int]
 
 
 class Network(nn.Module):
-    """BAGEL without its autoencoder, under the names of the official checkpoint.
+    """Computes BAGEL's contexts and velocities; its parts have the official checkpoint's names.
 
     Args:
-        language: the transformer's shape.
-        vision: SigLIP's shape.
-        side: of the square table of latent places.
-        markers: around texts and images.
+        language: the transformer's configuration.
+        vision: SigLIP's configuration.
+        side: the side of the square table of latent positions.
+        markers: the tokens around texts and images.
     """
 
     def __init__(
@@ -66,11 +71,11 @@ class Network(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """The device of its weights."""
         return self.transformer.embed_tokens.weight.device
 
     def read_text(self, context: Context, words: Sequence[int] | Tensor) -> Context:
-        """Reads a text, given by its words' numbers ``(L,)``."""
+        """Reads a text, given as token ids ``(L,)``."""
         ids = torch.as_tensor(words, dtype=torch.long, device=self.device)
         first, last = torch.tensor(self.markers.text, device=self.device).split(1)
         tokens = self.transformer.embed_tokens(torch.cat([first, ids, last]))
@@ -79,28 +84,29 @@ class Network(nn.Module):
         return context.extended(segment, len(tokens))
 
     def read_latents(self, context: Context, latents: Tensor, places: Tensor) -> Context:
-        """Reads an image by its latents ``(N, 64)``, as they are at time 0."""
-        now = torch.zeros(1, device=self.device)
-        streams = self._around(latents, now, places)
+        """Reads an image as clean latents ``(N, 64)``, at time 0."""
+        t = torch.zeros(1, device=self.device)
+        streams = self._around(latents, t, places)
         _, segment = self._pass_image(context, streams, len(latents) + 2)
         return context.extended(segment, 1)
 
     def read_view(self, context: Context, patches: Tensor, places: Tensor) -> Context:
-        """Reads an image by what SigLIP sees in its patches ``(N, 588)``."""
-        seen = self.connector(self.vision(patches, places)) + self.vit_pos_embed(places)
+        """Reads an image as SigLIP's features of its patches ``(N, 588)``."""
+        features = self.connector(self.vision(patches, places)) + self.vit_pos_embed(places)
         first, last = self._image_markers().split(1)
-        tokens = torch.cat([first, seen.to(first.dtype), last])
+        tokens = torch.cat([first, features.to(first.dtype), last])
         _, segment = self._pass_image(context, (tokens,), len(tokens))
         return context.extended(segment, 1)
 
     def velocity(self, context: Context, x: Tensor, t: Tensor, places: Tensor) -> Tensor:
-        """Returns the velocity ``(N, 64)`` of latents ``(N, 64)`` at time t ``(1,)``."""
+        """Returns the velocity ``(N, 64)`` of latents ``(N, 64)`` at t ``(1,)``; 1 is noise."""
         streams = self._around(x, t.expand(len(x)), places)
-        seen, _ = self._pass_image(context, streams, len(x) + 2)
-        return self.llm2vae(join(seen))[1:-1]  # the markers too: other shapes round otherwise
+        outputs, _ = self._pass_image(context, streams, len(x) + 2)
+        # markers are cut off last, as in BAGEL's code: other shapes round differently
+        return self.llm2vae(join(outputs))[1:-1]
 
     def _around(self, latents: Tensor, t: Tensor, places: Tensor) -> Streams:
-        """Returns latents as tokens, and the markers around them."""
+        """Returns the markers around latents, and the latents as tokens."""
         markers = self._image_markers()
         tokens = self.vae2llm(latents) + self.time_embedder(t) + self.latent_pos_embed(places)
         return markers, tokens.to(markers.dtype)
@@ -108,7 +114,7 @@ class Network(nn.Module):
     def _pass_image(
         self, context: Context, streams: Streams, length: int
     ) -> tuple[Streams, Segment]:
-        """Passes an image through the transformer: all of it at one position, without a mask."""
+        """Passes an image through the transformer, all of it at one position, without a mask."""
         positions = torch.full((length,), context.position, device=self.device)
         return self.transformer(streams, positions, context, causal=False)
 

@@ -1,4 +1,4 @@
-"""Velocities of several samples in one call of BAGEL's network, written for one sample."""
+"""Velocities of several samples in one call of BAGEL's network, which is written for one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fastflow_plugins.models.bagel.network.bagel_network import Network
 from fastflow_plugins.models.bagel.network.context import Context, Segment
 
 Shape = tuple[int, tuple[int, ...]]
-"""Of a context: the position after it, and how many tokens each of its segments has."""
+"""The shape of a context: the position after it, and the number of tokens of each segment."""
 
 
 def shape(context: Context) -> Shape:
-    """Returns what contexts must have in common to be read together."""
+    """Returns what contexts must have in common to be batched."""
     return context.position, tuple(len(segment.keys[0]) for segment in context.segments)
 
 
@@ -26,11 +26,11 @@ def velocities_at_once(
     """Calls the network on samples whose contexts have one shape.
 
     Args:
-        network: it draws one sample; `torch.vmap` makes that a batch.
-        contexts: what was read, B of them.
+        network: the network, written for one sample; `torch.vmap` batches it.
+        contexts: the context of each of B samples.
         x: latent tokens ``(B, N, 64)``.
-        t: times ``(B,)``, 1 is noise.
-        places: ``(N,)`` of the tokens in the network's table.
+        t: times ``(B,)``; 1 is noise.
+        places: ``(N,)`` positions of the tokens in the network's table.
 
     Returns:
         The velocities ``(B, N, 64)``.
@@ -39,10 +39,10 @@ def velocities_at_once(
     segments = [_stacked(parts) for parts in zip(*(c.segments for c in contexts), strict=True)]
 
     def one(x: Tensor, t: Tensor, kept: list[tuple[list[Tensor], list[Tensor]]]) -> Tensor:
-        read = tuple(Segment(tuple(keys), tuple(values)) for keys, values in kept)
-        return network.velocity(Context(read, position), x, t, places)
+        own = tuple(Segment(tuple(keys), tuple(values)) for keys, values in kept)
+        return network.velocity(Context(own, position), x, t, places)
 
-    with sdpa_kernel(SDPBackend.MATH):  # the others are not vectorised
+    with sdpa_kernel(SDPBackend.MATH):  # the other kernels do not work under vmap
         return torch.vmap(one)(x, t[:, None], segments)
 
 

@@ -1,4 +1,4 @@
-"""What BAGEL has read so far: keys and values, shared by everything that continues from there."""
+"""The context that BAGEL has read so far: keys and values, shared by all that continue it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Segment:
-    """One text or image that was read.
+    """Holds the keys and values of one text or image that was read.
 
     Args:
         keys: per layer ``(L, H, D)``, rotated to their positions.
@@ -23,23 +23,23 @@ class Segment:
 
 @dataclass(frozen=True)
 class Context:
-    """Segments in the order of reading; nothing changes them, so branches share what is the same.
+    """Holds segments in reading order; they never change, so guidance branches share them.
 
     Args:
-        segments: what was read.
-        position: the rotary position of what comes next: a word moves it on by one, and so does
-            a whole image.
+        segments: the texts and images that were read.
+        position: the rotary position of the next token; a word advances it by one, and so does a
+            whole image.
     """
 
     segments: tuple[Segment, ...] = ()
     position: int = 0
 
     def extended(self, segment: Segment, by: int) -> Context:
-        """Returns the context after one more segment, which took so many positions."""
+        """Returns the context after one more segment, which takes ``by`` positions."""
         return Context((*self.segments, segment), self.position + by)
 
     def before(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns a layer's keys and values with those of the context in front of them."""
+        """Returns a layer's keys and values, those of the context before them."""
         if not self.segments:
             return k, v
         return (

@@ -1,4 +1,4 @@
-"""The small parts around BAGEL's transformer: time, places, what SigLIP sees."""
+"""The small parts around BAGEL's transformer: embeddings of time and position, and SigLIP."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TimeEmbedding(nn.Module):
 
 
 class Places(nn.Module):
-    """Embeds places on a square of ``side x side`` patches by a table from the checkpoint."""
+    """Embeds positions on a square of ``side x side`` patches by a table from the checkpoint."""
 
     def __init__(self, side: int, width: int):
         super().__init__()
@@ -43,18 +43,18 @@ class Places(nn.Module):
 
 
 class Connector(nn.Module):
-    """Carries what SigLIP sees over to the transformer."""
+    """Projects SigLIP's features to the transformer's width."""
 
-    def __init__(self, seen: int, width: int):
+    def __init__(self, features: int, width: int):
         super().__init__()
-        self.fc1, self.fc2 = nn.Linear(seen, width), nn.Linear(width, width)
+        self.fc1, self.fc2 = nn.Linear(features, width), nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(F.gelu(self.fc1(x), approximate="tanh"))
 
 
 class Vision(nn.Module):
-    """SigLIP on any number of patches, each embedded by a linear map and its place in a table."""
+    """Runs SigLIP on any number of patches, embedded by a linear map and a table of positions."""
 
     def __init__(self, config: SiglipVisionConfig):
         super().__init__()
@@ -73,12 +73,12 @@ class Vision(nn.Module):
         self.post_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
     def forward(self, patches: Tensor, places: Tensor) -> Tensor:
-        """Returns ``(L, D)`` of patches ``(L, patch * patch * 3)`` at their places ``(L,)``."""
-        named = self.embeddings
-        x = named["patch_embedding"](patches) + named["position_embedding"](places)
+        """Returns features ``(L, D)`` of patches ``(L, patch * patch * 3)`` at places ``(L,)``."""
+        parts = self.embeddings
+        x = parts["patch_embedding"](patches) + parts["position_embedding"](places)
         return self.post_layernorm(self.encoder(inputs_embeds=x[None]).last_hidden_state[0])
 
 
 def on_grid(rows: int, columns: int, side: int) -> Tensor:
-    """Returns the places ``(rows * columns,)`` of a grid in the corner of a square table."""
+    """Returns the indices ``(rows * columns,)`` of a grid in the corner of a square table."""
     return (torch.arange(rows)[:, None] * side + torch.arange(columns)).flatten()

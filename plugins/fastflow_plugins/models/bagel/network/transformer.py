@@ -1,4 +1,4 @@
-"""BAGEL's Mixture of Transformers: Qwen2 with every weight twice, joined in the attention."""
+"""BAGEL's Mixture of Transformers: Qwen2 with two sets of weights, joined in the attention."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from transformers.models.qwen2.modeling_qwen2 import (
 
 from fastflow_plugins.models.bagel.network.context import Context, Segment
 
-EXPERTS = ("", "_moe_gen")  # the checkpoint's suffixes: one understands, the other generates
+EXPERTS = ("", "_moe_gen")  # the checkpoint's suffixes for understanding and generation
 
 Streams = tuple[Tensor, ...]
 """The tokens ``(L, D)`` of each expert: words or a view alone, or two markers and the latents."""
 
 
 def join(streams: Streams) -> Tensor:
-    """Returns the sequence of both experts' tokens: the latents stand between the markers."""
+    """Returns the sequence of both experts' tokens: the latents are between the markers."""
     if len(streams) == 1:
         return streams[0]
     markers, latents = streams
@@ -31,7 +31,7 @@ def join(streams: Streams) -> Tensor:
 
 
 def part(sequence: Tensor, experts: int) -> Streams:
-    """Returns the tokens of a sequence by expert, as they were joined."""
+    """Reverses `join`: returns the tokens of a sequence by expert."""
     if experts == 1:
         return (sequence,)
     return torch.cat([sequence[:1], sequence[-1:]]), sequence[1:-1]
@@ -43,7 +43,7 @@ def add(streams: Streams, others: Streams) -> Streams:
 
 
 class Twins(nn.Module):
-    """A module whose parts exist once per expert, under the checkpoint's names."""
+    """Has each of its parts once per expert, under the checkpoint's names."""
 
     def twin(self, name: str, make: Any, *args: Any, **options: Any) -> None:
         """Adds a part for each expert."""
@@ -98,7 +98,7 @@ class Attention(Twins):
 
 
 class TransformerLayer(Twins):
-    """One layer of the transformer."""
+    """Applies attention and a perceptron, with norms and residuals."""
 
     def __init__(self, config: Qwen2Config):
         super().__init__()
@@ -108,15 +108,15 @@ class TransformerLayer(Twins):
         self.twin("input_layernorm", *norm)
         self.twin("post_attention_layernorm", *norm)
 
-    def forward(self, streams: Streams, *place: Any) -> tuple[Streams, tuple[Tensor, Tensor]]:
-        attended, kv = self.self_attn(self.each("input_layernorm", streams), *place)
+    def forward(self, streams: Streams, *rest: Any) -> tuple[Streams, tuple[Tensor, Tensor]]:
+        attended, kv = self.self_attn(self.each("input_layernorm", streams), *rest)
         streams = add(streams, attended)
-        thought = self.each("mlp", self.each("post_attention_layernorm", streams))
-        return add(streams, thought), kv
+        update = self.each("mlp", self.each("post_attention_layernorm", streams))
+        return add(streams, update), kv
 
 
 class Transformer(Twins):
-    """The transformer between embeddings and outputs."""
+    """Embeds words and applies all layers and the last norm."""
 
     def __init__(self, config: Qwen2Config):
         super().__init__()
@@ -133,24 +133,24 @@ class Transformer(Twins):
         """Continues from a context.
 
         Args:
-            streams: the tokens by expert; of both experts they are an image's.
+            streams: the tokens by expert; an image to draw has those of both experts.
             positions: ``(L,)`` rotary positions of the sequence.
-            context: what comes before; it is attended to and stays as it is.
-            causal: whether a token sees only those before it, as words do.
+            context: the segments before; they are attended to and not changed.
+            causal: whether a token attends only to those before it, as words do.
 
         Returns:
             The tokens by expert, and their keys and values to extend the context by.
         """
         rotation = self._rotation(positions, streams[0].dtype)
-        made = []
+        pairs = []
         for i, layer in enumerate(self.layers):
             streams, kv = layer(streams, rotation, context, i, causal)
-            made.append(kv)
-        keys, values = zip(*made, strict=True)
+            pairs.append(kv)
+        keys, values = zip(*pairs, strict=True)
         return self.each("norm", streams), Segment(keys, values)
 
     def _rotation(self, positions: Tensor, dtype: torch.dtype) -> Streams:
-        """Returns the cosines and sines ``(L, D)`` of rotary positions, made in float32."""
+        """Returns the cosines and sines ``(L, D)`` of rotary positions, computed in float32."""
         with torch.autocast(positions.device.type, enabled=False):
             even = torch.arange(0, self.size, 2, device=positions.device).float()
             frequencies = 1.0 / self.theta ** (even / self.size)
@@ -165,12 +165,12 @@ def head_size(config: Qwen2Config) -> int:
 
 
 def rotary_base(config: Qwen2Config) -> float:
-    """Returns the base of the rotary frequencies, which transformers 5 keeps elsewhere."""
+    """Returns the base of the rotary frequencies, from where either transformers 4 or 5 has it."""
     recent = getattr(config, "rope_parameters", None)
     return recent["rope_theta"] if recent else config.rope_theta
 
 
 def _earlier(queries: int, keys: int, device: torch.device) -> Tensor:
-    """Returns which keys each query may see: those before it and its own."""
-    seen = torch.ones(queries, keys, dtype=torch.bool, device=device)
-    return seen.tril(keys - queries)
+    """Returns which keys each query attends to: those before it and its own."""
+    mask = torch.ones(queries, keys, dtype=torch.bool, device=device)
+    return mask.tril(keys - queries)
