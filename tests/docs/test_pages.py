@@ -39,7 +39,12 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-WITH_PYTHON = [page for page in PAGES if any(kind == "python" for kind, _ in blocks(page))]
+TRIED_ELSEWHERE = DOCS / "recipes.md"  # each a package of its own: tests/recipes
+WITH_PYTHON = [
+    page
+    for page in PAGES
+    if page != TRIED_ELSEWHERE and any(kind == "python" for kind, _ in blocks(page))
+]
 REFUSALS = [
     tuple(text.strip().split("\n", 1))
     for kind, text in blocks(DOCS / "bad_input.md")
