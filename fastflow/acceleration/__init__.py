@@ -1,4 +1,4 @@
-"""Step skipping inside somebody else's pipeline."""
+"""Step skipping inside an existing pipeline."""
 
 from fastflow.acceleration.accelerator import Accelerator
 from fastflow.acceleration.enable import AcceleratedPipeline, enable

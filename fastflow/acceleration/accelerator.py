@@ -1,4 +1,4 @@
-"""What `enable` and its kind return: something that skips steps until it is disabled."""
+"""The base class of what `enable` and similar functions return."""
 
 from __future__ import annotations
 
@@ -30,24 +30,25 @@ BATCH_ERRORS = {"mean": torch.mean, "worst": torch.amax}
 class Accelerator(ABC):
     """Skips steps of one object until it is disabled; a context manager that restores the object.
 
-    It begins a session for every denoising run, counts what skipping did, and lets the policy
-    learn from it. Subclasses say how the object's calls are intercepted.
+    It begins a session for every denoising run, collects statistics, and lets the policy learn
+    from the run. Subclasses define how the object's calls are intercepted.
 
     Args:
         owner: the object whose calls are intercepted.
-        name: of the model; memories of others do not fit.
+        name: the name of the model; a memory fits only models of its name.
         policy: decides which steps are computed; a name of the catalog, a preset or a component.
         extrapolator: predicts the velocities of skipped steps.
         corrector: corrects the latents at landings.
         memory: what was learned earlier, or the file it was saved to.
-        frozen: whether memory is only read: nothing is learned, nothing explored.
-        batch_error: how the errors of a batch's rows make one: mean or worst.
+        frozen: whether memory is only read: nothing is learned and nothing explored.
+        batch_error: how the errors of the batch's samples are combined into one: mean or worst.
         seed: seeds the policy's random draws, together with the number of the run.
 
     Attributes:
-        policy: decides.
+        policy: decides which steps are computed.
+        scheme: the extrapolator and the corrector.
         memory: what the policy has learned; it can be saved.
-        stats: what skipping did so far; guidance branches are counted one by one.
+        stats: what skipping did so far; every guidance branch counts as a call.
 
     Raises:
         ValueError: if an argument is wrong.
@@ -80,9 +81,9 @@ class Accelerator(ABC):
             self.memory.freeze()
         self.over_rows, self.seed = BATCH_ERRORS[batch_error], seed
         self.stats = Stats()
-        self._session: Session | None = None  # the one under way
-        self._lock = threading.RLock()  # a callback of a call may disable
-        self._thread: int | None = None  # the thread whose call is under way
+        self._session: Session | None = None  # of the denoising run in progress
+        self._lock = threading.RLock()  # reentrant: a callback of a call may disable
+        self._thread: int | None = None  # the thread whose call is in progress
 
     def __enter__(self) -> Self:
         return self
@@ -91,7 +92,7 @@ class Accelerator(ABC):
         self.disable()
 
     def __deepcopy__(self, memo: dict) -> Self:
-        return self  # a copied object is another one: this interceptor lets its calls through
+        return self  # it passes on the calls of copies: they are not its object
 
     def disable(self) -> None:
         """Restores the object; calling it again does nothing."""
@@ -108,7 +109,7 @@ class Accelerator(ABC):
         """Answers a call of an intercepted method."""
 
     def _run(self, plain: Callable[[], Any]) -> Any:
-        """Runs one call of the object; nothing outlives it but memory and statistics."""
+        """Runs one call of the object; only memory and statistics remain of it."""
         self._thread = threading.get_ident()
         try:
             output = plain()
@@ -119,11 +120,11 @@ class Accelerator(ABC):
 
     @property
     def _is_running_here(self) -> bool:
-        """Whether this thread's call is under way: others share parts of the object."""
+        """Whether the call in progress is this thread's; others may share the object's parts."""
         return self._thread == threading.get_ident()
 
     def _begin(self, grid: Grid, takes_euler_steps: bool = True) -> Session:
-        """Begins a session over a grid; latents of other steps than Euler's are not corrected."""
+        """Begins a session over a grid; latents are corrected only between Euler steps."""
         corrector = self.scheme.corrector if takes_euler_steps else NoCorrection()
         scheme = self.scheme._replace(corrector=corrector)
         key = self.seed, len(self.stats.per_call)
@@ -131,7 +132,7 @@ class Accelerator(ABC):
         return self._session
 
     def _end(self) -> None:
-        """Counts what the session did; the policy learns from it if it came to its end."""
+        """Ends the session: keeps its statistics; the policy learns from it if it is finished."""
         session, self._session = self._session, None
         if session is None:
             return
@@ -143,22 +144,22 @@ class Accelerator(ABC):
             self.policy.learn(self.memory.of(session.grid), session.end.feedback)
 
     def _episode(self, grid: Grid) -> Episode:
-        little = few_steps(grid.steps)
-        if little and little != self.stats.reason:
-            warnings.warn(f"fastflow: {little}", stacklevel=2)
+        warning = few_steps(grid.steps)
+        if warning and warning != self.stats.reason:
+            warnings.warn(f"fastflow: {warning}", stacklevel=2)
         memory = self.memory.of(grid)
-        self.stats.reason = little or _why_not_yet(memory, grid)
+        self.stats.reason = warning or _why_unskipped(memory, grid)
         try:
             return self.policy.begin(grid, memory)
         except ValueError as error:
             if grid.steps > FEW_STEPS:
                 raise
-            self.stats.reason = f"{little} Nothing is skipped: {error}"
+            self.stats.reason = f"{warning} Nothing is skipped: {error}"
             return Unskipped()
 
 
-def _why_not_yet(memory: Memory, grid: Grid) -> str:
-    """Says why a policy may skip nothing this time."""
+def _why_unskipped(memory: Memory, grid: Grid) -> str:
+    """Returns the reason to report if the policy skips nothing in this run."""
     if memory.frozen and memory.key is not None and not memory.samples:
         return (
             f"memory is frozen and holds nothing for this grid of {grid.steps} steps: every step "
@@ -170,10 +171,10 @@ def _why_not_yet(memory: Memory, grid: Grid) -> str:
 
 
 def component(kind: str, thing: Any) -> Any:
-    """Returns a component of a kind: itself, or made by its name in the catalog or a preset's.
+    """Returns a component of a kind, given itself or the name of a component or preset.
 
     Raises:
-        ValueError: if it is something else, or there is none of that name.
+        ValueError: if it is neither, or there is no component of that name.
     """
     base = KINDS[kind].base
     if isinstance(thing, base):

@@ -1,4 +1,4 @@
-"""`enable(pipe)`: step skipping inside somebody else's diffusers pipeline."""
+"""`enable(pipe)`: step skipping inside an existing diffusers pipeline."""
 
 from __future__ import annotations
 
@@ -33,24 +33,25 @@ def enable(
 ) -> AcceleratedPipeline:
     """Lets a diffusers pipeline skip steps, until it is disabled again.
 
-    Every ordinary ``pipe(...)`` call then skips as the policy decides, with one decision for the
-    whole batch, and the policy learns from it. With ``policy="never"`` every output is bit for bit
-    that of the untouched pipeline.
+    Every ordinary ``pipe(...)`` call then skips the steps that the policy chooses, with one
+    decision for the whole batch, and the policy learns from the call. With ``policy="never"``
+    every output is bit for bit that of the untouched pipeline.
 
     Args:
-        pipe: a loaded pipeline of a flow-matching model whose scheduler takes one evaluation a
+        pipe: a loaded pipeline of a flow-matching model whose scheduler needs one evaluation per
             step. Only this object is changed, and only until `Accelerator.disable`.
         policy: decides which steps are computed; a name of the catalog, a preset or a component.
         extrapolator: predicts the velocities of skipped steps.
-        corrector: corrects the latents at landings; not used where the scheduler's own steps need
-            more than one velocity.
-        memory: what an earlier pipeline of this kind has learned, or the file it was saved to.
-        frozen: whether memory is only read: nothing is learned, nothing explored.
-        batch_error: how the errors of a batch's rows make one: mean or worst.
-        seed: seeds the policy's random draws, together with the number of the call.
+        corrector: corrects the latents at landings; not used with schedulers that do not take
+            Euler steps.
+        memory: what was learned earlier on a pipeline of this kind, or the file it was saved to.
+        frozen: whether memory is only read: nothing is learned and nothing explored.
+        batch_error: how the errors of the batch's samples are combined into one: mean or worst.
+        seed: seeds the policy's random draws, together with the number of the run.
 
     Raises:
-        ValueError: if the pipeline cannot be accelerated, is so already, or an argument is wrong.
+        ValueError: if the pipeline cannot be accelerated, is accelerated already, or an argument
+            is wrong.
     """
     if any(isinstance(i, AcceleratedPipeline) and i.pipe is pipe for i in interceptors_of(pipe)):
         raise ValueError(
@@ -80,7 +81,7 @@ class AcceleratedPipeline(Accelerator):
         self._detach_parts()
 
     def __call__(self, thing: Any, name: str, plain: Callable, args: tuple, kwargs: dict) -> Any:
-        """Answers a call of the pipeline, or of its scheduler's and its networks' methods."""
+        """Answers a call of the pipeline, of its scheduler or of one of its networks."""
         if thing is self.pipe:
             return self._run_pipeline(lambda: plain(*args, **kwargs))
         if not self._is_running_here:
@@ -119,7 +120,7 @@ class AcceleratedPipeline(Accelerator):
         return_dict: bool = True,
         **kwargs: Any,
     ) -> Any:
-        """Takes one step of the scheduler, and answers as the scheduler does."""
+        """Takes one step of the scheduler and returns what the scheduler returns."""
         taken: list[Any] = []
 
         def take_step(x: Tensor, v: Tensor) -> Tensor:
@@ -143,8 +144,8 @@ class AcceleratedPipeline(Accelerator):
         self.stats.notes = self._parts.caches()
         if self.scheme.corrector.depth and not self._parts.takes_euler_steps:
             self.stats.notes.append(
-                f"{type(self._parts.scheduler).__name__} takes steps of its own: velocities are "
-                "extrapolated, latents are not corrected"
+                f"{type(self._parts.scheduler).__name__} does not take Euler steps: velocities "
+                "are extrapolated, latents are not corrected"
             )
 
     def _detach_parts(self) -> None:
@@ -152,7 +153,7 @@ class AcceleratedPipeline(Accelerator):
             detach(part, self)
 
     def _attach_to_current_parts(self) -> None:
-        """Follows a scheduler or network that was replaced since, and looks for caches again."""
+        """Switches to the current scheduler and networks, and lists their caches again."""
         self._detach_parts()
         try:
             self._parts = PipelineParts.of(self.pipe)
@@ -161,6 +162,6 @@ class AcceleratedPipeline(Accelerator):
 
 
 def name_of(pipe: Any) -> str:
-    """Names a pipeline by its class and where it came from; memories of others do not fit."""
+    """Names a pipeline by its class and its origin; a memory fits only pipelines of its name."""
     origin = Path(str(getattr(pipe, "name_or_path", None) or "")).name
     return f"{type(pipe).__name__}({origin})"

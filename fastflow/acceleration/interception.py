@@ -1,8 +1,8 @@
-"""Gates on the methods of single objects: put on and taken off without a trace.
+"""Interceptors of the methods of single objects; taking them off restores the object.
 
-A gated object belongs to a generated subclass of its own class, of the same name, whose methods
-pass through the gates. So a gate lies outside whatever wraps the object's own methods:
-`torch.compile`, accelerate's hooks and diffusers' caches never see it.
+An intercepted object belongs to a generated subclass of its own class, of the same name, whose
+methods call the interceptors. So an interceptor is outside of everything that wraps the object's
+own methods: `torch.compile`, accelerate's hooks and diffusers' caches do not see it.
 """
 
 from __future__ import annotations
@@ -11,66 +11,76 @@ import functools
 from collections.abc import Callable
 from typing import Any, Protocol
 
-MARK = "_fastflow_gates"
+MARK = "_fastflow_interceptors"  # the attribute that lists an object's interceptors
 
 
 class Interceptor(Protocol):
-    """Stands before the methods of an object and decides what becomes of a call."""
+    """Receives the calls of an object's methods and decides what they return."""
 
     def __call__(self, thing: Any, name: str, plain: Callable, args: tuple, kwargs: dict) -> Any:
-        """Answers a call, by calling ``plain(*args, **kwargs)`` or otherwise."""
+        """Answers a call, with ``plain(*args, **kwargs)`` or otherwise.
+
+        Args:
+            thing: the intercepted object.
+            name: the name of the method.
+            plain: the method without this interceptor.
+            args: the positional arguments of the call.
+            kwargs: the keyword arguments of the call.
+        """
 
 
-def attach(thing: Any, gate: Interceptor, *names: str) -> None:
-    """Puts a gate before the named methods of an object; the gate put on last is the outermost."""
+def attach(thing: Any, interceptor: Interceptor, *names: str) -> None:
+    """Intercepts the named methods of an object; the last interceptor is called first."""
     if MARK not in vars(thing):
         vars(thing)[MARK] = []
-        # not setattr: a compiled module hands attributes on to the module it wraps
-        object.__setattr__(thing, "__class__", _gated(type(thing), names))
-    vars(thing)[MARK].append(gate)
+        # not setattr: a compiled module passes attributes on to the module it wraps
+        object.__setattr__(thing, "__class__", _intercepted(type(thing), names))
+    vars(thing)[MARK].append(interceptor)
 
 
-def detach(thing: Any, gate: Interceptor) -> None:
-    """Takes a gate off again; with the last one the object gets its own class back."""
-    vars(thing)[MARK].remove(gate)
+def detach(thing: Any, interceptor: Interceptor) -> None:
+    """Takes an interceptor off; without any left, the object gets its own class back."""
+    vars(thing)[MARK].remove(interceptor)
     if not vars(thing)[MARK]:
         del vars(thing)[MARK]
         object.__setattr__(thing, "__class__", type(thing).__mro__[1])
 
 
 def interceptors_of(thing: Any) -> tuple[Interceptor, ...]:
-    """Returns the gates on an object."""
+    """Returns the interceptors of an object, in the order in which they were attached."""
     return tuple(vars(thing).get(MARK, ()))
 
 
 def own_class(thing: Any) -> type:
-    """Returns the class of an object as it is without gates."""
+    """Returns the class that an object has without interceptors."""
     return type(thing).__mro__[1] if MARK in vars(thing) else type(thing)
 
 
 @functools.cache
-def _gated(cls: type, names: tuple[str, ...]) -> type:
-    """Returns a subclass of the same name, with methods that pass through gates."""
+def _intercepted(cls: type, names: tuple[str, ...]) -> type:
+    """Returns a subclass of the same name whose named methods call the interceptors."""
     named = {
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,
         "__doc__": cls.__doc__,
     }
-    return type(cls.__name__, (cls,), named | {name: _through(cls, name) for name in names})
+    return type(cls.__name__, (cls,), named | {name: _method(cls, name) for name in names})
 
 
-def _through(cls: type, name: str) -> Callable:
+def _method(cls: type, name: str) -> Callable:
     original = getattr(cls, name)
 
     @functools.wraps(original)
     def method(self, *args, **kwargs):
         plain = functools.partial(original, self)
-        for gate in interceptors_of(self):
-            plain = functools.partial(_pass, gate, self, name, plain)
+        for interceptor in interceptors_of(self):
+            plain = functools.partial(_call, interceptor, self, name, plain)
         return plain(*args, **kwargs)
 
     return method
 
 
-def _pass(gate: Interceptor, thing: Any, name: str, plain: Callable, *args, **kwargs) -> Any:
-    return gate(thing, name, plain, args, kwargs)
+def _call(
+    interceptor: Interceptor, thing: Any, name: str, plain: Callable, *args, **kwargs
+) -> Any:
+    return interceptor(thing, name, plain, args, kwargs)

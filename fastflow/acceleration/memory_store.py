@@ -1,4 +1,4 @@
-"""Memories of one pipeline: apart for each time grid, kept in one file."""
+"""The memories of one pipeline: one for each time grid, all in one file."""
 
 from __future__ import annotations
 
@@ -13,78 +13,81 @@ from fastflow.sampling.storage import read_memory, write_whole
 
 
 class MemoryStore:
-    """What a policy has learned on a pipeline: a `Memory` for each time grid it met.
+    """What a policy has learned on a pipeline: a `Memory` for each time grid it was used on.
 
-    Another number of steps, or an image size that shifts the grid, is learned apart.
+    Another number of steps, or an image size that shifts the grid, has a memory of its own.
 
     Args:
-        policy: what learns.
-        key: what all of it belongs to, such as the pipeline and the extrapolator.
+        policy: the policy that learns.
+        key: what the memories depend on, such as the pipeline and the extrapolator; a file that
+            was saved with another key is refused.
     """
 
     def __init__(self, policy: Policy, key: dict[str, Any]):
         self.policy, self.key = policy, key
         self.frozen = False
-        self._met: dict[str, Memory] = {}
-        self._unmet: dict[str, dict[str, Any]] = {}  # loaded, by the digest of a grid not yet met
+        self._used: dict[str, Memory] = {}
+        self._loaded: dict[str, dict[str, Any]] = {}  # from a file, until their grid is used
 
     @property
     def samples(self) -> int:
-        """How many pipeline calls it has learned from."""
-        unmet = sum(content["samples"] for content in self._unmet.values())
-        return unmet + sum(memory.samples for memory in self._met.values())
+        """The number of pipeline calls that it has learned from."""
+        loaded = sum(content["samples"] for content in self._loaded.values())
+        return loaded + sum(memory.samples for memory in self._used.values())
 
     def of(self, grid: Grid) -> Memory:
-        """Returns the memory of a grid; empty if the grid is new.
+        """Returns the memory of a grid; an empty one if the grid is new.
 
         Raises:
-            ValueError: if what was loaded for this grid was learned with other settings.
+            ValueError: if the memory loaded for this grid was learned with other settings.
         """
-        if grid.digest not in self._met:
+        if grid.digest not in self._used:
             memory = self.policy.empty(grid)
             if memory.key is not None:
                 memory.key |= self.key
-            if grid.digest in self._unmet:
-                memory.load_dict(self._unmet[grid.digest])
-                del self._unmet[grid.digest]
-            self._met[grid.digest] = memory
-        memory = self._met[grid.digest]
+            if grid.digest in self._loaded:
+                memory.load_dict(self._loaded[grid.digest])
+                del self._loaded[grid.digest]
+            self._used[grid.digest] = memory
+        memory = self._used[grid.digest]
         memory.frozen = self.frozen
         return memory
 
     def freeze(self) -> MemoryStore:
-        """Marks all of it as read-only and returns it."""
+        """Makes all memories read-only and returns the store."""
         self.frozen = True
         return self
 
     def save(self, path: str | Path) -> None:
-        """Writes all of it into one JSON file."""
+        """Writes all memories into one JSON file."""
         content = {"memories": self.to_list(), "summary": self.summary().splitlines()}
         write_whole(Path(path), json.dumps(content, indent=1))
 
     def load(self, path: str | Path) -> MemoryStore:
-        """Takes over a file that `save` wrote for the same pipeline, and returns itself.
+        """Loads a file that `save` wrote for the same pipeline, and returns the store.
+
+        What was learned here on the same grids is replaced.
 
         Raises:
-            ValueError: naming the file, if it is no such file or one of another pipeline.
+            ValueError: naming the file, if it is not such a file or is of another pipeline.
         """
         with read_memory(Path(path)) as content:
-            for one in content.get("memories", [content]):
-                theirs = {name: one["key"].get(name) for name in self.key}
+            for memory in content.get("memories", [content]):
+                theirs = {name: memory["key"].get(name) for name in self.key}
                 check_key(self.key, theirs, "loaded")
-                self._unmet[one["key"]["grid"]] = one
-                self._met.pop(one["key"]["grid"], None)
+                self._loaded[memory["key"]["grid"]] = memory
+                self._used.pop(memory["key"]["grid"], None)
         return self
 
     def to_list(self) -> list[dict[str, Any]]:
-        """Returns the content of every memory in types that JSON knows."""
-        met = [m.to_dict() for m in self._met.values() if m.key is not None]
-        return [*met, *self._unmet.values()]
+        """Returns the content of every memory in JSON types."""
+        used = [m.to_dict() for m in self._used.values() if m.key is not None]
+        return [*used, *self._loaded.values()]
 
     def summary(self) -> str:
-        """Returns what was learned as tables in plain text, one for each grid."""
+        """Returns what was learned as plain text, one table for each grid."""
         tables = [
             f"grid {digest}, {memory.samples} calls\n{memory.summary()}"
-            for digest, memory in self._met.items()
+            for digest, memory in self._used.items()
         ]
         return "\n\n".join(tables) or "nothing learned yet"

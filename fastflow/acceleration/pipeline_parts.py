@@ -1,4 +1,4 @@
-"""Where a diffusers pipeline can be held: its scheduler and its denoising networks."""
+"""The parts of a diffusers pipeline that are intercepted: scheduler and networks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 COUNTED = "transformer"  # the networks whose calls count
-GATED = (COUNTED, "controlnet")  # the networks that are not called at skipped steps
+SKIPPABLE = (COUNTED, "controlnet")  # the networks that are not called at skipped steps
 EULER = "FlowMatchEulerDiscreteScheduler"
 
 
@@ -18,8 +18,8 @@ class PipelineParts:
     """The parts of a pipeline through which its steps can be skipped.
 
     Attributes:
-        scheduler: its ``step`` is where x and the guided velocity meet.
-        networks: by name, the modules whose calls can be left out.
+        scheduler: its ``step`` receives the latents x and the guided velocity v.
+        networks: the modules whose calls can be skipped, by name.
     """
 
     scheduler: Any
@@ -27,22 +27,23 @@ class PipelineParts:
 
     @classmethod
     def of(cls, pipe: Any) -> PipelineParts:
-        """Finds the seams of a pipeline.
+        """Finds the scheduler and the denoising networks of a pipeline.
 
         Raises:
-            ValueError: if it has none, or does not integrate a velocity in steps of first order.
+            ValueError: if one of them is missing, or the scheduler does not integrate a velocity
+                with one evaluation per step.
         """
         kind = type(pipe).__name__
         scheduler = getattr(pipe, "scheduler", None)
         parts = getattr(pipe, "components", {})
-        found = {
+        networks = {
             name: part
             for name, part in parts.items()
-            if name.startswith(GATED) and isinstance(part, nn.Module)
+            if name.startswith(SKIPPABLE) and isinstance(part, nn.Module)
         }
-        if not any(name.startswith(COUNTED) for name in found):
+        if not any(name.startswith(COUNTED) for name in networks):
             why = (
-                "it has a U-Net, whose noise predictions are no velocity"
+                "it has a U-Net, which predicts noise and not a velocity"
                 if isinstance(parts.get("unet"), nn.Module)
                 else "it has no transformer"
             )
@@ -52,27 +53,27 @@ class PipelineParts:
             )
         if not all(hasattr(scheduler, name) for name in ("step", "set_timesteps", "config")):
             raise ValueError(
-                f"`pipe` ({kind}) cannot be accelerated: it has no scheduler whose steps could "
-                f"be skipped. Give a diffusers pipeline with a {EULER}."
+                f"`pipe` ({kind}) cannot be accelerated: it has no scheduler with steps that "
+                f"can be skipped. Give a diffusers pipeline with a {EULER}."
             )
         _check_flow(scheduler, kind)
-        return cls(scheduler, found)
+        return cls(scheduler, networks)
 
     @property
     def takes_euler_steps(self) -> bool:
-        """Whether x may be corrected between steps: a multistep scheduler would undo that."""
+        """Whether x may be corrected between steps; a multistep scheduler would undo that."""
         return any(cls.__name__ == EULER for cls in type(self.scheduler).__mro__)
 
     def start(self) -> int:
-        """Returns the step of the scheduler's grid at which the pipeline starts."""
+        """Returns the index of the scheduler's step at which the pipeline starts."""
         return getattr(self.scheduler, "begin_index", None) or 0
 
     def jumps(self, pipe: Any, times: Tensor) -> frozenset[int]:
-        """Returns the step at which the second of two experts takes over (as in Wan 2.2).
+        """Returns the index of the step at which a second expert takes over (as in Wan 2.2).
 
         Args:
-            pipe: the pipeline; its config may hold a ``boundary_ratio``.
-            times: ``(T,)`` the scheduler's times of the steps.
+            pipe: the pipeline; its config may have a ``boundary_ratio``.
+            times: the scheduler's timesteps ``(T,)``, from noise to data.
         """
         ratio = getattr(pipe.config, "boundary_ratio", None)
         if ratio is None or len(self.networks) < 2:
@@ -82,9 +83,9 @@ class PipelineParts:
         return frozenset({early} if 0 < early < len(times) else ())
 
     def caches(self) -> list[str]:
-        """Says which networks have a cache of their own underneath."""
+        """Returns a note for each network that has a cache of its own."""
         return [
-            f"{name} has a {type(network._cache_config).__name__} of its own, at work inside "
+            f"{name} has its own {type(network._cache_config).__name__}, which stays active in "
             "the computed steps"
             for name, network in self.networks.items()
             if getattr(network, "is_cache_enabled", False)
@@ -92,7 +93,7 @@ class PipelineParts:
 
 
 def _check_flow(scheduler: Any, kind: str) -> None:
-    """Raises a ValueError unless a scheduler integrates a velocity, one evaluation a step."""
+    """Raises a ValueError unless a scheduler integrates a velocity, one evaluation per step."""
     name, config = type(scheduler).__name__, scheduler.config
     is_flow = name.startswith("FlowMatch") or config.get("prediction_type") == "flow_prediction"
     order = getattr(scheduler, "order", 1)
@@ -101,12 +102,12 @@ def _check_flow(scheduler: Any, kind: str) -> None:
         why = f"its {name} does not integrate the velocity of a flow-matching model"
         use = "If its network does predict a velocity, use"
     elif order != 1:
-        why = f"its {name} is of order {order}: a step of it takes more than one evaluation"
+        why = f"its {name} is of order {order}: each of its steps takes more than one evaluation"
     elif config.get("stochastic_sampling"):
         why = f"its {name} adds noise in every step (`stochastic_sampling`)"
         change = ", stochastic_sampling=False"
     elif config.get("invert_sigmas"):
-        why = f"its {name} makes the sigmas rise (`invert_sigmas`)"
+        why = f"its {name} integrates with rising sigmas (`invert_sigmas`)"
         change = ", invert_sigmas=False"
     if why:
         raise ValueError(

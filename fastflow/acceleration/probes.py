@@ -1,4 +1,4 @@
-"""Finds the probe of a network and lets it look."""
+"""Evaluates the probe that is registered for a network."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from fastflow.registry.catalog import installed
 
 @torch.no_grad()
 def probe(network: Any, args: tuple, kwargs: dict) -> Tensor | None:
-    """Returns the cheap look of a network at its input; None if no probe is known for it.
+    """Returns a network's cheap signal at its input; None if its class has no probe.
 
     Args:
         network: a transformer, compiled or not.
-        args: what it is called with.
-        kwargs: what it is called with, by name.
+        args: the positional arguments of the call.
+        kwargs: the keyword arguments of the call.
     """
     inner = getattr(network, "_orig_mod", network)  # of a compiled module
     kind = type(inner).__name__

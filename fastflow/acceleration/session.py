@@ -1,4 +1,4 @@
-"""The push driver: follows one call of somebody else's pipeline over its time grid."""
+"""The push driver: follows one denoising run of an existing pipeline over its time grid."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ ProbeNetwork = Callable[[], "Tensor | None"]
 
 
 class Session:
-    """Follows one denoising run in lock-step, and answers for skipped network calls.
+    """Follows one denoising run step by step, and answers the network calls of skipped steps.
 
-    The decision about a step falls at its first network call. If the step is skipped, each of its
-    network calls is answered with what that call gave at the last computed step, and
-    ``scheduler.step`` is told the extrapolated velocity instead of what the pipeline made of those
-    answers. The scheduler takes every step itself.
+    Whether a step is computed is decided at its first network call. In a skipped step, every
+    network call returns the stored output of the same call at the last computed step, and
+    ``scheduler.step`` gets the extrapolated velocity in place of the one that the pipeline derives
+    from those outputs. The scheduler takes every step itself.
 
     Args:
         grid: the time grid of the run.
         scheme: the extrapolator and the corrector.
         episode: decides which steps are computed.
         key: (run seed, number of the run): seeds the episode's random draws.
-        over_rows: makes one error of those of a batch's rows.
+        over_rows: combines the errors ``(B,)`` of a batch's samples into one.
     """
 
     def __init__(
@@ -46,23 +46,25 @@ class Session:
         self.loop = flow(nothing, grid, scheme, episode, key=key, over_rows=over_rows)
         self.step = next(self.loop)
         self.end: Trajectory | None = None
-        self.wants_model: bool | None = None  # at this step; None before the decision
-        self.turn = 0  # which network call of the step comes next
-        self.turns = 0  # how many network calls the last computed step took
-        self.answers: list[Any] = []  # what they gave, by turn
-        self.network: Any = None  # which one was called first at the last computed step
+        self.wants_model: bool | None = (
+            None  # whether this step is computed; None: not decided yet
+        )
+        self.turn = 0  # the index of the next network call within the step
+        self.turns = 0  # the number of network calls of the last computed step
+        self.answers: list[Any] = []  # their outputs, by turn
+        self.network: Any = None  # the network called first at the last computed step
         self.computed: list[int] = []
         self.calls = self.skipped = 0
-        self.watch = Stopwatch()
+        self.stopwatch = Stopwatch()
 
     def call(self, network: Any, counts: int, ask: Callable[[], Any], probe: ProbeNetwork) -> Any:
         """Answers a network call.
 
         Args:
             network: the module that is called.
-            counts: how many calls it counts for; 0 if it is not counted.
-            ask: calls it.
-            probe: gives the network's cheap signal at its input.
+            counts: the number of network calls (NFE) that it counts as; 0 if it is not counted.
+            ask: calls the network.
+            probe: returns the network's cheap signal at its input.
         """
         if self.wants_model is None:
             self._decide(network, probe)
@@ -70,7 +72,7 @@ class Session:
         if not self.wants_model and turn < len(self.answers):
             self.skipped += counts
             return self.answers[turn]
-        with self.watch.running():
+        with self.stopwatch.running():
             answer = ask()
         self.calls += counts
         self.answers[turn:] = [answer]
@@ -81,7 +83,7 @@ class Session:
 
         Args:
             x: the latents ``(B, ...)``.
-            v: the velocity that the pipeline made of the network's answers, ``(B, ...)``.
+            v: the velocity ``(B, ...)`` that the pipeline derived from the network's outputs.
             take_step: the scheduler's step ``(x, v) -> x``.
         """
         if self.wants_model is None:
@@ -91,11 +93,11 @@ class Session:
             self.computed.append(self.step.k)
             self.turns = self.turn
             if others:
-                self.step.jump()  # guidance began or ended: another velocity
+                self.step.jump()  # guidance began or ended: the velocity is discontinuous
         try:
-            # the velocity's copy: a CUDA graph's next call writes over what it gave before
-            known = v.clone() if self.wants_model else None
-            self.step = self.loop.send((x, known, lambda x, v, dsigma: take_step(x, v)))
+            # a copy: a CUDA graph overwrites its output buffer at the next call
+            computed = v.clone() if self.wants_model else None
+            self.step = self.loop.send((x, computed, lambda x, v, dsigma: take_step(x, v)))
             if others and not self.wants_model:
                 self.step.jump()
         except StopIteration as stop:
@@ -104,20 +106,20 @@ class Session:
 
     def _decide(self, network: Any, probe: ProbeNetwork) -> None:
         if self.computed and network is not self.network:
-            self.step.jump()  # another expert: nothing of the old one can be continued
+            self.step.jump()  # another expert: its velocity does not continue the old one's
         self.wants_model = self.step.wants_model(probe)
         if self.wants_model:
             self.network, self.answers = network, []
 
     def stats(self) -> CallStats:
-        """Returns what was counted; waits for the device."""
-        seen = self.end.feedback.observations if self.end else ()
+        """Returns the statistics of the run; waits for the device."""
+        observations = self.end.feedback.observations if self.end else ()
         return CallStats(
             steps=self.grid.steps,
             computed=tuple(self.computed),
             calls=self.calls,
             skipped=self.skipped,
-            seconds=self.watch.seconds(),
-            errors=tuple(o.error for o in seen if o.taken and o.arm),
+            seconds=self.stopwatch.seconds(),
+            errors=tuple(o.error for o in observations if o.taken and o.arm),
             finished=self.end is not None,
         )

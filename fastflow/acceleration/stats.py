@@ -1,4 +1,4 @@
-"""What skipping did to the calls of a pipeline: counted, timed, and said."""
+"""Counts and times what skipping did to the calls of a pipeline."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import torch
 
 
 class Stopwatch:
-    """Times network calls without waiting for a GPU: its queue is read out at the end."""
+    """Times network calls without waiting for a GPU: CUDA events are read at the end."""
 
     def __init__(self):
         self.spans: list[tuple] = []
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Times what happens inside."""
+        """Times the body of a ``with`` statement."""
         read = _event if torch.cuda.is_available() else perf_counter
         start = read()
         yield
         self.spans.append((start, read()))
 
     def seconds(self) -> float:
-        """Returns the seconds of all calls together."""
+        """Returns the total time of all calls in seconds; waits for the GPU."""
         return sum(_between(start, end) for start, end in self.spans)
 
 
@@ -44,16 +44,16 @@ def _between(start, end) -> float:
 
 @dataclass(frozen=True)
 class CallStats:
-    """What skipping did to one run over a time grid: a call of the pipeline is one, as a rule.
+    """What skipping did in one denoising run; a call of a pipeline usually has one.
 
     Attributes:
-        steps: how many time steps it took.
-        computed: the steps at which the networks were called, counted from its first.
-        calls: network calls made.
-        skipped: network calls that were answered without the network.
-        seconds: wall time of the network calls made.
-        errors: per landing the error of the extrapolated velocity.
-        finished: whether it went through to its last step; otherwise it taught nothing.
+        steps: the number of time steps of the grid.
+        computed: the indices of the steps at which the networks were called; the first step is 0.
+        calls: the number of network calls made (NFE, guidance branches counted).
+        skipped: the number of network calls that were answered without the network.
+        seconds: the wall time of the network calls made.
+        errors: the error of the extrapolated velocity at each landing.
+        finished: whether the last step was reached; the policy learns from finished runs only.
     """
 
     steps: int
@@ -66,17 +66,17 @@ class CallStats:
 
     @property
     def seconds_saved(self) -> float:
-        """What the skipped network calls would have taken, at the mean of those made."""
+        """The estimated time of the skipped calls, at the mean time of those made."""
         return self.skipped * self.seconds / self.calls if self.calls else 0.0
 
 
 @dataclass
 class Stats:
-    """What skipping did to all calls of a pipeline since it was enabled.
+    """What skipping did in all calls of a pipeline since it was enabled.
 
     Attributes:
-        per_call: one entry for each call of the pipeline that took a step.
-        notes: what to know about this pipeline, such as caches underneath.
+        per_call: one entry for each denoising run.
+        notes: remarks on this pipeline, such as caches of its networks.
         reason: why nothing was skipped in the last call; empty if something was.
     """
 
@@ -86,32 +86,32 @@ class Stats:
 
     @property
     def calls(self) -> int:
-        """Network calls made."""
+        """The number of network calls made."""
         return sum(call.calls for call in self.per_call)
 
     @property
     def skipped(self) -> int:
-        """Network calls that were answered without the network."""
+        """The number of network calls that were answered without the network."""
         return sum(call.skipped for call in self.per_call)
 
     @property
     def seconds_saved(self) -> float:
-        """What the skipped network calls would have taken; an estimate."""
+        """The estimated time of the skipped network calls."""
         return sum(call.seconds_saved for call in self.per_call)
 
     @property
     def last(self) -> CallStats | None:
-        """The last call of the pipeline."""
+        """The statistics of the last denoising run; None before the first."""
         return self.per_call[-1] if self.per_call else None
 
     @property
     def last_errors(self) -> tuple[float, ...]:
-        """The errors of the extrapolated velocities at the landings of the last call."""
+        """The errors of the extrapolated velocities at the last run's landings."""
         return self.last.errors if self.last else ()
 
     @property
     def warning(self) -> str:
-        """Why nothing was skipped so far; empty if something was, or nothing was called."""
+        """Why nothing was skipped so far; empty if something was, or nothing was run."""
         return self.reason if self.per_call and not self.skipped else ""
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The identity matrix: what `enable` does to each tiny pipeline, measured."""
+"""The identity matrix: measures what `enable` does to each tiny pipeline."""
 
 import contextlib
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from fastflow_plugins.policies.static import Every
 
 @dataclass(frozen=True)
 class Row:
-    """What was seen of one pipeline.
+    """What was measured on one pipeline.
 
     Attributes:
         pipeline: its class.
         scheduler: the class of its scheduler.
-        enabled: whether never skipping was bit for bit the untouched pipeline.
-        disabled: whether the pipeline was bit for bit itself afterwards.
-        plain: the network calls that the untouched pipeline made.
-        never: those made while never skipping, as counted by the statistics.
-        made: those really made with every third step computed.
-        counted: those that the statistics say were made.
-        skipped: those that the statistics say were answered without the network.
+        enabled: whether the output without skipping was bit for bit the untouched pipeline's.
+        disabled: whether the output after `disable` was bit for bit the untouched pipeline's.
+        plain: the network calls of the untouched pipeline.
+        never: the network calls without skipping, as counted by the statistics.
+        made: the network calls with every third step computed.
+        counted: the same, as counted by the statistics.
+        skipped: the network calls answered without the network, as counted by the statistics.
         computed: the steps computed then.
     """
 
@@ -67,7 +67,7 @@ def measure(case, dtype=torch.float32) -> Row:
 
 @contextlib.contextmanager
 def counting(pipe):
-    """Lists the transformer calls made inside."""
+    """Lists the transformer calls made in the body of a ``with`` statement."""
     made = []
     with contextlib.ExitStack() as hooks:
         for name, part in pipe.components.items():

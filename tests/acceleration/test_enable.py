@@ -1,4 +1,4 @@
-"""What users do with an accelerated pipeline: batches, callbacks, other sizes, errors, threads."""
+"""Accelerated pipelines in use: batches, callbacks, other sizes, errors, threads."""
 
 import copy
 import subprocess
@@ -22,7 +22,7 @@ from fastflow_plugins.policies.ucb import UCB
 THIRDS = (0, 3, 6, 9, 11)
 
 
-def test_the_line_from_the_readme(pipe, call):
+def test_the_example_of_the_readme_skips_and_learns(pipe, call):
     with fastflow.enable(pipe, policy="ucb") as accelerated:
         for seed in range(3):
             call(pipe, seed)
@@ -31,8 +31,8 @@ def test_the_line_from_the_readme(pipe, call):
     assert "3 pipeline calls" in str(accelerated.stats)
 
 
-def test_skipping_is_what_the_sampler_does(pipe, call):
-    """Both drivers feed one loop: the same policy ends at the same latents."""
+def test_an_accelerated_pipeline_ends_at_the_latents_of_the_sampler(pipe, call):
+    """Both drivers use the same loop."""
     from fastflow_plugins.models.flux import Flux, FluxFlow
 
     recipe = Flux(path="tiny", height=flux.HEIGHT, width=flux.WIDTH, max_sequence_length=24)
@@ -67,7 +67,7 @@ def parts_of(pipe):
     return [("pipe", pipe), *((name, getattr(pipe, name)) for name in names)]
 
 
-def test_a_batch_has_one_decision_and_is_like_its_samples_alone(pipe, call):
+def test_a_batch_has_one_decision_and_the_same_latents_as_its_samples_alone(pipe, call):
     with fastflow.enable(pipe, Every(interval=3)) as accelerated:
         generators = [torch.Generator().manual_seed(seed) for seed in (3, 4)]
         both = call(pipe, prompt=["a red cat", "two dogs"], generator=generators)
@@ -84,14 +84,14 @@ def test_several_images_of_one_prompt(pipe, call):
 
 
 @pytest.mark.parametrize("batch_error", ["mean", "worst"])
-def test_the_error_of_a_batch_is_a_choice(pipe, call, batch_error):
-    def errors(**changes):
+def test_the_error_of_a_batch_is_the_mean_or_the_worst_of_its_samples(pipe, call, batch_error):
+    def errors_of(**changes):
         with fastflow.enable(pipe, Every(), batch_error=batch_error) as accelerated:
             call(pipe, **changes)
             return accelerated.stats.last_errors
 
-    rows = zip(errors(), errors(prompt="two dogs"))
-    both = errors(
+    rows = zip(errors_of(), errors_of(prompt="two dogs"))
+    both = errors_of(
         prompt=["a red cat", "two dogs"],
         generator=[torch.Generator().manual_seed(3) for _ in range(2)],
     )
@@ -99,7 +99,7 @@ def test_the_error_of_a_batch_is_a_choice(pipe, call, batch_error):
     assert both == pytest.approx([of(pair) for pair in rows], rel=1e-3)
 
 
-def test_a_callback_sees_every_step_and_the_latents_it_hands_back_are_used(pipe, call):
+def test_a_callback_sees_every_step_and_the_latents_it_returns_are_used(pipe, call):
     seen = []
 
     def damp(pipe, k, t, kwargs):
@@ -116,7 +116,7 @@ def test_a_callback_sees_every_step_and_the_latents_it_hands_back_are_used(pipe,
     assert not torch.allclose(damped, undamped)
 
 
-def test_an_interrupted_call_ends_early_and_teaches_nothing(pipe, call):
+def test_an_interrupted_call_ends_early_and_is_not_learned_from(pipe, call):
     def stop(pipe, k, t, kwargs):
         pipe._interrupt = k == 5
         return kwargs
@@ -147,11 +147,11 @@ def test_sigmas_step_counts_and_sizes_may_change_from_call_to_call(pipe, call):
             call(pipe, **change)
         runs = accelerated.stats.per_call
     assert [run.steps for run in runs] == [12, 20, 12, 9, 12]
-    # each new grid is learned on its own; the first one is met again at the end
+    # every grid has a memory of its own; the last call uses the first one's
     assert [run.skipped > 0 for run in runs] == [False, False, False, False, True]
 
 
-def test_two_pipelines_at_once_do_not_meet(call):
+def test_two_pipelines_at_once_do_not_affect_each_other(call):
     one, two = flux.pipeline(), flux.pipeline(guidance_embeds=False)
     plain = call(one), call(two)
     with (
@@ -163,7 +163,7 @@ def test_two_pipelines_at_once_do_not_meet(call):
     assert (first.stats.skipped, second.stats.skipped) == (0, 5)
 
 
-def test_a_pipeline_that_shares_its_parts_stays_as_it_is(pipe, call):
+def test_a_pipeline_that_shares_parts_with_an_accelerated_one_is_not_affected(pipe, call):
     other = FluxImg2ImgPipeline.from_pipe(pipe)
     other.set_progress_bar_config(disable=True)
     case = NAMED["flux_img2img"]
@@ -182,7 +182,7 @@ def test_a_pipeline_that_shares_its_parts_stays_as_it_is(pipe, call):
     assert torch.equal(case.run(other), plain)
 
 
-def test_a_copy_of_an_accelerated_pipeline_is_plain(pipe, call):
+def test_a_copy_of_an_accelerated_pipeline_does_not_skip(pipe, call):
     plain = call(pipe)
     with fastflow.enable(pipe, Every()) as accelerated:
         assert torch.equal(call(copy.deepcopy(pipe)), plain)
@@ -209,8 +209,8 @@ def test_a_transformer_may_be_compiled_or_replaced_while_it_is_enabled(pipe, cal
     assert MARK not in vars(pipe.transformer._orig_mod)
 
 
-def test_a_network_may_write_every_answer_into_one_buffer(pipe, call):
-    """As CUDA graphs do: what was answered before is overwritten by the next call."""
+def test_a_network_may_write_every_output_into_one_buffer(pipe, call):
+    """As CUDA graphs do: every call overwrites the output of the call before."""
 
     def overwrite(module, args, output):
         buffer.resize_as_(output[0]).copy_(output[0])
@@ -281,7 +281,7 @@ def test_an_exception_in_the_middle_of_a_call_leaves_nothing_behind(pipe, call):
     assert torch.equal(call(pipe), plain)
 
 
-def test_a_callback_may_disable_and_the_rest_of_the_call_is_computed(pipe, call):
+def test_a_callback_may_disable_and_all_later_steps_are_computed(pipe, call):
     plain, made = call(pipe), []
 
     def stop(pipe, k, t, kwargs):
@@ -315,7 +315,7 @@ def test_calls_from_several_threads_wait_for_each_other(pipe, call):
     assert all(torch.equal(found[seed], alone[seed]) for seed in alone)
 
 
-def test_what_was_learned_is_saved_and_served_frozen(pipe, call, tmp_path):
+def test_a_memory_can_be_saved_and_used_frozen(pipe, call, tmp_path):
     file = tmp_path / "flux.json"
     with fastflow.enable(pipe, "ucb") as accelerated:
         for seed in range(3):
@@ -331,7 +331,7 @@ def test_what_was_learned_is_saved_and_served_frozen(pipe, call, tmp_path):
         assert again.memory is accelerated.memory
 
 
-def test_a_frozen_memory_that_knows_nothing_of_a_grid_computes_every_step(pipe, call, tmp_path):
+def test_a_frozen_memory_without_samples_of_a_grid_computes_every_step(pipe, call, tmp_path):
     file = tmp_path / "flux.json"
     with fastflow.enable(pipe, "plan") as accelerated:
         call(pipe, num_inference_steps=30)
@@ -350,7 +350,7 @@ def test_a_frozen_memory_that_knows_nothing_of_a_grid_computes_every_step(pipe, 
     )
 
 
-def test_a_plan_serves_the_number_of_calls_that_was_asked_for(pipe, call):
+def test_the_policy_plan_computes_as_many_steps_as_it_was_asked_for(pipe, call):
     with fastflow.enable(pipe, Plan(computed_steps=7)) as accelerated:
         call(pipe, num_inference_steps=20)
         call(pipe, num_inference_steps=20)
@@ -369,13 +369,14 @@ def test_random_policies_are_seeded(pipe, call):
     assert computed(1)[0] != computed(1)[1]
 
 
-def test_a_cache_underneath_works_inside_computed_steps_and_is_told_of(pipe, call):
+def test_a_cache_of_the_network_works_in_computed_steps_and_is_noted(pipe, call):
     pipe.transformer.enable_cache(FirstBlockCacheConfig(threshold=0.0))
     with fastflow.enable(pipe, Every(interval=3)) as accelerated:
         call(pipe)
         assert accelerated.stats.calls == 5
         assert accelerated.stats.notes == [
-            "transformer has a FirstBlockCacheConfig of its own, at work inside the computed steps"
+            "transformer has its own FirstBlockCacheConfig, which stays active in the computed "
+            "steps"
         ]
 
 
@@ -388,21 +389,21 @@ def test_a_multistep_scheduler_takes_its_own_steps_without_correction():
     ):
         case.run(pipe)
     assert accelerated.stats.notes == [
-        "UniPCMultistepScheduler takes steps of its own: velocities are extrapolated, latents "
+        "UniPCMultistepScheduler does not take Euler steps: velocities are extrapolated, latents "
         "are not corrected"
     ]
 
 
-def test_a_few_step_pipeline_gets_a_warning_and_runs_in_full():
+def test_a_few_step_pipeline_gets_a_warning_and_skips_nothing():
     case = NAMED["flux_schnell"]
     pipe = case.build(torch.float32)
     plain = case.run(pipe)
     with (
-        pytest.warns(UserWarning, match="4 steps") as told,
+        pytest.warns(UserWarning, match="4 steps") as caught,
         fastflow.enable(pipe) as accelerated,
     ):
         assert torch.equal(case.run(pipe), plain)
-    assert [str(w.message) for w in told] == [
+    assert [str(w.message) for w in caught] == [
         "fastflow: 4 steps leave little to skip: the first and the last are always computed, and "
         "consecutive velocities differ much. Expect small gains and visible changes."
     ]
@@ -441,13 +442,13 @@ def refusal(pipe, **options):
 def test_what_cannot_be_accelerated_is_refused_with_the_reason(pipe):
     assert refusal(NAMED["sd3_heun"].build(torch.float32)) == (
         "`pipe` (StableDiffusion3Pipeline) cannot be accelerated: its "
-        "FlowMatchHeunDiscreteScheduler is of order 2: a step of it takes more than one "
+        "FlowMatchHeunDiscreteScheduler is of order 2: each of its steps takes more than one "
         "evaluation. Use a FlowMatchEulerDiscreteScheduler: pipe.scheduler = "
         "FlowMatchEulerDiscreteScheduler.from_config(pipe.scheduler.config)."
     )
     assert refusal(NAMED["stable_diffusion"].build(torch.float32)) == (
-        "`pipe` (StableDiffusionPipeline) cannot be accelerated: it has a U-Net, whose noise "
-        "predictions are no velocity. Give a diffusers pipeline of a flow-matching model, such as "
+        "`pipe` (StableDiffusionPipeline) cannot be accelerated: it has a U-Net, which predicts "
+        "noise and not a velocity. Give a diffusers pipeline of a flow-matching model, such as "
         "FluxPipeline, WanPipeline or HunyuanVideoPipeline."
     )
     assert (
@@ -456,23 +457,25 @@ def test_what_cannot_be_accelerated_is_refused_with_the_reason(pipe):
     ) in refusal(NAMED["pixart"].build(torch.float32))
     noisy = flux.pipeline(stochastic_sampling=True)
     assert "adds noise in every step (`stochastic_sampling`)" in refusal(noisy)
-    assert "sigmas rise (`invert_sigmas`)" in refusal(flux.pipeline(invert_sigmas=True))
+    assert "integrates with rising sigmas (`invert_sigmas`)" in refusal(
+        flux.pipeline(invert_sigmas=True)
+    )
     pipe.scheduler = None
-    assert "it has no scheduler whose steps could be skipped" in refusal(pipe)
+    assert "it has no scheduler with steps that can be skipped" in refusal(pipe)
     assert refusal(Image.new("RGB", (8, 8))).startswith(
         "`pipe` (Image) cannot be accelerated: it has no transformer."
     )
 
 
 @pytest.mark.parametrize("option", ["stochastic_sampling", "invert_sigmas"])
-def test_the_way_out_that_a_refusal_shows_is_one(option):
+def test_the_correction_in_a_refusal_works(option):
     pipe = flux.pipeline(**{option: True})
-    way_out = refusal(pipe).split(": ")[-1].removesuffix(".")
-    exec(way_out, {"pipe": pipe, "FlowMatchEulerDiscreteScheduler": type(pipe.scheduler)})
+    correction = refusal(pipe).split(": ")[-1].removesuffix(".")
+    exec(correction, {"pipe": pipe, "FlowMatchEulerDiscreteScheduler": type(pipe.scheduler)})
     fastflow.enable(pipe).disable()
 
 
-def test_arguments_that_are_wrong_are_refused(pipe, tmp_path):
+def test_wrong_arguments_are_refused(pipe, tmp_path):
     with fastflow.enable(pipe), pytest.raises(ValueError, match="accelerated already"):
         fastflow.enable(pipe)
     assert refusal(pipe, batch_error="max") == "`batch_error` must be mean or worst, got 'max'."

@@ -20,15 +20,15 @@ LITTLE = "ignore:fastflow. . steps leave little to skip:UserWarning"
 @pytest.mark.filterwarnings(LITTLE)
 @pytest.mark.parametrize(("case", "dtype"), identity.PAIRS, ids=NAMES)
 def test_never_skipping_is_the_untouched_pipeline_and_counts_are_exact(case, dtype):
-    seen = measure(case, dtype)
-    assert seen.enabled
-    assert seen.disabled
+    row = measure(case, dtype)
+    assert row.enabled
+    assert row.disabled
     per_step = [sum(name.startswith(COUNTED) for name in step) for step in case.calls]
-    assert seen.plain == seen.never == sum(per_step)
-    assert seen.made == seen.counted == sum(per_step[k] for k in seen.computed)
-    assert seen.skipped == seen.plain - seen.made > 0
-    assert seen.computed == expected(case)
-    assert identity.line(case, dtype, seen) in PAGE.splitlines(), "say: make identity"
+    assert row.plain == row.never == sum(per_step)
+    assert row.made == row.counted == sum(per_step[k] for k in row.computed)
+    assert row.skipped == row.plain - row.made > 0
+    assert row.computed == expected(case)
+    assert identity.line(case, dtype, row) in PAGE.splitlines(), "say: make identity"
 
 
 def test_the_page_has_a_row_for_each_and_no_other():
@@ -37,7 +37,7 @@ def test_the_page_has_a_row_for_each_and_no_other():
 
 
 def expected(case):
-    """Returns the steps that skipping two of three computes: those, both ends, both experts'."""
+    """Returns the steps computed at an interval of 3, with both ends and both experts' ends."""
     last = case.steps - 1
     switches = {k + d for k in case.switches for d in (-1, 0)}
     return tuple(sorted({*range(0, case.steps, 3), last, *switches}))

@@ -1,4 +1,4 @@
-"""Gates on single objects: what passes through them, and that they leave no trace."""
+"""Interceptors of single objects: they see the calls, and leave no trace when taken off."""
 
 import copy
 import inspect
@@ -25,7 +25,7 @@ class Door:
 
 
 class Noting:
-    """A gate that notes what passes, and lets it pass or answers itself."""
+    """An interceptor that notes calls, and passes them on or answers them itself."""
 
     def __init__(self, name="", answer=None):
         self.name, self.answer, self.seen = name, answer, []
@@ -35,14 +35,14 @@ class Noting:
         return plain(*args, **kwargs) if self.answer is None else self.answer
 
 
-def test_a_gate_sees_the_call_and_lets_it_pass():
-    door, gate = Door(), Noting()
-    attach(door, gate, "open")
+def test_an_interceptor_sees_the_call_and_passes_it_on():
+    door, interceptor = Door(), Noting()
+    attach(door, interceptor, "open")
     assert door.open(3, slowly=True) == (3, True)
-    assert gate.seen == [(door, "open", (3,), {"slowly": True})]
+    assert interceptor.seen == [(door, "open", (3,), {"slowly": True})]
 
 
-def test_a_gate_may_answer_itself_and_change_what_is_asked():
+def test_an_interceptor_may_answer_itself_or_change_the_arguments():
     door = Door()
     attach(door, Noting(answer="locked"), "open")
     assert door.open(3) == "locked"
@@ -52,18 +52,18 @@ def test_a_gate_may_answer_itself_and_change_what_is_asked():
     assert other.open(3) == (7, True)
 
 
-def test_only_the_named_methods_of_only_this_object_are_gated():
-    door, other, gate = Door(), Door(), Noting(answer="locked")
-    attach(door, gate, "open")
+def test_only_the_named_methods_of_only_this_object_are_intercepted():
+    door, other, interceptor = Door(), Door(), Noting(answer="locked")
+    attach(door, interceptor, "open")
     assert door.close() == "closed"
     assert other.open(3) == (3, False)
-    assert len(gate.seen) == 0
+    assert len(interceptor.seen) == 0
 
 
-def test_the_gate_put_on_last_is_the_outermost():
+def test_the_interceptor_attached_last_is_called_first():
     door, order = Door(), []
 
-    def gate(name):
+    def interceptor(name):
         def pass_on(thing, method, plain, args, kwargs):
             order.append(f"into {name}")
             answer = plain(*args, **kwargs)
@@ -72,7 +72,7 @@ def test_the_gate_put_on_last_is_the_outermost():
 
         return pass_on
 
-    first, second = gate("first"), gate("second")
+    first, second = interceptor("first"), interceptor("second")
     attach(door, first, "open")
     attach(door, second, "open")
     assert interceptors_of(door) == (first, second)
@@ -81,22 +81,22 @@ def test_the_gate_put_on_last_is_the_outermost():
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_taken_off_in_any_order_they_leave_no_trace(order):
-    door, gates = Door(), (Noting("a"), Noting("b"))
+def test_interceptors_taken_off_in_any_order_leave_no_trace(order):
+    door, interceptors = Door(), (Noting("a"), Noting("b"))
     before = dict(vars(door))
-    for gate in gates:
-        attach(door, gate, "open")
+    for interceptor in interceptors:
+        attach(door, interceptor, "open")
     for n in order:
-        detach(door, gates[n])
-        gates[n].seen.clear()
+        detach(door, interceptors[n])
+        interceptors[n].seen.clear()
         door.open(1)
-        assert gates[n].seen == []
+        assert interceptors[n].seen == []
     assert type(door) is Door
     assert vars(door) == before | {"opened": 2}
     assert interceptors_of(door) == ()
 
 
-def test_a_gated_object_looks_like_itself():
+def test_an_intercepted_object_looks_like_itself():
     door = Door()
     attach(door, Noting(), "open")
     cls = type(door)
@@ -109,7 +109,7 @@ def test_a_gated_object_looks_like_itself():
     assert inspect.signature(door.open) == inspect.signature(Door().open)
 
 
-def test_an_error_passes_through_a_gate():
+def test_an_error_passes_through_an_interceptor():
     door = Door()
     attach(door, Noting(), "open")
     with pytest.raises(TypeError, match="width"):
@@ -118,38 +118,38 @@ def test_an_error_passes_through_a_gate():
     assert type(door) is Door
 
 
-def test_gates_on_a_network_stand_before_its_hooks():
+def test_interceptors_of_a_network_are_called_before_its_hooks():
     layer, order = torch.nn.Linear(2, 2), []
     layer.register_forward_pre_hook(lambda *_: order.append("hook"))
 
-    def gate(thing, name, plain, args, kwargs):
-        order.append("gate")
+    def interceptor(thing, name, plain, args, kwargs):
+        order.append("interceptor")
         return plain(*args, **kwargs)
 
     x = torch.ones(1, 2)
     before = layer(x)
     order.clear()
-    attach(layer, gate, "__call__")
+    attach(layer, interceptor, "__call__")
     assert torch.equal(layer(x), before)
-    assert order == ["gate", "hook"]
+    assert order == ["interceptor", "hook"]
     assert list(layer.state_dict()) == ["weight", "bias"]
-    detach(layer, gate)
+    detach(layer, interceptor)
     assert type(layer) is torch.nn.Linear
     assert MARK not in vars(layer)
 
 
-def test_a_gate_on_a_compiled_network_stays_on_the_outside():
+def test_an_interceptor_of_a_compiled_network_is_not_on_the_network_inside():
     inner = torch.nn.Linear(2, 2)
-    layer, gate = torch.compile(inner, backend="eager"), Noting()
-    attach(layer, gate, "__call__")
+    layer, interceptor = torch.compile(inner, backend="eager"), Noting()
+    attach(layer, interceptor, "__call__")
     layer(torch.ones(1, 2))
-    assert len(gate.seen) == 1
+    assert len(interceptor.seen) == 1
     assert MARK not in vars(inner)
-    detach(layer, gate)
+    detach(layer, interceptor)
     assert MARK not in vars(layer)
 
 
-def test_a_copy_of_a_gated_object_has_gates_of_its_own():
+def test_a_copy_of_an_intercepted_object_has_interceptors_of_its_own():
     door = Door()
     attach(door, Noting(), "open")
     other = copy.copy(door)

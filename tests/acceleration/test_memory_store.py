@@ -1,4 +1,4 @@
-"""The memories of one pipeline: apart for each grid, in one file."""
+"""The memories of one pipeline: one for each time grid, all in one file."""
 
 import json
 
@@ -17,14 +17,14 @@ SHORT, LONG = uneven(10), uneven(16)
 
 
 def learned():
-    """Returns memories that have learned from two calls on one grid and one on another."""
+    """Returns memories that have learned from two calls on one grid and one call on another."""
     memories = MemoryStore(POLICY, KEY)
     for grid in (SHORT, LONG, SHORT):
-        teach(memories, grid)
+        learn(memories, grid)
     return memories
 
 
-def teach(memories, grid):
+def learn(memories, grid):
     memory = memories.of(grid)
     feedback = drive(POLICY, grid, memory=memory).feedback
     POLICY.learn(memory, feedback)
@@ -38,13 +38,13 @@ def test_each_grid_has_a_memory_of_its_own_and_keeps_it():
     assert memories.samples == 3
 
 
-def test_the_key_of_the_pipeline_is_part_of_every_memorys():
+def test_the_key_of_the_pipeline_is_part_of_every_memory_s_key():
     memory = learned().of(SHORT)
     assert KEY.items() <= memory.key.items()
     assert memory.key["grid"] == SHORT.digest
 
 
-def test_saved_and_loaded_they_are_the_same(tmp_path):
+def test_saved_memories_load_as_they_were(tmp_path):
     memories, path = learned(), tmp_path / "memories.json"
     memories.save(path)
     again = MemoryStore(POLICY, KEY).load(path)
@@ -55,11 +55,11 @@ def test_saved_and_loaded_they_are_the_same(tmp_path):
     assert again.samples == 3
 
 
-def test_what_was_loaded_and_never_met_is_saved_again(tmp_path):
+def test_loaded_memories_of_unused_grids_are_saved_again(tmp_path):
     memories, path = learned(), tmp_path / "memories.json"
     memories.save(path)
     again = MemoryStore(POLICY, KEY).load(path)
-    teach(again, LONG)
+    learn(again, LONG)
     again.save(path)
     third = MemoryStore(POLICY, KEY).load(path)
     assert third.samples == 4
@@ -70,12 +70,12 @@ def test_loading_replaces_what_was_learned_on_the_same_grid(tmp_path):
     memories, path = learned(), tmp_path / "memories.json"
     memories.save(path)
     other = MemoryStore(POLICY, KEY)
-    teach(other, SHORT)
+    learn(other, SHORT)
     other.load(path)
     assert other.of(SHORT).to_dict() == memories.of(SHORT).to_dict()
 
 
-def test_frozen_all_of_them_are(tmp_path):
+def test_freezing_freezes_all_memories(tmp_path):
     memories, path = learned(), tmp_path / "memories.json"
     assert memories.freeze() is memories
     assert memories.of(SHORT).frozen
@@ -92,7 +92,7 @@ def test_a_memory_of_a_single_run_can_be_loaded(tmp_path):
     assert again.samples == 2
 
 
-def test_those_of_another_pipeline_are_refused_with_what_differs(tmp_path):
+def test_memories_of_another_pipeline_are_refused_with_what_differs(tmp_path):
     path = tmp_path / "memories.json"
     learned().save(path)
     other = MemoryStore(POLICY, KEY | {"pipeline": "Other"})
@@ -102,7 +102,7 @@ def test_those_of_another_pipeline_are_refused_with_what_differs(tmp_path):
     assert other.samples == 0
 
 
-def test_those_of_other_arms_are_refused_when_their_grid_is_met(tmp_path):
+def test_memories_of_other_arms_are_refused_when_their_grid_is_used(tmp_path):
     path = tmp_path / "memories.json"
     learned().save(path)
     other = MemoryStore(UCB(arms=(0, 1)), KEY).load(path)
@@ -119,7 +119,7 @@ def test_those_of_other_arms_are_refused_when_their_grid_is_met(tmp_path):
         (None, "does not exist"),
     ],
 )
-def test_a_damaged_file_is_refused_by_name(tmp_path, content, message):
+def test_a_damaged_file_is_named_and_refused(tmp_path, content, message):
     path = tmp_path / "memories.json"
     if content is not None:
         path.write_text(content)
@@ -127,7 +127,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, content, message):
         MemoryStore(POLICY, KEY).load(path)
 
 
-def test_the_summary_names_every_grid_and_its_calls():
+def test_the_summary_has_every_grid_and_its_calls():
     summary = learned().summary()
     assert f"grid {SHORT.digest}, 2 calls\n" in summary
     assert f"grid {LONG.digest}, 1 calls\n" in summary

@@ -1,4 +1,4 @@
-"""Probes: what a network's first block would see, without a block being called."""
+"""Probes: the input of a network's first block, without a call of a block."""
 
 import pytest
 import torch
@@ -10,8 +10,8 @@ from fastflow.acceleration.probes import probe
 CASES = ["flux", "flux_true_cfg", "flux_schnell", "flux_kontext", "hunyuan_video"]
 
 
-def told(case):
-    """Runs a pipeline; returns its transformer, what each call was told, what block 0 saw."""
+def recorded(case):
+    """Runs a pipeline; returns its transformer, its calls' arguments and block 0's inputs."""
     pipe, calls, seen = case.build(), [], []
     transformer = pipe.transformer
     norm = transformer.transformer_blocks[0].norm1
@@ -28,55 +28,55 @@ def told(case):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_sees_what_the_first_block_sees_bit_for_bit(name):
-    transformer, calls, seen = told(NAMED[name])
+def test_the_signal_is_the_input_of_the_first_block_bit_for_bit(name):
+    transformer, calls, seen = recorded(NAMED[name])
     assert len(calls) == len(seen) > 3
     for (args, kwargs), expected in zip(calls, seen, strict=True):
         assert torch.equal(probe(transformer, args, kwargs), expected)
 
 
 @pytest.mark.parametrize("name", ["flux", "hunyuan_video"])
-def test_no_block_is_called_for_it_and_no_gradient_kept(name):
-    transformer, calls, _ = told(NAMED[name])
+def test_no_block_is_called_for_it_and_no_gradient_is_kept(name):
+    transformer, calls, _ = recorded(NAMED[name])
     blocks = [*transformer.transformer_blocks, *transformer.single_transformer_blocks]
     made = []
     for block in blocks:
         block.register_forward_pre_hook(lambda *_: made.append(1))
-    look = probe(transformer, *calls[0])
+    signal = probe(transformer, *calls[0])
     assert made == []
-    assert not look.requires_grad
+    assert not signal.requires_grad
 
 
-def test_it_takes_arguments_in_their_order_too():
-    transformer, calls, seen = told(NAMED["flux"])
+def test_arguments_may_be_positional():
+    transformer, calls, seen = recorded(NAMED["flux"])
     (_, kwargs), expected = calls[0], seen[0]
     rest = dict(kwargs)
     first = rest.pop("hidden_states"), rest.pop("encoder_hidden_states")
     assert torch.equal(probe(transformer, first, rest), expected)
 
 
-def test_it_looks_into_a_compiled_network():
-    transformer, calls, seen = told(NAMED["flux"])
+def test_a_compiled_network_has_the_probe_of_its_own_class():
+    transformer, calls, seen = recorded(NAMED["flux"])
     compiled = torch.compile(transformer, backend="eager")
     assert torch.equal(probe(compiled, *calls[0]), seen[0])
 
 
-def test_it_changes_with_the_latents_and_with_time():
-    transformer, calls, _ = told(NAMED["flux"])
+def test_the_signal_changes_with_the_latents_and_with_time():
+    transformer, calls, _ = recorded(NAMED["flux"])
     args, kwargs = calls[2]
-    look = probe(transformer, args, kwargs)
+    signal = probe(transformer, args, kwargs)
     for name in ("hidden_states", "timestep"):
         other = kwargs | {name: kwargs[name] * 0.9}
-        assert not torch.equal(probe(transformer, args, other), look)
+        assert not torch.equal(probe(transformer, args, other), signal)
 
 
-def test_a_network_without_a_probe_shows_nothing():
+def test_a_network_without_a_probe_has_no_signal():
     pipe = wan.CASES[0].build()
     assert probe(pipe.transformer, (), {}) is None
     assert probe(torch.nn.Linear(2, 2), (torch.ones(1, 2),), {}) is None
 
 
-def test_the_kinds_of_networks_with_a_probe():
+def test_flux_and_hunyuan_video_have_a_probe():
     named = {type(flux.transformer()).__name__}
     named |= {type(hunyuan_video.transformer(guidance_embeds=True, patch_size=2)).__name__}
     from fastflow.registry.catalog import installed
