@@ -66,7 +66,10 @@ def test_a_size_that_patches_do_not_tile(family, size, patch, instead):
     ("family", "refusal"),
     [
         (FLUX, "FluxPipeline does not edit images: leave out the request's `image`."),
-        (HUNYUAN_VIDEO, "HunyuanVideoPipeline does not take images: leave out the request's `image`."),
+        (
+            HUNYUAN_VIDEO,
+            "HunyuanVideoPipeline does not take images: leave out the request's `image`.",
+        ),
     ],
     ids=_name,
 )
@@ -255,7 +258,9 @@ def test_a_hub_repository_that_is_out_of_reach(family):
 
 def test_a_name_that_no_hub_repository_can_have(family):
     refusal = _load(family, "an owner/a name")
-    assert refusal.startswith("`path` 'an owner/a name' is not a folder on this machine, and the hub")
+    assert refusal.startswith(
+        "`path` 'an owner/a name' is not a folder on this machine, and the hub"
+    )
     assert "HFValidationError" in refusal
 
 

@@ -200,7 +200,9 @@ def test_weights_of_a_larger_model(folder):
 def test_weights_of_another_shape(folder):
     change(folder / "llm_config.json", intermediate_size=128)
     refusal = message(Bagel(path=str(folder)).load)
-    assert refusal.startswith(of_ema(folder, "")[: -len(". Take all three from BAGEL's repository.")])
+    assert refusal.startswith(
+        of_ema(folder, "")[: -len(". Take all three from BAGEL's repository.")]
+    )
     assert "size mismatch for language_model.model.layers.0.mlp.gate_proj.weight" in refusal
 
 
@@ -215,7 +217,9 @@ def test_an_autoencoder_of_something_else(folder, change):
     change_weights(folder / "ae.safetensors", lambda w: (change(w), w.update(x=torch.zeros(1))))
     refusal = message(Bagel(path=str(folder)).load)
     file = folder / "ae.safetensors"
-    assert refusal.startswith(f"the weights {file} are not those of FLUX's autoencoder, which BAGEL")
+    assert refusal.startswith(
+        f"the weights {file} are not those of FLUX's autoencoder, which BAGEL"
+    )
     assert refusal.endswith("Take ae.safetensors from BAGEL's repository.")
 
 
@@ -230,5 +234,7 @@ def test_a_vocabulary_larger_than_the_network_has(folder):
 def test_a_damaged_vocabulary(folder):
     (folder / "vocab.json").write_text("{")
     refusal = message(Bagel(path=str(folder)).load)
-    assert refusal.startswith(f"{folder / 'vocab.json'} and merges.txt next to it do not make a tokenizer (")
+    assert refusal.startswith(
+        f"{folder / 'vocab.json'} and merges.txt next to it do not make a tokenizer ("
+    )
     assert refusal.endswith("Copy or download them again.")
