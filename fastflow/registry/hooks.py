@@ -1,7 +1,7 @@
 """The kinds of component and the hooks through which plugins bring them.
 
 One entry in `KINDS` makes a kind: its hook, its place in the catalog, in configurations, in the
-documentation's table and, if `fastflow.testing.rulebook` has a module of its name, in the test kit.
+documentation's table and in the test kit, if `fastflow.testing.rulebook` has a module of its name.
 """
 
 from __future__ import annotations

@@ -147,9 +147,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(
-    ("model", "negative_control"), WRONG.items(), ids=[w.__name__ for w in WRONG]
-)
+@pytest.mark.parametrize(("model", "broken"), WRONG.items(), ids=[w.__name__ for w in WRONG])
 def test_breaks_exactly_the_rules_it_contradicts(model, broken):
     assert [b.rule for b in failures(model())] == broken
 

@@ -227,6 +227,6 @@ WRONG = {
 NAMES = [policy.__name__ for policy in WRONG]
 
 
-@pytest.mark.parametrize(("policy", "negative_control"), WRONG.items(), ids=NAMES)
+@pytest.mark.parametrize(("policy", "broken"), WRONG.items(), ids=NAMES)
 def test_breaks_exactly_its_rule(policy, broken):
     assert [b.rule for b in failures(policy())] == [broken]

@@ -117,9 +117,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(
-    ("wrong", "negative_control"), WRONG.items(), ids=[w.__name__ for w in WRONG]
-)
+@pytest.mark.parametrize(("wrong", "broken"), WRONG.items(), ids=[w.__name__ for w in WRONG])
 def test_breaks_exactly_its_rule(wrong, broken):
     assert [b.rule for b in failures(wrong())] == [broken]
 

@@ -17,7 +17,7 @@ from PIL import Image
 from tiny_pipelines import flux
 
 from fastflow import Request
-from fastflow_minis import folders
+from fastflow_minis import zoo
 from fastflow_plugins.models.diffusers import check_device
 
 AGAIN = "Copy or download it again."
@@ -232,7 +232,7 @@ def test_weights_that_are_cut_off(family, copy, part):
 
 
 def test_a_mini_without_its_weights(family, tmp_path, monkeypatch):
-    monkeypatch.setattr(folders, "_SHIPPED", tmp_path)
+    monkeypatch.setattr(zoo, "_SHIPPED", tmp_path)
     name = family.mini
     assert _load(family, name) == (
         f"The weights of {name!r} are not in {tmp_path / name}: install the project from its "

@@ -10,7 +10,7 @@ from upstream_bagel import InterleaveInferencer
 
 import fastflow
 from fastflow import Request, Sampler
-from fastflow.full import in_full
+from fastflow.sampling import reference_sampler
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.models.bagel import wrap_bagel
@@ -44,7 +44,7 @@ def test_the_sampler_gives_bit_for_bit_what_bagels_own_order_of_calls_gives(opti
     image = bagel.reference() if options is bagel.EDIT else None
     with flow._precision():
         plain = latents(InterleaveInferencer(flow), image=image)
-    (sample,) = in_full(flow).generate([Request(0, "a cat", 3, POINTS - 1, image=image)])
+    (sample,) = reference_sampler(flow).generate([Request(0, "a cat", 3, POINTS - 1, image=image)])
     assert torch.equal(sample.x[0], plain)
 
 
