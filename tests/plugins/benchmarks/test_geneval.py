@@ -43,5 +43,5 @@ def test_another_file_is_refused(tmp_path, text, message):
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     file = tmp_path / "image.png"
     file.write_bytes(b"\x89PNG\xff\xfe")
-    with pytest.raises(ValueError, match="is no UTF-8 text"):
+    with pytest.raises(ValueError, match="is not UTF-8 text"):
         GenEval().read(file)
