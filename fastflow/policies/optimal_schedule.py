@@ -46,14 +46,14 @@ class OptimalSchedule:
         extrapolator, corrector = self.scheme
         return max(extrapolator.depth, corrector.depth - 1)
 
-    def drift(self, known: State, landing: int) -> np.ndarray:
-        """Returns the cost of skipping from ``known[0]`` to the landing, one per schedule.
+    def drift(self, state: State, landing: int) -> np.ndarray:
+        """Returns the cost of skipping from ``state[0]`` to the landing, one per schedule.
 
         Args:
-            known: computed steps, newest first.
+            state: the last computed steps, newest first.
             landing: the step that is computed next; T if there is none.
         """
-        key = known[: self.depth], landing
+        key = state[: self.depth], landing
         if key not in self._drifts:
             w = self._weights(*key)
             steps = np.flatnonzero(w)
@@ -127,15 +127,15 @@ class OptimalSchedule:
     def _after(self, state: State, j: int) -> State:
         return (j,) if j in self.grid.jumps else (j, *state)[: self.depth]
 
-    def _weights(self, known: State, landing: int) -> np.ndarray:
+    def _weights(self, state: State, landing: int) -> np.ndarray:
         """Returns ``(T,)`` weights: their sum with the velocities is the error in x."""
         (extrapolator, corrector), sigma = self.scheme, self.grid.sigma
         w = np.zeros(self.grid.steps)
-        nodes, used = known[: extrapolator.depth], extrapolator
+        nodes, used = state[: extrapolator.depth], extrapolator
         if corrector.depth and landing < self.grid.steps:
-            nodes, used = (landing, *known)[: corrector.depth], corrector
+            nodes, used = (landing, *state)[: corrector.depth], corrector
         times = [sigma[n] for n in nodes]
-        for i in range(known[0] + 1, landing):
+        for i in range(state[0] + 1, landing):
             dsigma = sigma[i + 1] - sigma[i]
             w[i] -= dsigma
             for n, weight in zip(nodes, used.weights(times, sigma[i]), strict=True):

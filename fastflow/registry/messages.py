@@ -31,9 +31,9 @@ def unknown_key(error: Exception) -> str | None:
     return where[1] if where else unknown[1] or unknown[2]
 
 
-def unknown_setting(key: str, known: Iterable[str], root: str) -> str:
+def unknown_setting(key: str, names: Iterable[str], root: str) -> str:
     """Returns the message for a setting that does not exist, with similar ones."""
-    near = difflib.get_close_matches(key, list(known), n=3)
+    near = difflib.get_close_matches(key, list(names), n=3)
     hint = f"Did you mean {' or '.join(f'`{name}`' for name in near)}? " if near else ""
     return f"there is no setting `{key}`. {hint}`fastflow {root} --cfg` prints all settings."
 
