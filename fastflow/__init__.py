@@ -1,4 +1,4 @@
-"""fastflow: step skipping for flow-matching models, as a laboratory and as a tool."""
+"""fastflow: step skipping for flow-matching models, for research and for use."""
 
 from fastflow.acceleration import enable
 from fastflow.evaluation import Metric, Observer

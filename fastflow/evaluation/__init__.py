@@ -1,4 +1,4 @@
-"""What is done with samples: measured, scored, compared, observed."""
+"""Measuring, scoring, comparing and observing samples."""
 
 from fastflow.evaluation.benchmark import Benchmark, Item, Score, Total
 from fastflow.evaluation.measurement import Measurement, SampleRow

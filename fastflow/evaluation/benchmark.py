@@ -1,4 +1,4 @@
-"""Benchmarks: whose prompts a run draws, where their scorer looks, and what it answers."""
+"""Benchmarks: their prompts, the files that their scorers read, and the scores they write."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Item = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Score:
-    """What an official scorer says of one file.
+    """Holds the official scores of one file.
 
     Args:
         file: the path of the file, as the scorer wrote it.
-        values: named numbers; ``score`` is the sample's mark, where the benchmark has one.
-        prompt: the prompt it was scored against; empty if the scorer does not say.
+        values: numbers by name; ``score`` is the score of the sample, if the benchmark has one.
+        prompt: the prompt that was scored; empty if the scorer does not state it.
     """
 
     file: str
@@ -31,12 +31,12 @@ class Score:
 
 @dataclass(frozen=True)
 class Total:
-    """An official number made of group means: ``constant + sum(weight mean)``.
+    """Defines an official number as a sum over group means: ``constant + sum(weight mean)``.
 
     Args:
-        name: what it is called.
-        weights: the weight of every group it needs, by the group's name.
-        constant: what is added.
+        name: its name.
+        weights: the weight of every group that it needs, by the group's name.
+        constant: the constant.
     """
 
     name: str
@@ -45,36 +45,36 @@ class Total:
 
 
 def places(benchmark: Benchmark, asked: Iterable[tuple[Item, int]]) -> list[str]:
-    """Returns where the scorer looks for every sample, given their items and repeats.
+    """Returns the path at which the scorer expects each sample, from items and repeats.
 
     Raises:
-        ValueError: if two samples would be one file, or one would be outside of the folder.
+        ValueError: if two samples have the same path, or a path leaves the folder.
     """
-    found = [benchmark.place(item, repeat) for item, repeat in asked]
-    for place, count in Counter(found).items():
+    paths = [benchmark.place(item, repeat) for item, repeat in asked]
+    for place, count in Counter(paths).items():
         parts = PurePosixPath(place).parts
         if ".." in parts or parts[:1] == ("/",):
             raise ValueError(f"a sample cannot be the file {place!r}, outside of its folder.")
         if count > 1:
             raise ValueError(
                 f"{count} samples would be one file, {place!r}. Ask for fewer `samples`, and give "
-                "`prompts` that name none twice."
+                "`prompts` without repetitions."
             )
-    return found
+    return paths
 
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark(ABC):
-    """A bridge to a benchmark: from its prompts to a run, to its scorer's files, and back.
+    """Connects a run with a benchmark: its prompts, the files of its scorer, and its scores.
 
-    The `Prompt.item` that `read` gives goes with each sample into the run directory, and is all
-    that the other methods know of it.
+    The `Prompt.item` from `read` is stored with each sample in the run directory; the other
+    methods receive nothing else about the prompt.
 
     Args:
-        repeats: how many samples of each prompt.
+        repeats: the number of samples of each prompt.
 
     Attributes:
-        suffix: the ending of the files that its scorer reads.
+        suffix: the suffix of the files that the scorer reads.
     """
 
     suffix: ClassVar[str] = ".png"
@@ -86,39 +86,39 @@ class Benchmark(ABC):
 
     @abstractmethod
     def read(self, path: Path) -> list[Prompt]:
-        """Reads the benchmark's own file of prompts.
+        """Returns the prompts in the benchmark's own file.
 
         Raises:
-            ValueError: if it is missing, damaged or of another form.
+            ValueError: if it is missing, damaged or in another format.
         """
 
     @abstractmethod
     def place(self, item: Item, repeat: int) -> str:
-        """Returns where the scorer looks for a sample, from the folder that it is given."""
+        """Returns the path at which the scorer expects a sample, relative to its folder."""
 
-    def beside(self, item: Item) -> dict[str, str]:
-        """Returns texts that the scorer wants beside the samples of a prompt, by their places."""
+    def companion_files(self, item: Item) -> dict[str, str]:
+        """Returns the texts that the scorer needs with the samples of a prompt, by path."""
         return {}
 
     def source(self, item: Item) -> str:
-        """Returns where the scorer looks for the image that was edited; empty if it does not."""
+        """Returns the path at which the scorer expects the image to edit; empty if nowhere."""
         return ""
 
     @abstractmethod
     def scores(self, path: Path) -> Iterator[Score]:
-        """Reads what the scorer wrote: a file, or a folder of them.
+        """Yields the scores in the scorer's output, a file or a folder of files.
 
         Raises:
-            ValueError: if it is missing, damaged or of another form.
+            ValueError: if it is missing, damaged or in another format.
         """
 
     @abstractmethod
     def promised(self, item: Item) -> Sequence[str]:
-        """Returns the names of the values that the scorer gives of every such sample."""
+        """Returns the names of the values that the scorer gives for every such sample."""
 
     @abstractmethod
     def groups(self, item: Item, values: Mapping[str, float]) -> dict[str, float]:
-        """Returns the groups whose means a sample enters, and with what."""
+        """Returns the values with which a sample enters the means of its groups, by group."""
 
     def totals(self, groups: Sequence[str]) -> list[Total]:
         """Returns the official numbers over these groups."""

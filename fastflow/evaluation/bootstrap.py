@@ -1,4 +1,4 @@
-"""Bootstrap intervals over samples: how far a mean may be from the one of more samples."""
+"""Bootstrap intervals: how far a mean over samples may be from the mean over many more."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import numpy as np
 
 Interval = tuple[float, float, float]
 
-_BLOCK = 1_000_000  # drawn indices held at once, so that memory does not grow with the resamples
+_BLOCK = 1_000_000  # indices held at a time, so that memory does not grow with the resamples
 
 
 def bootstrap_mean(values: Sequence[float], resamples: int = 2000, seed: int = 0) -> Interval:
     """Estimates a mean and its 95 % percentile interval by resampling whole samples.
 
-    For a paired comparison pass the differences, one a sample: the spread between samples that
-    both methods share then cancels. Infinite values are kept, so the PSNR of identical images
-    makes the mean infinite; leave them out first where that is not wanted.
+    For a paired comparison pass the differences, one per sample: the variation between samples
+    that both methods share then cancels. Infinite values are kept, so the PSNR of identical images
+    makes the mean infinite; leave them out before the call if that is not intended.
 
     Args:
-        values: one number a sample, ``(N,)``.
+        values: one number per sample, ``(N,)``.
         resamples: how many times N samples are drawn with replacement.
-        seed: seeds the drawing; the same values and seed give the same interval.
+        seed: seeds the draws; the same values and seed give the same interval.
 
     Returns:
         The mean of `values` and the 2.5 % and 97.5 % quantiles of the resampled means, in the unit
-        of `values`. Of one value, the value three times; of none, NaN three times.
+        of `values`. For one value, that value three times; for none, NaN three times.
 
     Raises:
-        ValueError: If a value is NaN, `values` is not one-dimensional, or `resamples` is below 1.
+        ValueError: if a value is NaN, `values` is not one-dimensional, or `resamples` is below 1.
 
     Reference:
         B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13,
@@ -48,22 +48,22 @@ def bootstrap_ratio(
 ) -> Interval:
     """Estimates a ratio of sums and its 95 % percentile interval by resampling pairs.
 
-    A speed-up is such a ratio: all the seconds (or calls) without skipping over all those with
-    it. Unlike a mean of ratios, it weights a sample by what it costs.
+    A speed-up is such a ratio: all seconds (or calls) without skipping over all those with it.
+    Unlike a mean of ratios, it weights each sample by its cost.
 
     Args:
-        numerators: one number a sample, ``(N,)``, such as the calls of the full run.
-        denominators: the same sample's number to divide by, ``(N,)``, not negative.
+        numerators: one number per sample, ``(N,)``, such as the calls of the reference run.
+        denominators: the number of the same sample to divide by, ``(N,)``, not negative.
         resamples: how many times N pairs are drawn with replacement.
-        seed: seeds the drawing; the same numbers and seed give the same interval.
+        seed: seeds the draws; the same numbers and seed give the same interval.
 
     Returns:
         ``sum(numerators) / sum(denominators)`` and the 2.5 % and 97.5 % quantiles of the resampled
-        ratios; a resample whose denominators sum to 0 counts as infinite. Without a pair, or where
-        all denominators are 0, NaN three times.
+        ratios; a resample whose denominators sum to 0 counts as infinite. NaN three times
+        if there is no pair or all denominators are 0.
 
     Raises:
-        ValueError: If the two differ in length, a number is NaN or not one-dimensional, a
+        ValueError: if the two differ in length, a number is NaN or not one-dimensional, a
             denominator is negative, or `resamples` is below 1.
     """
     a = _numbers(numerators, "numerators")
@@ -90,21 +90,21 @@ def bootstrap_ratio(
 def bootstrap_groups(
     values: np.ndarray, strata: Sequence[str], resamples: int = 2000, seed: int = 0
 ) -> np.ndarray:
-    """Estimates the means of groups that share samples, and draws them again and again.
+    """Estimates the means of groups that share samples, with bootstrap resamples of them.
 
-    Samples are drawn with replacement within their strata, so that no group loses its samples; a
-    drawn sample counts in all of its groups, so that what they share stays shared. Whatever is
-    computed from a row of the result has the column's quantiles over the rows as its interval.
+    Samples are drawn with replacement within their strata, so that no group loses its samples. A
+    drawn sample counts in all of its groups, which keeps their correlation. For a number computed
+    from each row of the result, the quantiles over the rows are its interval.
 
     Args:
-        values: one column a group, ``(N, G)``; NaN where a sample is not in the group.
-        strata: which samples are of one kind, ``(N,)``, such as their tasks.
-        resamples: how many times to draw.
-        seed: seeds the drawing; the same values and seed give the same result.
+        values: one column per group, ``(N, G)``; NaN if a sample is not in the group.
+        strata: the stratum of each sample, ``(N,)``, such as its task.
+        resamples: how many times N samples are drawn.
+        seed: seeds the draws; the same values and seed give the same result.
 
     Returns:
-        ``(1 + resamples, G)``: the means, and below them those of every drawing; NaN where a
-        drawing has no sample of a group.
+        ``(1 + resamples, G)``: the means, followed by those of every resample; NaN if a resample
+        has no sample of a group.
     """
     rng = np.random.default_rng(seed)
     names = np.asarray(strata)
@@ -120,7 +120,7 @@ def bootstrap_groups(
 
 
 def _numbers(values: Sequence[float], name: str) -> np.ndarray:
-    """Checks and returns `values` as an array ``(N,)``."""
+    """Returns `values` as an array ``(N,)``, checked for shape and NaN."""
     v = np.asarray(values, dtype=np.float64)
     if v.ndim != 1:
         raise ValueError(f"`{name}` must have one axis, the samples, got shape {v.shape}.")
@@ -140,7 +140,7 @@ def _interval(
     block = max(1, _BLOCK // n)
     sizes = [min(block, resamples - start) for start in range(0, resamples, block)]
     drawn = np.sort(np.concatenate([estimate(rng.integers(0, n, (size, n))) for size in sizes]))
-    # Order statistics instead of interpolation: between two infinite values that would give NaN.
+    # Order statistics, since interpolation between two infinite values would give NaN.
     last = len(drawn) - 1
     lo, hi = drawn[int(np.floor(0.025 * last))], drawn[int(np.ceil(0.975 * last))]
     return (float(estimate(np.arange(n))), float(lo), float(hi))

@@ -1,7 +1,7 @@
-"""One measurement of a sample, and the one row that keeps it.
+"""The measurement of a sample, and the row that holds it.
 
-A run writes a `SampleRow` a line into samples.jsonl; a comparison keeps the same rows for every
-method. Nobody else spells their keys.
+A run writes one `SampleRow` per line of samples.jsonl, and a comparison keeps the same rows for
+every method. The keys of these rows are defined here only.
 """
 
 from __future__ import annotations
@@ -22,31 +22,32 @@ Metrics = dict[str, float]
 
 @dataclass(frozen=True, kw_only=True)
 class SampleRow:
-    """What was measured of one sample.
+    """Holds the measurements of one sample.
 
     Args:
         index: the sample's number.
-        prompt: what was asked for.
+        prompt: the prompt's text.
         task: the kind of prompt.
         seed: seeds the sample's noise.
-        calls: network calls made (number of function evaluations, guidance branches counted).
+        calls: network calls (number of function evaluations, every guidance branch counted).
         calls_full: network calls of the reference run, which computes every step.
-        computed: the steps at which the model was called, rising.
+        computed: the steps at which the model was called, in increasing order.
         seconds: wall time.
-        seconds_full: wall time of the reference run; None if there was none.
-        metrics: scores, and distances to the reference run's output; infinite where identical.
-        metrics_full: the scores of the reference run; None if there was none.
-        converged: distances to the output of many more steps, where that was made.
-        rms: the root mean square distance to the reference run's final latents.
-        image_source: the file of the image to edit, from the run directory.
+        seconds_full: wall time of the reference run; None if there is none.
+        metrics: scores, and comparisons with the reference run's output; PSNR is infinite if the
+            two are identical.
+        metrics_full: the scores of the reference run; None if there is none.
+        converged: comparisons with the output of a run of many more steps, if there is one.
+        rms: the root mean square difference from the reference run's final latents.
+        image_source: the file of the image to edit, relative to the run directory.
         image: the file of the output.
         image_full: the file of the reference run's output.
         failure: why there is no output, or an empty string.
         velocity_change: the relative L1 change of the velocity from each step of the reference
-            run to the next, where that was measured.
-        item: what a benchmark has to know of the prompt.
+            run to the next, if that was measured.
+        item: the benchmark's own data about the prompt.
         repeat: how many samples of the same prompt come before it.
-        gram: ``(T, T)`` mean products of the sample's velocities, where a policy asked for them.
+        gram: ``(T, T)`` mean products of the sample's velocities, if the policy asked for them.
     """
 
     index: int
@@ -72,7 +73,7 @@ class SampleRow:
     gram: list[list[float | None]] | None = field(default=None, repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns it in types that JSON knows; infinity, which JSON does not know, is null."""
+        """Returns the row in JSON types, with infinite metrics as None."""
         content = asdict(self)
         for name in ("metrics", "metrics_full", "converged"):
             content[name] = _to_json(content[name])
@@ -81,45 +82,45 @@ class SampleRow:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], where: str) -> SampleRow:
-        """Reads what `to_json` gave; what it lacks takes its default.
+        """Returns the row that `to_json` converted; missing fields take their defaults.
 
         Raises:
-            ValueError: beginning with ``where``, if a field is missing that every row has.
+            ValueError: if a field without a default is missing; begins with ``where``.
         """
         failed = {"calls": 0, "computed": []} if content.get("failure") else {}
-        known = failed | {n: v for n, v in content.items() if n in KEYS and v is not None}
+        values = failed | {n: v for n, v in content.items() if n in KEYS and v is not None}
         for name in REQUIRED:
-            if name not in known:
+            if name not in values:
                 raise ValueError(f"{where} has no `{name}`: it was written by something else.")
-        known.setdefault("calls_full", known["calls"])
+        values.setdefault("calls_full", values["calls"])
         for name in ("metrics", "metrics_full", "converged"):
-            if name in known:
-                known[name] = _from_json(known[name])
+            if name in values:
+                values[name] = _from_json(values[name])
         for name in ("seconds", "seconds_full"):
-            if name in known:
-                known[name] = Seconds(**{part: v or 0.0 for part, v in known[name].items()})
+            if name in values:
+                values[name] = Seconds(**{part: v or 0.0 for part, v in values[name].items()})
         for name in ("computed", "velocity_change"):
-            if name in known:
-                known[name] = tuple(known[name])
-        return cls(**known)
+            if name in values:
+                values[name] = tuple(values[name])
+        return cls(**values)
 
     def metrics_of(self, side: str) -> Metrics:
-        """Returns the numbers of the ``skipped`` output or of the ``full`` one."""
+        """Returns the metrics of the ``skipped`` output, or of the reference run's (``full``)."""
         return (self.metrics if side == "skipped" else self.metrics_full) or {}
 
     def image_of(self, side: str) -> str | None:
-        """Returns the file of the ``skipped`` output or of the ``full`` one."""
+        """Returns the file of the ``skipped`` output, or of the reference run's (``full``)."""
         return self.image if side == "skipped" else self.image_full
 
     def with_metrics(self, side: str, metrics: Metrics) -> SampleRow:
-        """Returns the same row with other numbers of the ``skipped`` or the ``full`` output."""
+        """Returns the row with other metrics of the ``skipped`` or the ``full`` output."""
         if side == "skipped":
             return replace(self, metrics=metrics)
         return replace(self, metrics_full=metrics)
 
     @property
     def arms(self) -> list[int]:
-        """How many steps were skipped after each computed step but the last."""
+        """The number of steps skipped after each computed step but the last."""
         return [b - a - 1 for a, b in zip(self.computed, self.computed[1:])]
 
     @property
@@ -128,32 +129,32 @@ class SampleRow:
         return None if self.gram is None else from_lists(self.gram)
 
 
-SIDES = ("skipped", "full")  # the outputs of a sample: with skipping, and of the reference run
+SIDES = ("skipped", "full")  # the outputs of a sample: with skipping, and the reference run's
 KEYS = {f.name for f in fields(SampleRow)}
 REQUIRED = [
     f.name for f in fields(SampleRow) if f.default is MISSING and f.default_factory is MISSING
 ]
-RARE = ("converged", "item", "gram")  # left out of the JSON where there is nothing
+RARE = ("converged", "item", "gram")  # left out of the JSON if empty
 
 
 @dataclass
 class Measurement:
-    """Measures samples against their reference runs; each reference is scored once.
+    """Measures samples against their reference runs, each of which is scored once.
 
     Args:
-        metrics: what is measured of outputs.
+        metrics: the metrics of outputs.
     """
 
     metrics: Sequence[Metric]
     _scored: dict[int, Metrics] = field(default_factory=dict, repr=False)
 
     def row(self, sample: Sample, reference: Sample | None, converged: Any = None) -> SampleRow:
-        """Measures one sample.
+        """Returns the row of one sample.
 
         Args:
             sample: the sample.
-            reference: the same request with every step computed, if that was run.
-            converged: the output of the same request in many more steps, if that was made.
+            reference: the reference run of the same request, if there is one.
+            converged: the output of the same request in many more steps, if there is one.
         """
         request = sample.request if reference is None else reference.request
         metrics = self._scores(sample, request)
@@ -181,19 +182,19 @@ class Measurement:
         )
 
     def distances(self, output: Any, other: Any) -> Metrics:
-        """Compares two outputs; nothing where one is missing."""
-        found: Metrics = {}
+        """Returns the metrics that compare two outputs; none if one is missing."""
+        metrics: Metrics = {}
         if output is not None and other is not None:
             for metric in self.metrics:
-                found |= metric.compare(output, other)
-        return found
+                metrics |= metric.compare(output, other)
+        return metrics
 
     def _scores(self, sample: Sample, request: Request) -> Metrics:
-        found: Metrics = {}
+        scores: Metrics = {}
         if sample.output is not None:
             for metric in self.metrics:
-                found |= metric.score(sample.output, request)
-        return found
+                scores |= metric.score(sample.output, request)
+        return scores
 
     def _reference_scores(self, reference: Sample) -> Metrics:
         index = reference.request.index
@@ -203,12 +204,12 @@ class Measurement:
 
 
 def velocity_change(feedback: Feedback) -> tuple[float, ...] | None:
-    """Returns the relative L1 change of consecutive velocities, where it was measured."""
+    """Returns the relative L1 changes of consecutive velocities, or None if not measured."""
     return tuple(seen.error for seen in feedback.observations) or None
 
 
 def _rms(sample: Sample, reference: Sample) -> float | None:
-    """Returns the root mean square difference of the final latents."""
+    """Returns the root mean square difference of the final latents, or None if undefined."""
     x, y = sample.x, reference.x
     if x is None or y is None or x.shape != y.shape:
         return None
@@ -217,7 +218,7 @@ def _rms(sample: Sample, reference: Sample) -> float | None:
 
 
 def _to_json(metrics: Metrics | None) -> dict[str, float | None] | None:
-    """Writes an infinite value (the PSNR of identical outputs) as null, and leaves NaN out."""
+    """Returns infinite values (the PSNR of identical outputs) as None, and leaves out NaN."""
     if metrics is None:
         return None
     return {

@@ -1,4 +1,4 @@
-"""Methods: ways to generate with fewer network calls, each with one knob, to be compared."""
+"""Methods: ways to generate with fewer network calls, each with one knob, for comparison."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from fastflow.sampling.sample import Sample
 
 @dataclass(frozen=True)
 class Knob:
-    """What decides how many steps a method computes.
+    """Describes the parameter that controls how many steps a method computes.
 
     Args:
-        name: the parameter, dotted if it is a component's: ``policy.threshold``.
-        low: its lowest value to try.
-        high: its highest.
-        whole: whether it is a whole number.
+        name: the parameter's name, dotted if it is of an inner component: ``policy.threshold``.
+        low: the lowest value to try.
+        high: the highest value to try.
+        whole: whether it is an integer.
         is_computed_steps: whether its value is the number of computed steps itself; then nothing
             is searched.
     """
@@ -35,16 +35,16 @@ class Knob:
 
 @dataclass
 class Bench:
-    """What every method is given: one model, and trajectories to tune and learn on.
+    """Holds the inputs of every method: one model, and trajectories for tuning and learning.
 
     Args:
         model: the loaded model.
-        steps: the number T of steps of the full run.
-        tuning: recorded trajectories of prompts apart from those that are measured.
-        references: by the requests' indices, the reference runs of those that are measured, with
-            their Gram matrices; for oracles.
-        seed: of policies' random draws.
-        max_batch: how many samples are under way at once.
+        steps: the number T of steps of the reference run.
+        tuning: recorded trajectories of prompts that are not measured.
+        references: the reference runs of the measured requests, with their Gram matrices, by
+            request index; for oracles.
+        seed: seeds the policies' random draws.
+        max_batch: the largest number of samples at a time.
     """
 
     model: FlowModel
@@ -55,19 +55,19 @@ class Bench:
     max_batch: int = 8
 
     def replayed(self) -> Bench:
-        """Returns the same bench with a model that plays the tuning trajectories back."""
+        """Returns this bench with a model that replays the tuning trajectories."""
         return replace(self, model=Replay(self.model, self.tuning.trajectories))
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What a method found out before it is measured, and what that took.
+    """Holds what a method learned before it is measured, and the cost of learning.
 
     Args:
-        what: whatever the method needs.
-        samples: how many samples it was learned from.
-        calls: the network calls that took.
-        facts: numbers worth a place in the table, by name.
+        what: the learned state, of whatever type the method needs.
+        samples: the number of samples it was learned from.
+        calls: the network calls that learning took.
+        facts: further numbers for the table of results, by name.
     """
 
     what: Any = None
@@ -78,13 +78,13 @@ class Learned:
 
 @dataclass(frozen=True, kw_only=True)
 class Method(ABC):
-    """A way to generate with fewer network calls.
+    """Generates samples with fewer network calls.
 
     Attributes:
-        replays: whether its calls can be found out on played-back trajectories, without a model.
-        is_oracle: whether it learns from the very samples it is measured on: what could have been
-            reached, not something to use.
-        exact_at_zero: whether a knob of 0 makes it the full run, bit for bit.
+        replays: whether its calls can be counted on replayed trajectories, without a model.
+        is_oracle: whether it learns from the very samples on which it is measured; it then shows
+            what is attainable, and is not for use.
+        exact_at_zero: whether it equals the reference run, bit for bit, if its knob is 0.
     """
 
     replays: ClassVar[bool] = False
@@ -94,21 +94,21 @@ class Method(ABC):
     @property
     @abstractmethod
     def knob(self) -> Knob:
-        """What decides how many steps it computes."""
+        """The parameter that controls how many steps it computes."""
 
     def at(self, value: float) -> Method:
-        """Returns this method with its knob at a value."""
+        """Returns this method with its knob set to a value, rounded if it is an integer."""
         value = round(value) if self.knob.whole or self.knob.is_computed_steps else value
         return turn(self, self.knob.name.split("."), value)
 
     def unavailable(self) -> str:
-        """Says in one line why it cannot be used here; empty if it can."""
+        """Returns one line that states why it cannot be used here; empty if it can."""
         return ""
 
     def learn(self, bench: Bench, requests: Sequence[Request]) -> Learned:
-        """Learns what it needs, from prompts apart from those it is measured on.
+        """Learns what the method needs, from prompts on which it is not measured.
 
-        Of a method that does not replay, it must not depend on a knob that is searched.
+        If the method does not replay, the result must not depend on a knob that is searched.
         """
         return Learned()
 
@@ -116,11 +116,17 @@ class Method(ABC):
     def generate(
         self, bench: Bench, requests: Sequence[Request], learned: Learned
     ) -> Iterator[Sample]:
-        """Generates; yields samples as they finish, with the network calls they really took."""
+        """Generates samples; yields each as it finishes, with the network calls it took."""
 
 
 def turn(component: Any, path: Sequence[str], value: Any) -> Any:
-    """Returns a frozen dataclass with one of its parameters, maybe of an inner one, changed."""
+    """Returns a frozen dataclass with one parameter changed.
+
+    Args:
+        component: the dataclass.
+        path: the parameter's name, after the names of the components that contain it.
+        value: its new value.
+    """
     name, *rest = path
     inner = turn(getattr(component, name), rest, value) if rest else value
     return replace(component, **{name: inner})

@@ -1,4 +1,4 @@
-"""Metrics: how close a sample is to its full run, and how well it does its task."""
+"""Metrics: how close a sample is to its reference run, and how well it fulfils its prompt."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from fastflow.sampling.request import Request
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(ABC):
-    """Measures outputs; states `compare`, `score` or both, each giving named numbers.
+    """Measures outputs; a subclass defines `compare`, `score` or both.
 
-    Larger is better unless the name of the number says otherwise.
+    Both return numbers by name. Larger is better unless the name states the opposite.
     """
 
     def unavailable(self) -> str:
-        """Says in one line why it cannot be measured here; empty if it can."""
+        """Returns one line that states why it cannot be measured here; empty if it can."""
         return ""
 
     def compare(self, output: Any, reference: Any) -> dict[str, float]:
-        """Compares an output with the full run's output from the same noise."""
+        """Compares an output with the reference run's output from the same noise."""
         return {}
 
     def score(self, output: Any, request: Request) -> dict[str, float]:
-        """Scores how well an output does what was asked."""
+        """Scores how well an output fulfils its request."""
         return {}

@@ -1,4 +1,4 @@
-"""Observers: see what a run does, and change nothing."""
+"""Observers: follow a run without changing it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastflow.sampling.sample import Sample
 
 
 class ObserverSession(Protocol):
-    """What an opened observer offers; called on the main process alone."""
+    """Receives the samples and the summary of a run, in its main process only."""
 
     def sample(
         self,
@@ -27,21 +27,21 @@ class ObserverSession(Protocol):
 
         Args:
             sample: the sample.
-            reference: the same request with every step computed, if the run has references.
-            row: what was measured, the sample's line in samples.jsonl.
-            rewards: one per observation of the sample, where the policy knows one.
+            reference: the reference run of the same request, if there is one.
+            row: the measurements, as written to samples.jsonl.
+            rewards: one per observation of the sample; None where the policy has no reward.
         """
 
     def summary(self, summary: Mapping[str, Any], run_dir: Path) -> None:
-        """Takes the run's summary, once everything is written."""
+        """Takes the run's summary, after everything is written."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observer(ABC):
-    """A recipe for following a run."""
+    """Follows a run without changing it."""
 
     @abstractmethod
     def open(
         self, run_dir: Path, config: Mapping[str, Any]
     ) -> AbstractContextManager[ObserverSession]:
-        """Begins to follow a run; the context's end is the run's end, also after an error."""
+        """Returns a context in which a run is followed; it ends with the run, even on an error."""

@@ -1,4 +1,4 @@
-"""The peak of the memory that a computation takes over what was there before."""
+"""The peak memory of a computation, in excess of what was allocated before."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch.profiler import ProfilerActivity, profile
 
 
 def peak_bytes(run: Callable[[], object], device: str) -> int:
-    """Returns the most bytes of tensors alive at once while something runs, weights not counted.
+    """Returns the peak bytes of tensors during a computation, in excess of those before it.
 
     Args:
-        run: what is run, once.
-        device: where its tensors live.
+        run: the computation, which is run once.
+        device: the torch device of its tensors.
     """
     return _on_gpu(run, device) if device.startswith("cuda") else _on_cpu(run)
 
@@ -30,14 +30,14 @@ def _on_gpu(run: Callable[[], object], device: str) -> int:
 
 
 def _on_cpu(run: Callable[[], object]) -> int:
-    """Adds up the allocations that torch's profiler records; those of every thread."""
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it would write into the progress bar
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+    """Returns the peak of the allocations that torch's profiler records, of all threads."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or it would write into the progress bar
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         run()
-    recorded: Any = seen.profiler
+    recorded: Any = profiled.profiler
     events = [e for e in recorded.kineto_results.events() if e.name() == "[memory]"]
-    alive = most = 0
+    allocated = peak = 0
     for event in sorted(events, key=lambda event: event.start_ns()):
-        alive += event.nbytes()
-        most = max(most, alive)
-    return most
+        allocated += event.nbytes()
+        peak = max(peak, allocated)
+    return peak

@@ -1,11 +1,10 @@
-"""The numbers of a run, from its samples' rows."""
+"""The summary of a run, from the rows of its samples."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,14 @@ from fastflow.evaluation.measurement import SampleRow
 
 LAST = 20
 CLOCK = ("speedup_wall", "speedup_wall_last20")
-"""The numbers that a clock gives, which another run would not repeat."""
+"""The numbers that depend on a clock, and so differ from run to run."""
 
 
 def summarise(rows: Sequence[SampleRow]) -> dict[str, Any]:
     """Returns calls, speed-ups, fidelity and scores with 95 % bootstrap intervals.
 
-    Failed samples are counted, and left out of everything else. A speed-up is a ratio of sums
-    over the samples; the wall-clock one compares denoising time.
+    Failed samples are counted, and left out of all other numbers. A speed-up is a ratio of sums
+    over the samples; that by wall time compares denoising times.
 
     Args:
         rows: the samples' rows.
@@ -45,11 +44,8 @@ def summarise(rows: Sequence[SampleRow]) -> dict[str, Any]:
 
 
 def _skip_lengths(rows: Sequence[SampleRow]) -> dict[str, int]:
-    """Counts how many steps were skipped after each computed step."""
-    counts: Counter[int] = Counter()
-    for row in rows:
-        steps = row.computed
-        counts.update(b - a - 1 for a, b in pairwise(steps))
+    """Returns how often each skip length occurs."""
+    counts = Counter(arm for row in rows for arm in row.arms)
     return {str(length): counts[length] for length in sorted(counts)}
 
 
@@ -63,14 +59,14 @@ def _speedups(summary: dict[str, Any], rows: Sequence[SampleRow]) -> None:
     ):
         for ending, part in (("", sums), ("_last20", sums[-LAST:])):
             if part:
-                full, fast = zip(*part, strict=True)
-                value, low, high = bootstrap_ratio(full, fast)
+                reference, skipped = zip(*part, strict=True)
+                value, low, high = bootstrap_ratio(reference, skipped)
                 summary[name + ending] = value
                 summary["intervals"][name + ending] = [low, high]
 
 
 def _means(summary: dict[str, Any], rows: Sequence[SampleRow]) -> None:
-    """Adds the mean of every metric; PSNRs of identical images (infinite) are left out of it."""
+    """Adds the mean of every metric, without the infinite PSNRs of identical images."""
     names = sorted({name for row in rows for name in row.metrics} - {"score"})
     for name in names:
         values = [r.metrics[name] for r in rows if name in r.metrics]
@@ -94,8 +90,8 @@ def _scores(summary: dict[str, Any], rows: Sequence[SampleRow]) -> None:
     table = {"score": score}
     if both:
         table |= {
-            "score_full": [full for _, full in both],
-            "score_difference": [fast - full for fast, full in both],
+            "score_full": [reference for _, reference in both],
+            "score_difference": [skipped - reference for skipped, reference in both],
         }
     for name, values in table.items():
         if values:
@@ -104,7 +100,7 @@ def _scores(summary: dict[str, Any], rows: Sequence[SampleRow]) -> None:
 
 
 def headline(summary: dict[str, Any]) -> str:
-    """Returns the run in a few lines, for the end of the command."""
+    """Returns the summary in a few lines of text, for the end of the command."""
     s, intervals = summary, summary["intervals"]
     lines = [
         f"{s['model']} · {s['policy']} · {s['extrapolator']} · {s['corrector']}: "
@@ -134,11 +130,11 @@ def headline(summary: dict[str, Any]) -> str:
     if "psnr_db" in s:
         lines.append(
             f"fidelity  PSNR {s['psnr_db']:.1f} dB {between('psnr_db', '{:.1f}')} and "
-            f"SSIM {s['ssim']:.4f} against the full run"
+            f"SSIM {s['ssim']:.4f} against the reference run"
         )
     if "score_full" in s:
         lines.append(
-            f"score     {s['score_full']:.3f} in full -> {s['score']:.3f} with skipping, "
+            f"score     {s['score_full']:.3f} without skipping -> {s['score']:.3f} with it, "
             f"difference {s['score_difference']:+.3f} {between('score_difference', '{:+.3f}')}"
         )
     elif "score" in s:

@@ -1,4 +1,4 @@
-"""The mathematics: a loop over a time grid, extrapolation, correction, and what it shows."""
+"""The mathematics: a loop over a time grid, extrapolation, correction, and feedback."""
 
 from fastflow.integration.corrector import Corrector, NoCorrection
 from fastflow.integration.episode import Episode, Scheme, StepContext, Unskipped

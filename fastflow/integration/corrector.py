@@ -1,4 +1,4 @@
-"""Correctors: what is known better about skipped steps once the model has been called again."""
+"""Correctors: better velocities of skipped steps, once the model has been called again."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from dataclasses import dataclass
 class Corrector(ABC):
     """Replaces the extrapolated velocities of skipped steps by better ones at a landing.
 
-    The core adds ``sum dsigma (v_corrected - v_extrapolated)`` over the skipped steps to x: a
-    weighted sum of velocities at hand, no model call.
+    The loop adds ``sum dsigma (v_corrected - v_extrapolated)`` over the skipped steps to x. That
+    is a weighted sum of computed velocities and takes no further model call.
     """
 
     @property
     @abstractmethod
     def depth(self) -> int:
-        """How many computed velocities it uses, the landing's included; 0 corrects nothing."""
+        """The number of computed velocities it uses, including the landing's; 0: no correction."""
 
     @property
     def degree(self) -> int:
-        """The degree of the polynomials in sigma it gives exactly, once it has its depth.
+        """The degree of the polynomials in sigma that it reproduces exactly from full depth.
 
-        With n < depth velocities the degree is n - 1 at most; -1 promises nothing.
+        With n < depth velocities the degree is at most n - 1; -1 guarantees nothing.
         """
         return self.depth - 1
 
     @abstractmethod
     def weights(self, times: Sequence[float], t: float) -> tuple[float, ...]:
-        """Returns one coefficient per given time for the corrected velocity at ``t``.
+        """Returns the coefficients of the corrected velocity at ``t``, one per entry of ``times``.
 
         Args:
-            times: sigmas of computed velocities, newest (the landing's) first.
+            times: sigmas of computed velocities, newest (the landing's) first; 1 is noise.
             t: the sigma of a skipped step.
         """
 
 
 @dataclass(frozen=True)
 class NoCorrection(Corrector):
-    """Leaves the position as the extrapolated velocities made it."""
+    """Keeps the extrapolated velocities and changes nothing at a landing."""
 
     @property
     def depth(self) -> int:

@@ -1,4 +1,4 @@
-"""An episode decides for one trajectory, step by step."""
+"""An episode decides, step by step, which steps of one trajectory are computed."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from fastflow.integration.grid import Grid
 
 
 class Scheme(NamedTuple):
-    """How the velocities of skipped steps are made, and made better at a landing."""
+    """Pairs the extrapolator of skipped steps with the corrector applied at landings."""
 
     extrapolator: Extrapolator
     corrector: Corrector
 
 
 class StepContext:
-    """What an episode may look at when it decides about a step.
+    """Holds what an episode may use to decide about a step.
 
     Attributes:
         grid: the time grid.
-        index: the step k, 0-based.
-        streak: how many steps were skipped just before this one.
-        scheme: the extrapolator and the corrector that fill the gaps.
+        index: the step k, counted from 0.
+        streak: the number of steps skipped immediately before this one.
+        scheme: the extrapolator and the corrector of skipped steps.
+        probe_model: returns the model's cheap signal at the current x; None if it has none.
     """
 
     __slots__ = ("__dict__", "_key", "grid", "index", "probe_model", "scheme", "streak")
@@ -62,28 +63,28 @@ class StepContext:
 
     @property
     def longest_skip(self) -> int:
-        """How many of the following steps may be skipped before one has to be computed."""
+        """The largest number of following steps that may be skipped in a row."""
         return self.grid.longest_skip[self.index]
 
     def before(self) -> StepContext:
-        """The step before this one, seen as a computed step."""
+        """Returns the context of the previous step, taken as a computed step."""
         return StepContext(self.grid, self.index - 1, 0, self._key, self.scheme)
 
     @cached_property
     def random(self) -> np.random.Generator:
-        """A generator seeded by (run seed, sample, step): a replay draws the same."""
+        """A generator seeded by (run seed, sample, step), so that a replay draws the same."""
         return np.random.default_rng([*self._key, self.index])
 
     def probe(self) -> Tensor | None:
-        """Returns the model's cheap signal at the current x; None where it offers none."""
+        """Returns the model's cheap signal at the current x; None if the model has none."""
         return self.probe_model() if self.probe_model else None
 
 
 class Episode(ABC):
-    """Decides for one trajectory.
+    """Decides which steps of one trajectory are computed.
 
     Attributes:
-        feedback_spec: what it wants to be told about the trajectory.
+        feedback_spec: which feedback the episode needs from the trajectory.
         propensities: for each step with a drawn decision, the probability of the arm drawn there.
     """
 
@@ -93,13 +94,13 @@ class Episode(ABC):
 
     @abstractmethod
     def wants_model(self, context: StepContext) -> bool:
-        """Says whether to call the model at this step.
+        """Returns whether to call the model at this step.
 
-        Not asked where a call is forced, unless `FeedbackSpec.forced_steps` is set.
+        It is not called at forced steps unless `FeedbackSpec.forced_steps` is set.
         """
 
     def observe(self, observations: Sequence[Observation]) -> None:
-        """Takes what a landing shows, at once, if `FeedbackSpec.immediate` is set."""
+        """Takes the observations of a landing immediately, if `FeedbackSpec.immediate` is set."""
 
 
 class Unskipped(Episode):

@@ -1,4 +1,4 @@
-"""Extrapolators: scalar weights that predict a velocity from computed ones, like a tableau."""
+"""Extrapolators: scalar weights that predict a velocity from the computed ones."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ class Extrapolator(ABC):
     @property
     @abstractmethod
     def depth(self) -> int:
-        """How many computed velocities it uses at most."""
+        """The largest number of computed velocities that it uses."""
 
     @property
     def degree(self) -> int:
-        """The degree of the polynomials in sigma it continues exactly, once it has its depth.
+        """The degree of the polynomials in sigma that it continues exactly from full depth.
 
-        With n < depth velocities the degree is n - 1 at most. 0 says that the weights sum to 1,
-        -1 that not even that holds.
+        With n < depth velocities the degree is at most n - 1. 0 means that the weights sum to 1,
+        and -1 that not even this holds.
         """
         return self.depth - 1
 
     @abstractmethod
     def weights(self, times: Sequence[float], t: float) -> tuple[float, ...]:
-        """Returns one coefficient per given time.
+        """Returns the coefficients of the predicted velocity, one per entry of ``times``.
 
         Args:
             times: sigmas of the computed velocities, newest first; 1 to ``depth`` of them.
-            t: the sigma to predict the velocity at.
+            t: the sigma at which to predict the velocity; 1 is noise, 0 is data.
         """
 
 
@@ -62,12 +62,12 @@ def lagrange(times: Sequence[float], t: float) -> tuple[float, ...]:
 
 
 def widen(x: Tensor) -> Tensor:
-    """Returns x in float32 if it is of a half precision, else x itself."""
+    """Returns x in float32 if its precision is lower than that, and x itself otherwise."""
     return x.float() if x.itemsize < 4 else x
 
 
 def combine(weights: Sequence[float], velocities: Sequence[Tensor]) -> Tensor:
-    """Returns the weighted sum of velocities, in their dtype, summed in float32 or more."""
+    """Returns the weighted sum of velocities in their dtype, summed at least in float32."""
     newest = velocities[0]
     if len(weights) == 1 and weights[0] == 1.0:
         return newest

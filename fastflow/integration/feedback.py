@@ -1,4 +1,4 @@
-"""What the model's calls show about skipped steps: observations, collected along a trajectory."""
+"""Feedback: the errors of skips, observed at the model calls of a trajectory."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from fastflow.integration.losses import LOSSES, check_loss
 
 @dataclass(frozen=True)
 class Observation:
-    """What a model call taught: the error of having skipped from one computed step to another.
+    """Holds the error of skipping from one computed step to another, observed at a model call.
 
     Args:
-        step: the computed step k that the skip starts from.
+        step: the computed step k from which the skip starts.
         arm: the number m of skipped steps.
         landing: the computed step j = k + m + 1 where the model was called again.
         error: the loss between the velocity extrapolated to the landing and the model's.
         exposure: the sum over the skipped steps of ``|dsigma| (t - t_k) / (t_j - t_k)``: how much
             of the landing error entered the position (to first order; 0 for arm 0).
-        taken: whether the skip really happened, or is known only because more was computed.
+        taken: whether the skip happened; otherwise its error was evaluated although the steps in
+            between were computed.
     """
 
     step: int
@@ -40,12 +41,12 @@ class Observation:
 
 @dataclass(frozen=True)
 class Feedback:
-    """What one trajectory taught.
+    """Holds the feedback of one trajectory, from which a policy learns.
 
     Args:
-        observations: the errors that its model calls showed, in the order of their landings.
-        gram: ``(T, T)`` mean products of its velocities, if the episode asked for them; NaN for
-            pairs that were too far apart or not both computed.
+        observations: the errors observed at its model calls, in the order of their landings.
+        gram: ``(T, T)`` mean products of its velocities, if `FeedbackSpec.gram` asked for them;
+            NaN for pairs that were too far apart or not both computed.
     """
 
     observations: tuple[Observation, ...] = ()
@@ -54,12 +55,12 @@ class Feedback:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """What one run of the loop gives back.
+    """Holds the result of one run of the loop.
 
     Args:
         x: the latents at the last sigma, ``(B, ...)``.
-        computed: the steps at which the model was called, rising.
-        lesson: what the calls taught.
+        computed: the steps at which the model was called, in increasing order.
+        feedback: what was observed at these calls.
     """
 
     x: Tensor
@@ -69,20 +70,23 @@ class Trajectory:
 
 @dataclass(frozen=True, kw_only=True)
 class FeedbackSpec:
-    """States what an episode wants to be told about its trajectory.
+    """States which feedback an episode needs from its trajectory.
 
     Args:
-        loss: the name of the loss that errors are measured in.
-        all_arms: whether errors are wanted of every arm that can be evaluated, arm 0 and the
-            lookback's included, and not only of the skips that were taken.
-        lookback: how many earlier computed steps to observe in addition to the last one; each
-            costs the memory of one velocity.
-        gram: over how many earlier computed velocities inner products are taken (`Feedback.gram`);
+        loss: the name of the loss in which errors are measured: mse, relative_l2 or relative_l1.
+        all_arms: whether to observe every arm that can be evaluated, including arm 0 and those of
+            the lookback, and not only the skips that were taken.
+        lookback: from how many earlier computed steps to observe, in addition to the last one;
+            each costs the memory of one velocity.
+        gram: with how many earlier computed velocities to take inner products (`Feedback.gram`);
             0 takes none. Each costs the memory of one velocity.
-        immediate: whether `Episode.observe` is called at each landing, at the price of a device
+        immediate: whether to call `Episode.observe` at each landing, which costs a device
             synchronisation.
-        forced_steps: whether the episode is asked also where a call is forced; its answer there
+        forced_steps: whether to call `Episode.wants_model` at forced steps too, where its answer
             has no effect.
+
+    Raises:
+        ValueError: if there is no loss of that name.
     """
 
     loss: str = "mse"
@@ -97,7 +101,7 @@ class FeedbackSpec:
 
 
 class Past(NamedTuple):
-    """A computed velocity: its step, its sigma, the velocity."""
+    """Holds a computed velocity with its step and its sigma."""
 
     step: int
     t: float
@@ -105,13 +109,13 @@ class Past(NamedTuple):
 
 
 class FeedbackCollector:
-    """Collects what the calls of one trajectory show, on the device, and reads it at the end.
+    """Collects the feedback of one trajectory on the device and reads it back at the end.
 
     Args:
         grid: the time grid.
-        extrapolator: whose predictions are judged.
-        spec: what is wanted.
-        over_rows: makes one error of the rows' errors ``(B,)``.
+        extrapolator: the extrapolator whose errors are measured.
+        spec: which feedback to collect.
+        over_rows: reduces the errors of the rows, ``(B,)``, to one.
     """
 
     def __init__(
@@ -123,48 +127,48 @@ class FeedbackCollector:
     ):
         self.grid, self.extrapolator, self.spec = grid, extrapolator, spec
         self.loss, self.over_rows = LOSSES[spec.loss], over_rows
-        self.facts: list[tuple] = []
+        self.skips: list[tuple] = []  # (step, arm, landing, exposure, taken) of each error
         self.errors: list[Tensor] = []
         self.gram = Gram(grid.steps) if spec.gram else None
 
     def land(self, j: int, v: Tensor, past: Sequence[Past]) -> tuple[Observation, ...]:
-        """Takes the velocity of a computed step and what came before it, newest first.
+        """Takes the velocity of computed step j and the earlier ones, newest first.
 
         Returns:
-            What it shows, if it is wanted at once; otherwise nothing.
+            The observations of this landing if the spec is `immediate`, otherwise none.
         """
-        before = len(self.facts)
+        before = len(self.skips)
         for i, p in enumerate(past[: 1 + self.spec.lookback]):
             arm, taken = j - p.step - 1, i == 0
             if self.spec.all_arms or (taken and arm):
-                known = past[i : i + self.extrapolator.depth]
-                weights = self.extrapolator.weights([q.t for q in known], self.grid.sigma[j])
-                v_hat = combine(weights, [q.v for q in known])
-                self.facts.append((p.step, arm, j, exposure(self.grid, p.step, j), taken))
+                used = past[i : i + self.extrapolator.depth]
+                weights = self.extrapolator.weights([q.t for q in used], self.grid.sigma[j])
+                v_hat = combine(weights, [q.v for q in used])
+                self.skips.append((p.step, arm, j, exposure(self.grid, p.step, j), taken))
                 self.errors.append(self.over_rows(self.loss(v_hat, v)))
         if self.gram is not None:
             self.gram.take(j, v, [(p.step, p.v) for p in past[: self.spec.gram]])
         if not self.spec.immediate:
             return ()
-        return _read(self.facts[before:], self.errors[before:])
+        return _read(self.skips[before:], self.errors[before:])
 
     def feedback(self) -> Feedback:
-        """Reads everything back from the device."""
+        """Returns all collected feedback, read back from the device."""
         gram = None if self.gram is None else self.gram.read()
-        return Feedback(_read(self.facts, self.errors), gram)
+        return Feedback(_read(self.skips, self.errors), gram)
 
 
 def exposure(grid: Grid, k: int, j: int) -> float:
-    """Returns how much of a velocity error at j entered x, if it grew evenly from 0 at k."""
+    """Returns how much of a velocity error at j entered x, if it grew linearly from 0 at k."""
     s = grid.sigma
     grown = (abs(s[i + 1] - s[i]) * (s[i] - s[k]) / (s[j] - s[k]) for i in range(k + 1, j))
     return sum(grown)
 
 
-def _read(facts: Sequence[tuple], errors: Sequence[Tensor]) -> tuple[Observation, ...]:
-    """Reads the errors back from the device, all at once."""
+def _read(skips: Sequence[tuple], errors: Sequence[Tensor]) -> tuple[Observation, ...]:
+    """Returns observations, whose errors are read back from the device in one transfer."""
     values = torch.stack(list(errors)).tolist() if errors else []
     return tuple(
         Observation(step, arm, j, error, exposed, taken)
-        for (step, arm, j, exposed, taken), error in zip(facts, values, strict=True)
+        for (step, arm, j, exposed, taken), error in zip(skips, values, strict=True)
     )

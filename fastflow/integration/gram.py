@@ -1,4 +1,4 @@
-"""Inner products of a trajectory's velocities: all that linear extrapolation could have done."""
+"""Inner products of a trajectory's velocities, from which the cost of any skip follows."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 class Gram:
-    """Collects the Gram matrix of computed velocities, on their device, to be read once.
+    """Collects the Gram matrix of computed velocities on their device and reads it back once.
 
-    The error of every extrapolation and correction is a weighted sum of velocities, so its norm
-    follows from this matrix, without the velocities and without another call.
+    The error of every extrapolation and correction is a weighted sum of velocities. Its norm
+    therefore follows from this matrix, without the velocities and without another model call.
 
     Args:
         steps: the number T of steps.
@@ -25,7 +25,13 @@ class Gram:
         self.products: list[Tensor] = []
 
     def take(self, k: int, v: Tensor, past: Iterable[tuple[int, Tensor]]) -> None:
-        """Takes the velocity of step k with itself and with earlier ones, ``(step, v)``."""
+        """Adds the products of the velocity of step k with itself and with earlier ones.
+
+        Args:
+            k: the step.
+            v: its velocity, ``(B, ...)``.
+            past: earlier computed velocities, as ``(step, v)``.
+        """
         exact = torch.float32 if v.device.type == "mps" else torch.float64
         wide = v.to(exact)
         for step, other in ((k, v), *past):
@@ -33,7 +39,7 @@ class Gram:
             self.products.append((wide * other.to(exact)).mean())
 
     def read(self) -> np.ndarray:
-        """Returns ``(T, T)`` mean products over all elements; NaN where none was taken."""
+        """Returns ``(T, T)`` products, averaged over all elements; NaN where none was taken."""
         matrix = np.full((self.steps, self.steps), np.nan)
         if self.cells:
             rows, columns = np.transpose(self.cells)
@@ -43,10 +49,10 @@ class Gram:
 
 
 def to_lists(matrix: np.ndarray) -> list[list[float | None]]:
-    """Returns a matrix as JSON knows it: NaN becomes null."""
+    """Returns a matrix as nested lists for JSON, with NaN as None."""
     return [[None if np.isnan(value) else value for value in row] for row in matrix.tolist()]
 
 
 def from_lists(rows: list[list[float | None]]) -> np.ndarray:
-    """Returns what `to_lists` was given."""
+    """Returns the matrix that `to_lists` converted."""
     return np.array(rows, dtype=float)

@@ -18,14 +18,15 @@ class Grid:
 
     Step ``k`` goes from ``sigmas[k]`` to ``sigmas[k + 1]``; sigma = 1 is noise, sigma = 0 is data.
     The velocity is smooth in sigma except where it jumps (another expert, the edge of a guidance
-    interval): a jump parts the trajectory in two, whose first and last steps are computed.
+    interval). A jump splits the trajectory into two pieces, and the first and the last step of
+    each piece are computed.
 
     Args:
         sigmas: ``(T + 1,)`` float32, strictly falling.
-        times: ``(T,)`` what the model is told as the time of step k, in the model's own units;
-            ``sigmas[:-1]`` unless given.
+        times: ``(T,)`` the time passed to the model at each step, in the model's own units;
+            ``sigmas[:-1]`` if None.
         jumps: the steps at which a new piece of the velocity begins.
-        compute_last: whether the last step is always computed.
+        compute_last: whether the last step of the trajectory is always computed.
 
     Raises:
         ValueError: if the sigmas do not fall strictly, or there are fewer than two.
@@ -45,7 +46,7 @@ class Grid:
 
     @classmethod
     def even(cls, steps: int, **options: Any) -> Grid:
-        """Makes the grid of ``steps`` equal steps from 1 to 0."""
+        """Returns the grid of ``steps`` equal steps from 1 to 0, with the options of `Grid`."""
         return cls(torch.linspace(1, 0, steps + 1), **options)
 
     @property
@@ -55,35 +56,35 @@ class Grid:
 
     @cached_property
     def sigma(self) -> tuple[float, ...]:
-        """The sigmas as Python floats: read back from the device once."""
+        """The sigmas as Python floats, read back from the device once."""
         return tuple(self.sigmas.tolist())
 
     @cached_property
     def dsigmas(self) -> Tensor:
-        """``(T,)`` the (negative) step sizes, subtracted in float32 as diffusers does."""
+        """``(T,)`` the (negative) step sizes, subtracted in float32 as in diffusers."""
         return self.sigmas[1:] - self.sigmas[:-1]
 
     @cached_property
     def model_times(self) -> Tensor:
-        """``(T,)`` what the model is told as the time of each step."""
+        """``(T,)`` the time passed to the model at each step."""
         return self.sigmas[:-1] if self.times is None else self.times
 
     @cached_property
     def longest_skip(self) -> tuple[int, ...]:
-        """For each step, how many of the following steps may be skipped."""
+        """For each step, the largest number of following steps that may be skipped in a row."""
         longest = [0] * self.steps
         for k in range(self.steps - 2, -1, -1):
             longest[k] = 0 if self.is_forced(k + 1) else longest[k + 1] + 1
         return tuple(longest)
 
     def is_forced(self, k: int) -> bool:
-        """Says whether step k has to be computed."""
+        """Returns whether step k has to be computed."""
         last = self.compute_last and k == self.steps - 1
         return k == 0 or last or k in self.jumps or k + 1 in self.jumps
 
     @cached_property
     def digest(self) -> str:
-        """A short name of the sigmas and forced steps: memories of other grids do not fit."""
+        """A hash of the sigmas and forced steps; it keeps memories of different grids apart."""
         forced = [k for k in range(self.steps) if self.is_forced(k)]
         text = ",".join(f"{s:.6f}" for s in self.sigma) + f"|{forced}"
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -93,7 +94,7 @@ FEW_STEPS = 8
 
 
 def few_steps(steps: int) -> str:
-    """Says what to expect of a run with so few steps; empty if they are many."""
+    """Returns a warning if a run has so few steps that little can be skipped, otherwise empty."""
     if steps > FEW_STEPS:
         return ""
     return (

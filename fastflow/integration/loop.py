@@ -1,4 +1,4 @@
-"""The loop, written once: a generator that never calls a model.
+"""The sampling loop, as a generator that never calls a model itself.
 
 The scheme, with h_k = sigma_{k+1} - sigma_k and the velocities v_n computed so far:
 
@@ -26,11 +26,12 @@ Answer = tuple[Tensor, Tensor | None, Advance]
 
 
 class Step:
-    """One time step, offered to the driver: it asks for the decision, then answers.
+    """Offers one time step to the driver, which asks for the decision and then answers.
 
     Attributes:
         k: the step's index.
         x: the latents at ``sigmas[k]``, ``(B, ...)``.
+        context: what the episode may use to decide about this step.
         is_jump: whether a new piece of the velocity begins here.
     """
 
@@ -41,14 +42,14 @@ class Step:
         self._forced, self.is_jump = context.grid.is_forced(k), k in context.grid.jumps
 
     def jump(self) -> None:
-        """Tells of a jump in the velocity that the grid did not know of; before the decision."""
+        """Marks a jump in the velocity that is not in the grid; call it before the decision."""
         self._forced = self.is_jump = True
 
     def wants_model(self, probe: Callable[[], Tensor | None] | None = None) -> bool:
-        """Decides whether the model is called; ask once per step.
+        """Returns whether the model has to be called; call this once per step.
 
         Args:
-            probe: gives the model's cheap signal at x, if the policy wants it.
+            probe: returns the model's cheap signal at x; called only if the policy uses it.
         """
         if self._forced and not self._episode.feedback_spec.forced_steps:
             return True
@@ -67,19 +68,22 @@ def flow(
 ) -> Generator[Step, Answer, Trajectory]:
     """Integrates dx/dsigma = v(x, sigma) from noise to data over the grid.
 
-    Yields a `Step` per time step and takes back an answer ``(x, v, advance)``: the driver's
-    latents, the model's velocity there, or None to have it extrapolated, and what takes the Euler
-    step, with the model's rules for dtypes. At a landing (a computed step after skipped ones) the
-    corrector may move x by what the new velocity says about the skipped ones. Nothing is
-    extrapolated, observed or corrected across a jump.
+    The generator yields one `Step` per time step. The driver answers with ``(x, v, advance)``: its
+    latents, the model's velocity there (None to extrapolate it), and the function that takes an
+    Euler step with the model's dtype rules. At a landing (a computed step after skipped ones) the
+    corrector moves x by the difference that the new velocity makes to the skipped steps. Nothing
+    is extrapolated, observed or corrected across a jump.
 
     Args:
         x: latents ``(B, ...)`` at ``grid.sigmas[0]``, the noise end.
         grid: the time grid.
-        scheme: predicts the velocities of skipped steps, and corrects x at landings.
+        scheme: the extrapolator of skipped velocities and the corrector at landings.
         episode: decides which steps are computed.
-        key: (run seed, sample index): seeds the episode's random draws.
-        over_rows: makes one error of the rows' errors ``(B,)``.
+        key: (run seed, sample index), which seeds the episode's random draws.
+        over_rows: reduces the errors of the rows, ``(B,)``, to one.
+
+    Returns:
+        The `Trajectory`, as the value of the generator's ``StopIteration``.
 
     Raises:
         RuntimeError: if the driver answers a step that has to be computed without a velocity.
@@ -98,15 +102,15 @@ def flow(
             gap.clear()
         if v is None:
             if not past or grid.is_forced(k):
-                raise RuntimeError(f"step {k} has to be computed, but no velocity was given.")
+                raise RuntimeError(f"step {k} has to be computed, but the answer has no velocity.")
             weights = extrapolator.weights(
                 [p.t for p in past[: extrapolator.depth]], grid.sigma[k]
             )
             v = combine(weights, [p.v for p in past])
             gap.append((k, weights))
         else:
-            if seen := collector.land(k, v, past):
-                episode.observe(seen)
+            if observations := collector.land(k, v, past):
+                episode.observe(observations)
             if gap and corrector.depth:
                 x = _correct(x, v, grid.sigma, k, past, gap, corrector)
             gap.clear()
@@ -126,7 +130,7 @@ def _correct(
     gap: Sequence[tuple[int, tuple[float, ...]]],
     corrector: Corrector,
 ) -> Tensor:
-    """Adds to x the sum over skipped steps of dsigma (v_corrected - v_extrapolated)."""
+    """Returns x plus the sum over skipped steps of dsigma (v_corrected - v_extrapolated)."""
     nodes = [sigma[j], *(p.t for p in past)][: corrector.depth]
     total = [0.0] * (1 + len(past))
     for i, extrapolated in gap:

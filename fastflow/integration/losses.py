@@ -1,4 +1,4 @@
-"""Errors between an extrapolated velocity and the model's, one per row of the batch."""
+"""Losses: the error of an extrapolated velocity ``v_hat`` against the model's ``v``, per row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def mse(v_hat: Tensor, v: Tensor) -> Tensor:
-    """Returns the mean square of ``v_hat - v``, ``(B,)``."""
+    """Returns the mean square of ``v_hat - v``, ``(B,)``, for velocities ``(B, ...)``."""
     return (v_hat.float() - v.float()).flatten(1).square().mean(1)
 
 

@@ -1,4 +1,4 @@
-"""Policies decide which steps are computed; memories are what they learn."""
+"""Policies decide which steps are computed; memories hold what they have learned."""
 
 from fastflow.policies.arm_statistics import ArmStats, BanditMemory, check_rows, memory_of
 from fastflow.policies.bandit import Bandit, greedy

@@ -1,4 +1,4 @@
-"""The table that bandits learn: rewards and errors, per step and arm."""
+"""The table that bandits learn: moments of rewards and errors, per step and arm."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from fastflow.policies.memory import Memory
 
 @dataclass(frozen=True)
 class ArmStats:
-    """What one step's bandit knows of its feasible arms; arrays with one entry per arm.
+    """Holds the statistics of one step's feasible arms, in arrays with one entry per arm.
 
     Attributes:
         arms: the skip lengths.
-        count: N(m), how many rewards each arm has had.
-        mean: Q(m), their mean; 0 where there is none.
-        spread: the standard deviation of each arm's rewards; 0 where fewer than two.
+        count: N(m), the number of rewards of each arm.
+        mean: Q(m), their mean; 0 where there are none.
+        spread: the standard deviation of each arm's rewards; 0 where there are fewer than two.
     """
 
     arms: np.ndarray
@@ -31,12 +31,12 @@ class ArmStats:
 
     @property
     def total(self) -> int:
-        """n, the number of rewards of all the arms."""
+        """n, the number of rewards of all arms together."""
         return int(self.count.sum())
 
 
 class Moments:
-    """Count, mean and sum of squared deviations per cell; merges exactly up to rounding."""
+    """Accumulates count, mean and sum of squared deviations (``m2``) of the values of cells."""
 
     def __init__(self, *shape: int):
         self.count = np.zeros(shape, dtype=np.int64)
@@ -44,14 +44,14 @@ class Moments:
         self.m2 = np.zeros(shape)
 
     def add(self, cell: tuple[int, ...], value: float) -> None:
-        """Takes one value into a cell (Welford's update)."""
+        """Adds one value to a cell (Welford's update)."""
         self.count[cell] += 1
         delta = value - self.mean[cell]
         self.mean[cell] += delta / self.count[cell]
         self.m2[cell] += delta * (value - self.mean[cell])
 
     def merge(self, other: Moments) -> None:
-        """Takes another set of cells in (Chan's parallel update)."""
+        """Adds another set of cells, exactly up to rounding (Chan's parallel update)."""
         count = self.count + other.count
         whole = np.maximum(count, 1)
         delta = other.mean - self.mean
@@ -60,17 +60,21 @@ class Moments:
         self.count = count
 
     def to_dict(self) -> dict[str, list]:
-        """Returns nested lists."""
+        """Returns the moments as nested lists."""
         return {"count": self.count.tolist(), "mean": self.mean.tolist(), "m2": self.m2.tolist()}
 
     def load_dict(self, content: dict[str, list]) -> None:
-        """Takes over nested lists of the same shape."""
+        """Replaces the moments by nested lists of the same shape.
+
+        Raises:
+            KeyError: if one of them is missing or has another shape.
+        """
         for name in ("count", "mean", "m2"):
-            mine = getattr(self, name)
-            theirs = np.asarray(content[name], dtype=mine.dtype)
-            if theirs.shape != mine.shape:
-                raise KeyError(f"{name} has shape {theirs.shape}, expected {mine.shape}")
-            setattr(self, name, theirs)
+            current = getattr(self, name)
+            loaded = np.asarray(content[name], dtype=current.dtype)
+            if loaded.shape != current.shape:
+                raise KeyError(f"{name} has shape {loaded.shape}, expected {current.shape}")
+            setattr(self, name, loaded)
 
     @property
     def spread(self) -> np.ndarray:
@@ -80,12 +84,12 @@ class Moments:
 
 @dataclass
 class BanditMemory(Memory):
-    """The table of a bandit per time step: rewards and errors, per step and arm.
+    """Holds the rewards and errors of one bandit per time step, by step and arm.
 
     Attributes:
         arms: the skip lengths, one per column.
-        steps: the number of time steps, one per row.
-        constants: what the reward measured on the first generation; None before it.
+        steps: the number T of time steps, one per row.
+        constants: the reward's constants, measured on the first generation; None before it.
         reward: moments of the rewards, ``(T, A)``.
         error: moments of the landing errors, ``(T, A)``.
     """
@@ -102,18 +106,18 @@ class BanditMemory(Memory):
 
     @property
     def is_empty(self) -> bool:
-        """Whether no arm has had a reward yet."""
+        """Whether no arm has received a reward yet."""
         return not self.reward.count.any()
 
     def stats(self, step: int, arms: Sequence[int]) -> ArmStats:
-        """Returns what is known of the given arms at one step."""
+        """Returns the statistics of some arms at one step."""
         columns = [self.arms.index(m) for m in arms]
-        table = self.reward
-        count, mean, m2 = (a[step, columns] for a in (table.count, table.mean, table.m2))
-        return ArmStats(np.asarray(arms), count, mean, np.sqrt(m2 / np.maximum(count - 1, 1)))
+        table = (self.reward.count, self.reward.mean, self.reward.spread)
+        count, mean, spread = (values[step, columns] for values in table)
+        return ArmStats(np.asarray(arms), count, mean, spread)
 
     def add(self, step: int, arm: int, error: float, reward: float) -> None:
-        """Takes one reward in."""
+        """Adds the error and the reward of one observation."""
         cell = step, self.arms.index(arm)
         self.error.add(cell, error)
         self.reward.add(cell, reward)
@@ -149,7 +153,7 @@ class BanditMemory(Memory):
         self.error.load_dict(content["error"])
 
     def summary(self) -> str:
-        """Returns the table: per step the best arm, and each arm's mean reward and count."""
+        """Returns the table as text: per step the best arm, and every arm's mean and count."""
         head = "step  best  " + "  ".join(f"{f'skip {m}':>16}" for m in self.arms)
         rows = [head]
         for k in range(self.steps):
@@ -163,11 +167,11 @@ class BanditMemory(Memory):
 
 
 def check_rows(memory: BanditMemory, grid: Grid) -> None:
-    """Raises a ValueError if the table has another number of steps than the grid."""
+    """Raises a ValueError if table and grid differ in their number of steps."""
     if memory.steps != grid.steps:
         raise ValueError(
             f"`memory` has a table of {memory.steps} steps, but this trajectory has {grid.steps}. "
-            "Samples of one run share one number of steps; give others a memory of their own."
+            "All samples of a run must have the same number of steps; use one memory per number."
         )
 
 

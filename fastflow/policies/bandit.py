@@ -1,4 +1,4 @@
-"""Bandits: at every time step an independent choice among skip lengths, learned from rewards."""
+"""Bandits: an independent choice among skip lengths at every time step, learned from rewards."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fastflow.policies.skip_length import Countdown, SkipLength
 
 
 def greedy(scores: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Returns the probabilities that share certainty among the arms of the highest score."""
+    """Returns probabilities that are uniform over the arms of the highest score, 0 elsewhere."""
     scores = np.asarray(scores, dtype=float)
     best = scores == scores.max()
     return best / best.sum()
@@ -27,15 +27,15 @@ def greedy(scores: Sequence[float] | np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class Bandit(SkipLength):
-    """A bandit at every time step; a new one states `probabilities` and nothing else.
+    """Chooses skip lengths by one bandit per time step; a subclass defines `probabilities`.
 
     Args:
-        arms: the numbers of skipped steps to choose from; rising, starting with 0.
-        reward: what a skip was worth.
-        warmup_samples: how many of the first samples run unskipped; each shows the error of every
-            arm at every step, so every arm is tried at once.
-        update_every: how many samples run between two updates of the memory. Samples in between
-            see the same memory, so results depend neither on batch size nor on the number of
+        arms: the numbers of skipped steps to choose from, increasing and starting with 0.
+        reward: weighs the skipped steps against their error.
+        warmup_samples: how many of the first samples run unskipped; each of them shows the error
+            of every arm at every step, so every arm is tried at once.
+        update_every: how many samples run between two updates of the memory. All of them use the
+            same memory, so results depend neither on the batch size nor on the number of
             processes. 1 is the fully online bandit.
     """
 
@@ -52,7 +52,12 @@ class Bandit(SkipLength):
 
     @abstractmethod
     def probabilities(self, stats: ArmStats, context: StepContext) -> Sequence[float] | np.ndarray:
-        """Returns each feasible arm's probability; `greedy` turns scores into probabilities."""
+        """Returns the probability of each feasible arm; `greedy` makes probabilities of scores.
+
+        Args:
+            stats: the statistics of the feasible arms at this step.
+            context: the computed step at which the arm is drawn.
+        """
 
     def arm_probabilities(
         self, arms: Sequence[int], context: StepContext, memory: Memory
@@ -66,12 +71,12 @@ class Bandit(SkipLength):
         self.check_fit(grid)
         memory = memory_of(memory)
         check_rows(memory, grid)
-        wanted = FeedbackSpec(loss=self.reward.loss, all_arms=not memory.frozen)
+        spec = FeedbackSpec(loss=self.reward.loss, all_arms=not memory.frozen)
         if memory.frozen and memory.is_empty:
-            return Unskipped(wanted)  # nothing was learned, and nothing may be explored
+            return Unskipped(spec)  # nothing was learned, and exploring is not allowed
         if memory.samples < self.warmup_samples and not memory.frozen:
-            return Unskipped(replace(wanted, lookback=self.arms[-1]))
-        return Countdown(self, memory, wanted)
+            return Unskipped(replace(spec, lookback=self.arms[-1]))
+        return Countdown(self, memory, spec)
 
     def empty(self, grid: Grid) -> BanditMemory:
         key = {
@@ -101,7 +106,7 @@ class Bandit(SkipLength):
         ]
 
     def _constants(self, memory: BanditMemory, observations: Sequence[Observation]):
-        """Returns the reward's constants: those in memory, or measured on this first lesson."""
+        """Returns the reward's constants, measured on these observations if they are the first."""
         if memory.constants is None:
             counted = [seen for seen in observations if self._counts(seen)]
             return self.reward.calibrate(counted, memory.steps) if counted else None

@@ -1,4 +1,4 @@
-"""What is learned across samples: a value that can be frozen, merged, printed and stored."""
+"""A policy's memory across samples: a value that can be frozen, merged, printed and stored."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 @dataclass
 class Memory:
-    """A memory of a policy that learns nothing; the base of those that do.
+    """Holds what a policy has learned; this base class is for policies that learn nothing.
 
     Attributes:
         samples: how many samples it has learned from.
-        frozen: whether it is only read: a frozen memory learns nothing and explores nothing.
-        key: what it belongs to (model, grid, arms, ...): it fits nothing else.
+        frozen: whether it is read-only; with a frozen memory a policy neither learns nor explores.
+        key: the settings it was learned with (model, grid, arms, ...); it is valid for no others.
     """
 
     samples: int = 0
@@ -21,44 +21,50 @@ class Memory:
     key: dict[str, Any] | None = None
 
     def freeze(self) -> Memory:
-        """Marks it as read-only and returns it."""
+        """Makes the memory read-only and returns it."""
         self.frozen = True
         return self
 
     def merge(self, other: Memory) -> None:
-        """Takes in what another memory with the same key has learned."""
+        """Adds what another memory of the same key has learned.
+
+        Raises:
+            ValueError: if the keys differ.
+        """
         check_key(self.key, other.key, "merged")
         self.samples += other.samples
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns its content in types that JSON knows."""
+        """Returns the content in JSON types."""
         return {"samples": self.samples, "key": self.key}
 
     def load_dict(self, content: dict[str, Any]) -> None:
-        """Takes over a content that `to_dict` gave, of the same key.
+        """Replaces the content by one that `to_dict` returned, of the same key.
 
         Raises:
-            ValueError: if the key differs or something is missing.
+            ValueError: if the key differs.
+            KeyError: if an entry is missing.
         """
         check_key(self.key, content["key"], "loaded")
         self.samples = int(content["samples"])
 
     def summary(self) -> str:
-        """Returns what was learned as a table in plain text."""
+        """Returns the learned content as a plain-text table."""
         return f"nothing to learn; {self.samples} samples seen"
 
 
-def check_key(mine: dict[str, Any] | None, theirs: dict[str, Any] | None, verb: str) -> None:
+def check_key(own: dict[str, Any] | None, other: dict[str, Any] | None, verb: str) -> None:
     """Raises a ValueError that names every entry in which two keys differ."""
-    if mine == theirs:
+    if own == other:
         return
-    a, b = mine or {}, theirs or {}
+    a, b = own or {}, other or {}
     differing = [
         f"{name}: here {a.get(name)!r}, there {b.get(name)!r}"
         for name in sorted({*a, *b})
         if a.get(name) != b.get(name)
     ]
     raise ValueError(
-        f"this memory cannot be {verb}: it was learned elsewhere ({'; '.join(differing)}). "
-        "Learn again, or run with the settings it was learned with."
+        f"this memory cannot be {verb}: it was learned with other settings "
+        f"({'; '.join(differing)}). "
+        "Learn again, or run with the same settings."
     )

@@ -1,4 +1,4 @@
-"""Hindsight: the schedule that would have been best, from trajectories computed in full."""
+"""The optimal schedule of a number of computed steps, from unskipped trajectories."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from fastflow.integration.episode import Scheme
 from fastflow.integration.grid import Grid
 
 State = tuple[int, ...]  # the last computed steps, newest first
-Layer = dict[State, tuple[np.ndarray, np.ndarray]]  # cost, and the number of the state before
+Layer = dict[State, tuple[np.ndarray, np.ndarray]]  # least cost, number of the previous state
 
 
 @dataclass(frozen=True, eq=False)
 class OptimalSchedule:
-    """Knows what every skip would have cost, and finds the schedules of least cost.
+    """Computes the cost of every skip, and finds the schedules of least cost.
 
-    The cost of a gap is how far its skipped steps, extrapolated and then corrected, move x from
-    where the true velocities would have moved it: ``|sum dsigma (v_hat - v)|``, for one schedule
-    for all the root mean square of it over the trajectories. Costs of gaps are added. The
-    velocities are those of the full trajectory (teacher forcing), so what a schedule does when it
-    is run can differ.
+    The cost of a gap is the error in x that its skipped steps cause after extrapolation and
+    correction: ``|sum dsigma (v_hat - v)|``, or the root mean square of this over the trajectories
+    if they share one schedule. The cost of a schedule is the sum over its gaps, minimised by
+    dynamic programming over the last computed steps. Velocities are those of the unskipped
+    trajectory (teacher forcing), so a schedule that is run may have a different error.
 
     Args:
-        grams: ``(S, T, T)`` mean products of velocities (`Feedback.gram`).
+        grams: ``(S, T, T)`` mean products of velocities (`Feedback.gram`), without NaN.
         grid: their time grid.
-        scheme: how skipped velocities are made.
-        longest: how many steps in a row are skipped at most.
-        each: whether every trajectory has a schedule of its own; otherwise all share one.
+        scheme: the extrapolator and the corrector of skipped steps.
+        longest: the largest number of steps skipped in a row.
+        each: whether every trajectory has its own schedule; otherwise all share one.
     """
 
     grams: np.ndarray
@@ -42,18 +42,18 @@ class OptimalSchedule:
 
     @cached_property
     def depth(self) -> int:
-        """How many computed steps a gap's cost depends on."""
+        """The number of computed steps on which the cost of a gap depends."""
         extrapolator, corrector = self.scheme
         return max(extrapolator.depth, corrector.depth - 1)
 
-    def drift(self, known: State, landing: int) -> np.ndarray:
-        """Returns what skipping from ``known[0]`` to the landing costs, one number a schedule.
+    def drift(self, state: State, landing: int) -> np.ndarray:
+        """Returns the cost of skipping from ``state[0]`` to the landing, one per schedule.
 
         Args:
-            known: computed steps, newest first.
-            landing: the step that is computed next; T if none is.
+            state: the last computed steps, newest first.
+            landing: the step that is computed next; T if there is none.
         """
-        key = known[: self.depth], landing
+        key = state[: self.depth], landing
         if key not in self._drifts:
             w = self._weights(*key)
             steps = np.flatnonzero(w)
@@ -63,14 +63,20 @@ class OptimalSchedule:
         return self._drifts[key]
 
     def best(self, computed_steps: int) -> list[tuple[int, ...]]:
-        """Returns the computed steps of the best schedules of so many: one, or each's.
+        """Returns the schedules of least cost, one per trajectory if ``each``, otherwise one.
+
+        Args:
+            computed_steps: the number of steps that a schedule computes.
+
+        Returns:
+            The computed steps of each schedule, in increasing order.
 
         Raises:
-            ValueError: if no schedule has that many.
+            ValueError: if no schedule computes that many steps.
         """
         check_computed_steps(computed_steps, self.grid, self.longest)
-        nowhere = np.zeros(len(self.grams) if self.each else 1)
-        layers: list[Layer] = [{(0,): (nowhere, nowhere)}]
+        zero = np.zeros(len(self.grams) if self.each else 1)
+        layers: list[Layer] = [{(0,): (zero, zero)}]
         for _ in range(computed_steps - 1):
             layers.append(self._next(layers[-1]))
         ends = {
@@ -82,7 +88,7 @@ class OptimalSchedule:
         return [self._trace(layers, list(ends)[at], i) for i, at in enumerate(last)]
 
     def cost(self, computed: tuple[int, ...]) -> np.ndarray:
-        """Returns what a schedule costs: one number, or each trajectory's."""
+        """Returns the cost of a schedule, one number per trajectory if ``each``, otherwise one."""
         total, state = 0.0, computed[:1]
         for j in computed[1:]:
             total = total + self.drift(state, j)
@@ -90,45 +96,46 @@ class OptimalSchedule:
         return total + self.drift(state, self.grid.steps)
 
     def _next(self, layer: Layer) -> Layer:
-        """Returns the cheapest ways to every state with one call more, and where from."""
-        found: Layer = {}
+        """Returns the states reachable with one more call, with least cost and predecessor."""
+        following: Layer = {}
         for number, (state, (cost, _)) in enumerate(layer.items()):
             for j in self._landings(state[0]):
                 after, total = self._after(state, j), cost + self.drift(state, j)
-                if after not in found:
-                    found[after] = total, np.full(total.shape, number)
+                if after not in following:
+                    following[after] = total, np.full(total.shape, number)
                     continue
-                least, came = found[after]
+                least, previous = following[after]
                 better = total < least
                 if better.any():
-                    found[after] = np.where(better, total, least), np.where(better, number, came)
-        return found
+                    previous = np.where(better, number, previous)
+                    following[after] = np.where(better, total, least), previous
+        return following
 
     def _trace(self, layers: list[Layer], state: State, i: int) -> tuple[int, ...]:
-        """Returns the steps on the way to a state, for schedule number i."""
-        found = [state[0]]
+        """Returns the computed steps that lead to a state, for schedule number i."""
+        computed = [state[0]]
         for before, layer in zip(layers[-2::-1], layers[:0:-1], strict=True):
             state = list(before)[int(layer[state][1][i])]
-            found.append(state[0])
-        return tuple(reversed(found))
+            computed.append(state[0])
+        return tuple(reversed(computed))
 
     def _landings(self, k: int) -> Iterator[int]:
-        """Yields the steps that may be computed next after k."""
+        """Yields the steps that may be the next computed one after k."""
         last = k + 1 + reach(self.grid, k, self.longest)
         yield from range(k + 1, min(last, self.grid.steps - 1) + 1)
 
     def _after(self, state: State, j: int) -> State:
         return (j,) if j in self.grid.jumps else (j, *state)[: self.depth]
 
-    def _weights(self, known: State, landing: int) -> np.ndarray:
-        """Returns ``(T,)``: the shift of x is the weighted sum of the velocities."""
+    def _weights(self, state: State, landing: int) -> np.ndarray:
+        """Returns ``(T,)`` weights: their sum with the velocities is the error in x."""
         (extrapolator, corrector), sigma = self.scheme, self.grid.sigma
         w = np.zeros(self.grid.steps)
-        nodes, used = known[: extrapolator.depth], extrapolator
+        nodes, used = state[: extrapolator.depth], extrapolator
         if corrector.depth and landing < self.grid.steps:
-            nodes, used = (landing, *known)[: corrector.depth], corrector
+            nodes, used = (landing, *state)[: corrector.depth], corrector
         times = [sigma[n] for n in nodes]
-        for i in range(known[0] + 1, landing):
+        for i in range(state[0] + 1, landing):
             dsigma = sigma[i + 1] - sigma[i]
             w[i] -= dsigma
             for n, weight in zip(nodes, used.weights(times, sigma[i]), strict=True):
@@ -137,12 +144,12 @@ class OptimalSchedule:
 
 
 def reach(grid: Grid, k: int, longest: int) -> int:
-    """Returns how many steps after k may be skipped, ``longest`` at most."""
+    """Returns how many steps after k may be skipped, at most ``longest``."""
     return min(longest, grid.longest_skip[k])
 
 
 def check_computed_steps(computed_steps: int, grid: Grid, longest: int) -> None:
-    """Raises a ValueError if no schedule of that many has skips of ``longest`` at most."""
+    """Raises a ValueError if no schedule of that many computed steps keeps to the longest skip."""
     fewest, k = 1, 0
     while k + 1 + reach(grid, k, longest) < grid.steps:
         k += 1 + reach(grid, k, longest)
@@ -150,5 +157,5 @@ def check_computed_steps(computed_steps: int, grid: Grid, longest: int) -> None:
     if not fewest <= computed_steps <= grid.steps:
         raise ValueError(
             f"`computed_steps` must be from {fewest} to {grid.steps} on a grid of {grid.steps} "
-            f"steps of which at most {longest} in a row are skipped, got {computed_steps}."
+            f"steps if at most {longest} in a row are skipped, got {computed_steps}."
         )

@@ -1,4 +1,4 @@
-"""A policy is a recipe for deciding which steps are computed."""
+"""Policies: recipes for deciding which steps are computed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from fastflow.policies.memory import Memory
 
 
 class RecordedRuns(Protocol):
-    """Recorded trajectories of which every step was computed: what parameters are fitted to.
+    """Holds recorded trajectories with every step computed, to which parameters are fitted.
 
     Attributes:
-        trajectories: by the requests' indices, the velocities and signals recorded at every step
-            (`fastflow.sampling.Recording`).
+        trajectories: the velocities and signals recorded at every step, by the index of the
+            request (`fastflow.sampling.Recording`).
         grams: ``(S, T, T)`` mean products of each trajectory's velocities.
     """
 
@@ -33,37 +33,45 @@ class RecordedRuns(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Policy(ABC):
-    """A recipe for deciding which steps are computed; its fields are its parameters."""
+    """Decides which steps are computed; its fields are its parameters."""
 
     @abstractmethod
     def begin(self, grid: Grid, memory: Memory) -> Episode:
-        """Begins one trajectory; raises ValueError if the policy does not fit the grid."""
+        """Returns the episode of one trajectory.
+
+        Args:
+            grid: the trajectory's time grid.
+            memory: what was learned so far; it is only read.
+
+        Raises:
+            ValueError: if the policy does not fit the grid.
+        """
 
     def empty(self, grid: Grid) -> Memory:
         """Returns a memory that has learned nothing, for trajectories on this grid."""
         return Memory()
 
     def learn(self, memory: Memory, feedback: Feedback) -> None:
-        """Takes what one trajectory taught into memory."""
+        """Updates the memory with the feedback of one trajectory."""
 
     def rewards(self, memory: Memory, observations: Sequence[Observation]) -> list[float | None]:
-        """Returns the reward of each observation, where the policy knows one; for the records."""
+        """Returns the reward of each observation, for the log; None where there is none."""
         return [None] * len(observations)
 
     def calibrated(self, recording: RecordedRuns) -> Policy:
         """Returns this policy with its parameters fitted to recorded trajectories.
 
         Raises:
-            ValueError: if it has none to fit, or the recording lacks what it needs.
+            ValueError: if there is no parameter to fit, or the recording lacks what it needs.
         """
         raise ValueError(
-            f"`{type(self).__name__}` has nothing to calibrate: it takes its parameters as given."
+            f"`{type(self).__name__}` has nothing to calibrate: its parameters are set by hand."
         )
 
     def quality(self, recording: RecordedRuns) -> dict[str, float]:
-        """Returns how well its parameters fit recorded trajectories: numbers by name."""
+        """Returns measures, by name, of how well its parameters fit recorded trajectories."""
         return {}
 
     def samples_until_update(self, memory: Memory) -> int | None:
-        """Says how many samples may run before memory has to learn; None if it never does."""
+        """Returns how many samples may run before the next update; None if there is none."""
         return None

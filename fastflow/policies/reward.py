@@ -1,4 +1,4 @@
-"""Rewards: what a skip was worth, from the error it showed at its landing."""
+"""Rewards: the value of a skip, from its length and the error observed at its landing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastflow.integration.losses import check_loss
 
 @dataclass(frozen=True, kw_only=True)
 class Reward(ABC):
-    """Weighs the steps saved by an arm against the error it made.
+    """Weighs the steps that an arm saves against its error.
 
     Args:
         loss: how errors of velocities are measured: mse, relative_l2 or relative_l1.
@@ -24,29 +24,35 @@ class Reward(ABC):
         check_loss(self.loss)
 
     def calibrate(self, feedback: Sequence[Observation], steps: int) -> dict[str, float]:
-        """Measures, on the first generation, the constants that `value` needs.
+        """Returns the constants of `value`, measured on the first generation.
 
         Args:
-            lesson: what the first generation taught; of every arm at every step if it ran in full.
+            feedback: the observations of the first generation; if it ran unskipped, of every arm
+                at every step.
             steps: the number T of steps.
         """
         return {}
 
     @abstractmethod
     def value(self, seen: Observation, constants: Mapping[str, float]) -> float:
-        """Returns the reward of the arm that was seen to land."""
+        """Returns the reward of one observation.
+
+        Args:
+            seen: the arm, with the error observed at its landing.
+            constants: what `calibrate` returned.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Paper(Reward):
-    """The paper's reward ``mu m - loss``, mu measured on the first generation.
+    """Returns ``mu m - loss`` as in the paper, with mu measured on the first generation.
 
-    ``mu = scale max_t loss_t / T`` over the errors of the first generation; all arms take part.
+    ``mu = scale max_t loss_t / T`` over the errors of all arms of the first generation.
     Reference: FastFlow, https://arxiv.org/abs/2602.11105.
 
     Args:
-        loss: how errors are measured; the paper's is mse.
-        scale: a factor on mu; the paper's is 1.
+        loss: how errors are measured; mse in the paper.
+        scale: a factor on mu; 1 in the paper.
     """
 
     scale: float = 1.0
@@ -60,11 +66,11 @@ class Paper(Reward):
 
 @dataclass(frozen=True, kw_only=True)
 class Fixed(Reward):
-    """The reward ``mu m - loss`` with a given mu.
+    """Returns ``mu m - loss`` with a fixed mu.
 
     Args:
         loss: how errors are measured.
-        mu: what one skipped step is worth, in units of the loss.
+        mu: the value of one skipped step, in units of the loss.
     """
 
     mu: float = 0.01
@@ -75,15 +81,15 @@ class Fixed(Reward):
 
 @dataclass(frozen=True, kw_only=True)
 class Normalised(Reward):
-    """A reward in units of the errors that were seen: ``mu m - exposure error / unit``.
+    """Returns ``mu m - exposure error / unit``, in units of the model's own errors.
 
-    An error counts by how much of it entered the position (`Observation.exposure`), and the unit
-    is the mean of that over all arms and steps of the first generation. So mu and a bandit's gamma
-    mean the same for every model: mu is what a skipped step may cost, in such units.
+    An error is weighted by how much of it entered the position (`Observation.exposure`), and the
+    unit is the mean weighted error over all arms and steps of the first generation. Therefore mu
+    and a bandit's gamma have the same meaning for every model.
 
     Args:
-        loss: how errors are measured; relative_l2 unless given.
-        mu: what one skipped step is worth.
+        loss: how errors are measured.
+        mu: the value of one skipped step, in such units.
     """
 
     loss: str = "relative_l2"

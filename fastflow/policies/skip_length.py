@@ -17,10 +17,10 @@ from fastflow.policies.policy import Policy
 
 @dataclass(frozen=True, kw_only=True)
 class SkipLength(Policy):
-    """A policy that draws, at a computed step, how many of the following steps to skip.
+    """Draws, at a computed step, how many of the following steps to skip.
 
     Args:
-        arms: the numbers of skipped steps to choose from; rising, starting with 0.
+        arms: the numbers of skipped steps to choose from, increasing and starting with 0.
     """
 
     arms: tuple[int, ...] = (0, 2, 4, 6)
@@ -32,20 +32,20 @@ class SkipLength(Policy):
                 f"`arms` must start with 0, got {list(self.arms)}: arm 0 computes the next step."
             )
         if any(b <= a for a, b in zip(self.arms, self.arms[1:], strict=False)):
-            raise ValueError(f"`arms` must rise, got {list(self.arms)}.")
+            raise ValueError(f"`arms` must be increasing, got {list(self.arms)}.")
 
     @abstractmethod
     def arm_probabilities(
         self, arms: Sequence[int], context: StepContext, memory: Memory
     ) -> Sequence[float] | np.ndarray:
-        """Returns the probability of each of the feasible ``arms`` at this step; sums to 1."""
+        """Returns the probability of each of the feasible ``arms`` at this step; they sum to 1."""
 
     def begin(self, grid: Grid, memory: Memory) -> Episode:
         self.check_fit(grid)
         return Countdown(self, memory)
 
     def check_fit(self, grid: Grid) -> None:
-        """Raises a ValueError if the longest arm fits nowhere on the grid."""
+        """Raises a ValueError if the grid has no room for the longest arm."""
         if self.arms[-1] > max(grid.longest_skip):
             raise ValueError(
                 f"`arms` {list(self.arms)} do not fit a grid of {grid.steps} steps: at most "
@@ -65,7 +65,7 @@ class Countdown(Episode):
     ):
         super().__init__(feedback_spec)
         self.policy, self.memory = policy, memory
-        self.left = 0  # steps still to skip
+        self.left = 0  # the steps still to skip
 
     def wants_model(self, context: StepContext) -> bool:
         if context.streak == 0:
@@ -74,18 +74,18 @@ class Countdown(Episode):
         return self.left < 0
 
     def draw(self, context: StepContext) -> int:
-        """Draws the arm of the computed step ``context``."""
+        """Draws the arm of a computed step, from those that fit before the next forced step."""
         arms = [m for m in self.policy.arms if m <= context.longest_skip]
         if len(arms) == 1:
             return arms[0]
         probabilities = self.policy.arm_probabilities(arms, context, self.memory)
-        pick = pick_by(probabilities, context)
-        self.propensities[context.index] = float(probabilities[pick])
-        return arms[pick]
+        drawn = draw_index(probabilities, context)
+        self.propensities[context.index] = float(probabilities[drawn])
+        return arms[drawn]
 
 
-def pick_by(probabilities: Sequence[float] | np.ndarray, context: StepContext) -> int:
-    """Draws an index by its probability; certain choices use no randomness."""
+def draw_index(probabilities: Sequence[float] | np.ndarray, context: StepContext) -> int:
+    """Draws an index by its probability; a certain choice uses no random number."""
     best = max(range(len(probabilities)), key=probabilities.__getitem__)
     if probabilities[best] >= 1.0:
         return best

@@ -1,4 +1,4 @@
-"""Components by kind and name: hooks, catalog, configurations. The place of pluggy and Hydra."""
+"""Components by kind and name: hooks, catalog and configurations, with pluggy and Hydra."""
 
 from fastflow.registry.catalog import Catalog, CatalogEntry, PluginError, installed
 from fastflow.registry.compose import (

@@ -1,4 +1,4 @@
-"""The catalog: every installed component, by kind and name, and the plugin it came from."""
+"""The catalog: every installed component, by kind and name, with the plugin it comes from."""
 
 from __future__ import annotations
 
@@ -15,12 +15,19 @@ from fastflow.registry.hooks import KINDS, PROJECT, SPECIFICATIONS, Command, Kin
 
 
 class PluginError(Exception):
-    """A plugin that cannot be used: names the plugin, the hook and what to do."""
+    """Raised for a plugin that cannot be used; names the plugin, the hook and the remedy."""
 
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """One installed component."""
+    """Describes one installed component.
+
+    Attributes:
+        kind: its kind, such as ``policy``.
+        name: its name, unique among components of the kind.
+        component: its class.
+        plugin: the name of the plugin it comes from.
+    """
 
     kind: str
     name: str
@@ -34,7 +41,12 @@ class CatalogEntry:
 
 
 class Catalog:
-    """All components and commands of some plugins, looked up by kind and name."""
+    """Finds the components of some plugins by kind and name, and their commands by name.
+
+    Args:
+        entries: the components.
+        commands: the commands, by name.
+    """
 
     def __init__(self, entries: Sequence[CatalogEntry], commands: dict[str, Command]):
         self.entries, self.commands = entries, commands
@@ -42,25 +54,25 @@ class Catalog:
 
     @classmethod
     def collect(cls, manager: pluggy.PluginManager) -> Catalog:
-        """Calls every hook of every registered plugin.
+        """Returns the catalog of all plugins that are registered with a manager.
 
         Raises:
-            PluginError: if two plugins give one name, or something is not a component.
+            PluginError: if two plugins use one name, or something is not a component.
         """
         entries: dict[tuple[str, str], CatalogEntry] = {}
         for name, kind in KINDS.items():
-            for given, component, plugin in _given(manager, kind.hook, f"a {name}"):
-                entry = CatalogEntry(name, given, component, plugin)
+            for own, component, plugin in _provided(manager, kind.hook, f"a {name}"):
+                entry = CatalogEntry(name, own, component, plugin)
                 _check(entry, kind)
-                entries[name, given] = entry
-        commands = {name: c for name, c, _ in _given(manager, "fastflow_commands", "a command")}
+                entries[name, own] = entry
+        commands = {name: c for name, c, _ in _provided(manager, "fastflow_commands", "a command")}
         return cls([entries[key] for key in sorted(entries)], commands)
 
     def get(self, kind: str, name: str) -> type:
         """Returns the class of a component.
 
         Raises:
-            ValueError: if there is none of that name; names those that come near.
+            ValueError: if there is none of that name; suggests similar names.
         """
         entry = self._by_name.get((kind, name))
         if entry is None:
@@ -72,9 +84,9 @@ class Catalog:
         return [e.name for e in self.entries if e.kind == kind]
 
     def name_of(self, kind: str, component: Any) -> str | None:
-        """Returns the name under which the class of a component is installed, if it is."""
-        found = (e.name for e in self.entries if e.kind == kind and type(component) is e.component)
-        return next(found, None)
+        """Returns the name under which a component's class is installed; None if it is not."""
+        names = (e.name for e in self.entries if e.kind == kind and type(component) is e.component)
+        return next(names, None)
 
     def unknown(self, kind: str, name: str, more: Sequence[str] = ()) -> str:
         """Returns the message for a name that does not exist; ``more`` are other valid names."""
@@ -88,19 +100,21 @@ class Catalog:
         return f"there is no {kind} named {name!r}. {hint}"
 
 
-def _given(manager: pluggy.PluginManager, hook: str, what: str) -> Iterator[tuple[str, Any, str]]:
-    """Yields what the plugins give in one hook: the name, the thing and the plugin's name."""
+def _provided(
+    manager: pluggy.PluginManager, hook: str, what: str
+) -> Iterator[tuple[str, Any, str]]:
+    """Yields what the plugins provide in one hook, as (name, object, name of the plugin)."""
     owners: dict[str, str] = {}
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         plugin = implementation.plugin_name
-        for name, thing in implementation.function().items():
+        for name, provided in implementation.function().items():
             other = owners.setdefault(name, plugin)
             if other != plugin:
                 raise PluginError(
                     f"two plugins give {what} named {name!r}: {other} and {plugin}. "
                     f"Uninstall one, or rename it in its `{hook}`."
                 )
-            yield name, thing, plugin
+            yield name, provided, plugin
 
 
 def _check(entry: CatalogEntry, kind: Kind) -> None:
@@ -118,7 +132,7 @@ def _check(entry: CatalogEntry, kind: Kind) -> None:
 
 
 def manager() -> pluggy.PluginManager:
-    """Returns a plugin manager that knows the hooks, and no plugin yet."""
+    """Returns a plugin manager with all hooks and no plugin."""
     plugins = pluggy.PluginManager(PROJECT)
     plugins.add_hookspecs(SPECIFICATIONS)
     return plugins

@@ -1,4 +1,4 @@
-"""Configurations: composed by Hydra, kept as plain YAML, and components built by kind and name."""
+"""Configurations: composed by Hydra, stored as plain YAML, built into components by name."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from fastflow.sampling.storage import write_whole
 Config = dict[str, Any]
 S = TypeVar("S")
 
-# settings that list names, each of which has a node of its own
+# settings that list names of components, each with its own node
 LISTS = {"metrics": "metric", "observers": "observer", "methods": "method"}
 NESTED = tuple(f"{kind}." for kind in LISTS.values())
-CLASS_PATH = "_target_"  # how version 0.1 named a component
+CLASS_PATH = "_target_"  # the entry in which version 0.1 stored a component's class
 
 
 def presets() -> Path:
-    """Returns the folder of presets: in the package, or next to it in a checkout."""
+    """Returns the folder of presets, which is in the package, or next to it in a checkout."""
     package = Path(__file__).parents[1]
     return next(p for p in (package / "conf", package.parent / "conf") if p.is_dir())
 
@@ -41,14 +41,14 @@ def read(overrides: Sequence[str], root: str, settings: type) -> Config:
 
     Args:
         overrides: the words of the command line.
-        root: the command, which is the name of its file in the folder of presets.
+        root: the command, whose name is that of its file in the folder of presets.
         settings: the dataclass of the command's own settings.
 
     Returns:
         The settings, a node for each component, and the chosen ``names`` by kind.
 
     Raises:
-        ConfigError: for an unknown component, a misspelt key or a value of the wrong type.
+        ConfigError: for an unknown component, an unknown setting or a value of the wrong type.
     """
     catalog = installed()
     store_nodes(catalog)
@@ -56,7 +56,7 @@ def read(overrides: Sequence[str], root: str, settings: type) -> Config:
     overrides = [_expand(o) for o in overrides]
     _check_names(overrides, catalog)
     try:
-        # composed once to learn what is named in lists, whose parameters are then nodes too
+        # the first composition only finds the names in lists, each of which then adds its node
         plain = [o for o in overrides if not o.lstrip("+~").startswith(NESTED)]
         first = _compose(root, plain)
         listed = [
@@ -73,10 +73,10 @@ def read(overrides: Sequence[str], root: str, settings: type) -> Config:
 
 
 def preset(kind: str, name: str) -> Any:
-    """Makes a component from a preset, such as the policy ucb_paper, or by its name.
+    """Returns the component of a preset, such as the policy ucb_paper, or of a name.
 
     Raises:
-        ConfigError: if there is none of that name; names those that come near.
+        ConfigError: if there is neither of that name; suggests similar names.
     """
     catalog = installed()
     if name in catalog.names(kind):
@@ -87,7 +87,7 @@ def preset(kind: str, name: str) -> Any:
 
 
 def build(kind: str, node: Any) -> Any:
-    """Makes a component of a kind from its node.
+    """Returns the component that a node of a kind describes.
 
     Raises:
         ConfigError: if there is no component of that name, a parameter is unknown or missing, or
@@ -97,9 +97,9 @@ def build(kind: str, node: Any) -> Any:
         raise ConfigError(f"`{kind}` must name a `{NAME}` and its parameters, got {node!r}.")
     component = installed().get(kind, node[NAME])
     hints = get_type_hints(component)
-    known = {f.name for f in dataclasses.fields(component)}
+    parameters = {f.name for f in dataclasses.fields(component)}
     values = {key: value for key, value in node.items() if key != NAME}
-    if unknown := sorted(str(key) for key in values.keys() - known):
+    if unknown := sorted(str(key) for key in values.keys() - parameters):
         raise ConfigError(f"{kind} {node[NAME]!r} has no parameter `{unknown[0]}`.")
     for key, value in values.items():
         if inner := kind_of_field(hints[key]):
@@ -111,21 +111,21 @@ def build(kind: str, node: Any) -> Any:
 
 
 def build_chosen(config: Config, kind: str) -> Any:
-    """Makes the component of a kind that a configuration chooses; None if it leaves it out."""
+    """Returns the component of a kind that a configuration chooses; None if it has none."""
     node = config.get(kind)
     return None if node is None else build(kind, node)
 
 
 def build_listed(config: Config, key: str) -> dict[str, Any]:
-    """Makes the components named in a list, such as ``metrics``; by name, each once."""
+    """Returns the components named in a list such as ``metrics``, by name."""
     nodes = config.get(LISTS[key]) or {}
     return {name: build(LISTS[key], nodes.get(name)) for name in dict.fromkeys(config[key] or ())}
 
 
-def settings_of(config: Config, kind: type[S]) -> S:
-    """Returns the plain settings of a job, checked."""
-    names = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    return kind(**{k: v for k, v in config.items() if k in names})
+def settings_of(config: Config, settings: type[S]) -> S:
+    """Returns the command's own settings in a configuration, as their dataclass checks them."""
+    names = {f.name for f in dataclasses.fields(settings)}  # type: ignore[arg-type]
+    return settings(**{k: v for k, v in config.items() if k in names})
 
 
 def to_yaml(config: Config) -> str:
@@ -134,12 +134,12 @@ def to_yaml(config: Config) -> str:
 
 
 def save(config: Config, path: Path) -> None:
-    """Writes a configuration as YAML, whole or not at all."""
+    """Writes a configuration as YAML, atomically."""
     write_whole(path, to_yaml(config))
 
 
 def load(path: Path) -> Config:
-    """Reads a configuration that `save` wrote. Nothing in it is run, imported or interpolated.
+    """Returns a configuration that `save` wrote; nothing in it is run, imported or resolved.
 
     Raises:
         ConfigError: if the file is not a YAML mapping, or was written by version 0.1.
@@ -152,8 +152,8 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path} is not the configuration of a run.")
     if _names_classes(config):
         raise ConfigError(
-            f"{path} was written by fastflow 0.1, which named classes to be run in it; such runs "
-            "are not opened any more. Run it again."
+            f"{path} was written by fastflow 0.1, whose format names classes; such runs can no "
+            "longer be opened. Run it again."
         )
     return config
 
@@ -170,12 +170,12 @@ def _compose(root: str | None, overrides: Sequence[str], **options: Any) -> Dict
 
 
 def _own(config: DictConfig) -> DictConfig:
-    """Returns a configuration without Hydra's own part."""
+    """Returns a configuration without Hydra's own settings."""
     return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
 def _expand(override: str) -> str:
-    """Lets ``policy.reward=paper`` choose a nested component: ``reward@policy.reward=paper``."""
+    """Returns Hydra's form of ``policy.reward=paper``: ``reward@policy.reward=paper``."""
     match = re.fullmatch(r"(\w+)\.(\w+)=([a-z]\w*)", override)
     if match and match[2] in KINDS and match[1] in KINDS:
         return f"{match[2]}@{match[1]}.{match[2]}={match[3]}"
@@ -183,7 +183,7 @@ def _expand(override: str) -> str:
 
 
 def _check_names(overrides: Sequence[str], catalog: Catalog) -> None:
-    """Refuses ``policy=ucbb`` with the names that come near."""
+    """Raises a ConfigError for an unknown component such as ``policy=ucbb``."""
     for override in overrides:
         group, _, name = override.partition("=")
         kind = group.split("@")[0].lstrip("+")
@@ -198,7 +198,7 @@ def _check_name(kind: str, name: str, catalog: Catalog) -> None:
 
 
 def _listed(first: DictConfig, key: str, catalog: Catalog) -> list[str]:
-    """Returns the names in a list, each checked; all that are in groups if the list is None."""
+    """Returns the names in a list, checked; those of all groups if the list is None."""
     names = first.get(key, ())
     if names is None:
         names = [name for group in first.groups.values() for name in group]
@@ -208,9 +208,9 @@ def _listed(first: DictConfig, key: str, catalog: Catalog) -> list[str]:
 
 
 def _explain(error: Exception, overrides: Sequence[str], root: str) -> str:
-    """Turns Hydra's and OmegaConf's errors into one that says what to do."""
-    if foreign := messages.foreign_kind(error, root):
-        return foreign
+    """Returns the message, with a remedy, for an error of Hydra or OmegaConf."""
+    if message := messages.foreign_kind(error, root):
+        return message
     key = messages.unknown_key(error)
     if key is None:
         return messages.without_internals(error)
@@ -220,9 +220,9 @@ def _explain(error: Exception, overrides: Sequence[str], root: str) -> str:
 
 def _keys(node: DictConfig, prefix: str = "") -> list[str]:
     """Returns the dotted names of all settings below a node."""
-    found = []
+    names = []
     for key in node:
         name = f"{prefix}{key}"
         child = node._get_node(key)
-        found += _keys(child, f"{name}.") if isinstance(child, DictConfig) else [name]
-    return found
+        names += _keys(child, f"{name}.") if isinstance(child, DictConfig) else [name]
+    return names

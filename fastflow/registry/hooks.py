@@ -1,7 +1,8 @@
-"""The kinds of component and the hooks through which plugins bring them.
+"""The kinds of component, and the hooks through which plugins provide them.
 
-One entry in `KINDS` makes a kind: its hook, its place in the catalog, in configurations, in the
-documentation's table and in the test kit, if `fastflow.testing.rulebook` has a module of its name.
+One entry in `KINDS` defines a kind: its hook, its part of the catalog, of configurations and of
+the documentation's table and, if `fastflow.testing.rulebook` has a module of its name, of the test
+kit.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of component.
+    """Defines a kind of component.
 
     Args:
-        base: the class that every component of the kind derives from.
-        plural: names the hook, ``fastflow_<plural>``.
+        base: the base class of every component of the kind.
+        plural: the kind's name in the plural, for the hook ``fastflow_<plural>``.
         purpose: what such components do, as a sentence.
     """
 
@@ -76,11 +77,11 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Command:
-    """A command of ``fastflow`` on the command line, brought by a plugin.
+    """Defines a command of ``fastflow`` on the command line, provided by a plugin.
 
     Args:
-        run: does the work, given the words after the command's name; raises ValueError for words
-            that make no sense, with a message that says what to do.
+        run: runs the command with the words after its name; raises ValueError for words that it
+            does not take, with a message that states the remedy.
         usage: the words it takes, such as ``NAME [key=value ...]``.
         purpose: what it does, in a few words.
     """

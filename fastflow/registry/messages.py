@@ -1,4 +1,4 @@
-"""Errors of a configuration, in words that say what to do."""
+"""Messages for errors of a configuration, each with a remedy."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from fastflow.registry.hooks import KINDS
 
 
 class ConfigError(ValueError):
-    """A command line, preset or stored configuration that cannot be used."""
+    """Raised for a command line, preset or stored configuration that cannot be used."""
 
 
 def foreign_kind(error: Exception, root: str) -> str | None:
-    """Returns the message for a kind that takes no part in a command, if the error is that."""
-    found = re.search(r"Could not override '(\w+)'", _text(error))
-    if found and found[1] in KINDS:
-        return f"`{found[1]}` plays no part in `fastflow {root}`. Leave it out."
+    """Returns the message for a kind that a command does not use, if that is the error."""
+    match = re.search(r"Could not override '(\w+)'", _text(error))
+    if match and match[1] in KINDS:
+        return f"`{match[1]}` is not used by `fastflow {root}`. Leave it out."
     return None
 
 
 def unknown_key(error: Exception) -> str | None:
-    """Returns the dotted name of the setting that does not exist, if the error is that."""
+    """Returns the dotted name of a setting that does not exist, if that is the error."""
     text = _text(error)
     unknown = re.search(r"Key '([^']+)' is not in struct|Key '([^']+)' not in '", text)
     where = re.search(r"full_key: (\S+)", text)
@@ -31,15 +31,15 @@ def unknown_key(error: Exception) -> str | None:
     return where[1] if where else unknown[1] or unknown[2]
 
 
-def unknown_setting(key: str, known: Iterable[str], root: str) -> str:
-    """Returns the message for a setting that does not exist, with those that come near."""
-    near = difflib.get_close_matches(key, list(known), n=3)
+def unknown_setting(key: str, names: Iterable[str], root: str) -> str:
+    """Returns the message for a setting that does not exist, with similar ones."""
+    near = difflib.get_close_matches(key, list(names), n=3)
     hint = f"Did you mean {' or '.join(f'`{name}`' for name in near)}? " if near else ""
     return f"there is no setting `{key}`. {hint}`fastflow {root} --cfg` prints all settings."
 
 
 def without_internals(error: Exception) -> str:
-    """Returns the text of an error of Hydra or OmegaConf without what only they understand."""
+    """Returns the text of an error of Hydra or OmegaConf without its internal details."""
     return re.sub(r"\n\s*(object_type=|reference_type=|set env).*", "", _text(error), flags=re.I)
 
 

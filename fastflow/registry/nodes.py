@@ -1,7 +1,7 @@
-"""Configuration nodes, derived from the components' own fields: the signature is the schema.
+"""Configuration nodes, derived from the fields of components: the signature is the schema.
 
-A node names its component (`NAME`) and holds its parameters; a parameter that is itself a
-component is a node inside. No node names a class.
+A node holds the name of its component (`NAME`) and its parameters; a parameter that is itself a
+component is a nested node. No node names a class.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from hydra.core.config_store import ConfigStore
 from fastflow.registry.catalog import Catalog
 from fastflow.registry.hooks import KINDS
 
-NAME = "component"  # the entry of a node that says which component of its kind it is
+NAME = "component"  # the entry of a node with the name of its component
 PLAIN = (int, float, str, bool)
 
 
 def store_nodes(catalog: Catalog) -> None:
-    """Offers a node for every component to Hydra, in the group of its kind."""
+    """Registers a node for every component with Hydra, in the group of its kind."""
     store = ConfigStore.instance()
     for entry in catalog.entries:
         node = _node(entry.name, entry.component, catalog)
@@ -27,21 +27,21 @@ def store_nodes(catalog: Catalog) -> None:
 
 
 def store_settings(settings: type) -> None:
-    """Offers a job's settings, with room for a component of each kind, by their class's name."""
+    """Registers a command's settings with Hydra, with a field for a component of each kind."""
     parts = [(name, Any, None) for name in ("names", *KINDS)]
     node = dataclasses.make_dataclass(settings.__name__, parts, bases=(settings,))
     ConfigStore.instance().store(name=settings.__name__, node=node)
 
 
 def kind_of_field(hint: Any) -> str | None:
-    """Returns the kind of component a field holds, if it holds one."""
+    """Returns the kind of component that a field holds; None if it holds none."""
     if isinstance(hint, type):
         return next((kind for kind, k in KINDS.items() if issubclass(hint, k.base)), None)
     return None
 
 
 def _node(name: str, component: type, catalog: Catalog) -> type:
-    """Derives a structured config from a component: its name, its fields, types and defaults."""
+    """Returns a structured config of a component: its name, fields, types and defaults."""
     hints = get_type_hints(component)
     fields: list[Any] = [(NAME, str, name)]
     nested: list[Any] = []
@@ -58,7 +58,7 @@ def _node(name: str, component: type, catalog: Catalog) -> type:
 
 
 def _default(field: dataclasses.Field) -> Any:
-    """Returns a field's default as a structured config takes it; ``???`` if it has none."""
+    """Returns a field's default in the form of a structured config; ``???`` if it has none."""
     default = field.default
     if field.default_factory is not dataclasses.MISSING:
         default = field.default_factory()
@@ -71,7 +71,7 @@ def _default(field: dataclasses.Field) -> Any:
 
 
 def _plain(hint: Any) -> Any:
-    """Returns a type that OmegaConf knows for a field's type."""
+    """Returns the type that OmegaConf supports for a field's type; Any if there is none."""
     origin, args = get_origin(hint), get_args(hint)
     if hint in PLAIN:
         return hint

@@ -1,4 +1,4 @@
-"""Models, requests and samples, and the sampler that brings them together."""
+"""Models, requests, samples, and the sampler that makes samples of requests."""
 
 from fastflow.sampling.executor import Executor, Interrupted, Worker
 from fastflow.sampling.media import Video, decode_image, read_image

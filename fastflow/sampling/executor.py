@@ -15,14 +15,14 @@ import torch
 
 @dataclass(frozen=True)
 class Worker:
-    """One process of a run.
+    """Describes one process of a run.
 
     Attributes:
-        rank: the number of this process; rank 0 writes the run directory.
-        size: how many processes there are.
+        rank: the number of this process, from 0; rank 0 writes the run directory.
+        size: the number of processes.
         device: the torch device of this process.
         dtype: the torch dtype of the model's weights.
-        gather: gives every process the list of what each rank passed in.
+        gather: returns to every process the list of the values that each rank passed.
     """
 
     rank: int = 0
@@ -32,7 +32,7 @@ class Worker:
     gather: Callable[[Any], list[Any]] = lambda value: [value]
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """Returns what the first process makes; if it raises, every process raises the same."""
+        """Returns the value that rank 0 makes; if that raises, every process raises the same."""
         made: tuple[Any, Exception | None] = None, None
         if self.rank == 0:
             try:
@@ -45,32 +45,30 @@ class Worker:
         return value
 
     def share(self, items: Sequence[Any]) -> list[Any]:
-        """Returns this process's part of a list: every ``size``-th, from ``rank`` on."""
+        """Returns this process's part of a list: every ``size``-th item, starting at ``rank``."""
         return list(items[self.rank :: self.size])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Executor(ABC):
-    """A recipe for where to compute."""
+    """Distributes a run over devices and processes."""
 
     @abstractmethod
     def run(self, work: Callable[[Worker], Iterable[int]], total: int) -> None:
         """Runs ``work`` once in every process.
 
         Args:
-            work: does everything; yields how many samples have just been finished.
-            total: the number of samples, for the progress bar.
+            work: does the work of one process; yields how many samples it has just finished.
+            total: the number of samples of all processes, for the progress bar.
         """
 
 
 class Interrupted(Exception):
-    """The user interrupted a run; says how to go on with it."""
+    """Raised when the user interrupts a run; the message states how to resume it."""
 
 
 Piece = TypeVar("Piece")
-
-
-Done = TypeVar("Done")
+Result = TypeVar("Result")
 T = TypeVar("T")
 
 
@@ -78,27 +76,27 @@ _work: Callable[[Any], Any]
 
 
 def side_by_side(
-    work: Callable[[Piece], Done], pieces: Sequence[Piece], workers: int
-) -> Iterator[Done]:
-    """Does pieces of work in forked processes; gives what each returns, in the order of ending.
+    work: Callable[[Piece], Result], pieces: Sequence[Piece], workers: int
+) -> Iterator[Result]:
+    """Works on pieces in forked processes and yields the results as they finish.
 
-    A fork shares the memory of what was there before, so nothing is loaded twice. The processes
-    share torch's threads between them.
+    Forked processes share the memory of this one, so nothing is loaded twice. torch's threads are
+    divided among them.
 
     Args:
-        work: what to do with a piece; it may be any callable, its results must be picklable.
+        work: makes the result of a piece; any callable, whose results must be picklable.
         pieces: what to work on; picklable.
-        workers: how many processes.
+        workers: the number of processes.
 
     Raises:
-        BrokenProcessPool: if a process was ended from outside.
+        BrokenProcessPool: if a process was killed from outside.
     """
     threads = max(1, torch.get_num_threads() // workers)
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers, context, _begin, (work, threads)) as pool:
         try:
-            for one in as_completed([pool.submit(_do, piece) for piece in pieces]):
-                yield one.result()
+            for future in as_completed([pool.submit(_do, piece) for piece in pieces]):
+                yield future.result()
         except BaseException:
             for process in multiprocessing.active_children():
                 process.terminate()
@@ -107,7 +105,7 @@ def side_by_side(
 
 def _begin(work: Callable[[Any], Any], threads: int) -> None:
     global _work
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears it and ends the others
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it and ends the others
     torch.set_num_threads(threads)
     _work = work
 

@@ -1,4 +1,4 @@
-"""Images and videos: what models decode to, and the files they are kept in."""
+"""Images and videos: the outputs of models, and the files that hold them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ _ENCODING = {"crf": "8", "threads": "1", "x264-params": "cpu-independent=1"}
 
 @dataclass(frozen=True)
 class Video:
-    """A short video, what video models decode to.
+    """Holds a short video, the output of a video model.
 
     Args:
-        frames: RGB images of one size, in their order; one or more.
+        frames: RGB images of one size, in order of time; at least one.
         fps: frames per second.
+
+    Raises:
+        ValueError: if there is no frame, the sizes differ, or `fps` is not positive.
     """
 
     frames: tuple[Image.Image, ...]
@@ -29,7 +32,7 @@ class Video:
 
     def __post_init__(self):
         if not self.frames:
-            raise ValueError("`frames` is empty: a clip has one frame or more.")
+            raise ValueError("`frames` is empty: a video has one frame or more.")
         if len({frame.size for frame in self.frames}) > 1:
             raise ValueError("`frames` must be of one size.")
         if not self.fps > 0:
@@ -45,11 +48,11 @@ class Video:
         return np.stack([np.asarray(frame.convert("RGB")) for frame in self.frames])
 
     def save(self, path: Path) -> None:
-        """Writes an mp4 (H.264, 4:2:0, nearly without loss), which every player shows.
+        """Writes an mp4 (H.264, 4:2:0, nearly lossless) that every player can show.
 
-        A last row or column is doubled where height or width is odd. The same frames give the same
-        bytes: no time of writing is in it, and x264 works in one thread and the same on every
-        processor (with AVX-512 it would write other bytes one time in twenty).
+        If height or width is odd, the last row or column is repeated. The same frames give the
+        same bytes: the file has no time stamp, and x264 runs in one thread and without
+        instructions that only some processors have (with AVX-512 one file in twenty would differ).
         """
         import av
 
@@ -70,13 +73,13 @@ class Video:
 
         Raises:
             OSError: if there is no such file.
-            ValueError: if it is no video, or is damaged.
+            ValueError: if it is not a video, or is damaged.
         """
         import av
 
         with av.open(str(path)) as file:
             if not file.streams.video:
-                raise ValueError(f"{path} holds no video.")
+                raise ValueError(f"{path} does not contain a video.")
             rate = file.streams.video[0].average_rate or 1
             return cls(tuple(_images(file)), float(rate))
 
@@ -90,21 +93,21 @@ VIDEO = ".mp4"
 
 
 def suffix(output: Any) -> str:
-    """Returns the ending of the file that an output is kept in."""
+    """Returns the suffix of the file in which an output is stored."""
     return VIDEO if isinstance(output, Video) else ".png"
 
 
 def keep(output: Any, path: Path) -> None:
-    """Writes an output; what is neither image nor clip is left out."""
+    """Writes an output to a file, if it is an image or a video."""
     if isinstance(output, Image.Image | Video):
         output.save(path)
 
 
 def read_image(path: Path) -> Image.Image:
-    """Reads a picture as RGB, upright.
+    """Reads an image file as RGB, upright.
 
     Raises:
-        ValueError: if there is none, or it cannot be read.
+        ValueError: if the file does not exist or cannot be read.
     """
     if not path.is_file():
         raise ValueError(f"`image` {str(path)!r} does not exist. Give a PNG, JPEG or WebP file.")
@@ -112,13 +115,13 @@ def read_image(path: Path) -> Image.Image:
 
 
 def decode_image(source: Path | BytesIO, name: str) -> Image.Image:
-    """Reads a picture from a file or from bytes as RGB, upright.
+    """Decodes an image from a file or from bytes as RGB, upright.
 
     Raises:
-        ValueError: if it cannot be read; the message begins with ``name``.
+        ValueError: if it cannot be decoded; the message begins with ``name``.
     """
     try:
-        with Image.open(source) as picture:
-            return ImageOps.exif_transpose(picture).convert("RGB")
+        with Image.open(source) as image:
+            return ImageOps.exif_transpose(image).convert("RGB")
     except OSError as error:
         raise ValueError(f"{name} cannot be read: {error}.") from error

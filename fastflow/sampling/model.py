@@ -1,4 +1,4 @@
-"""Models: how a flow-matching model is loaded, prepared, called, advanced and decoded."""
+"""Models: loading a flow-matching model, preparing, calling, advancing and decoding it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from fastflow.sampling.request import Problem, Prompt, Request
 
 
 class FlowModel(ABC):
-    """A loaded model, ready to be integrated from noise (sigma = 1) to data (sigma = 0).
+    """Represents a loaded model, to be integrated from noise (sigma = 1) to data (sigma = 0).
 
     Attributes:
-        key: names the model and its settings: memories of other models do not fit.
+        key: identifies the model and its settings, so that memories of other models are refused.
         calls_per_velocity: network calls in one `velocity` of one sample (guidance branches); the
-            most there are, where that varies from step to step (`Problem.calls`).
+            maximum, if that varies from step to step (`Problem.calls`).
     """
 
     key: str
@@ -27,15 +27,15 @@ class FlowModel(ABC):
 
     @abstractmethod
     def grid(self, steps: int) -> Grid:
-        """Returns the time grid of ``steps`` steps, as `prepare` will use it."""
+        """Returns the time grid of ``steps`` steps that `prepare` uses."""
 
     @abstractmethod
     def prepare(self, request: Request) -> Problem:
-        """Makes the noise, the time grid and the conditioning of one sample."""
+        """Returns the noise, the time grid and the conditioning of one sample."""
 
     @abstractmethod
     def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[Any]) -> Tensor:
-        """Calls the model on a batch whose rows may be at different times.
+        """Calls the model on a batch, whose rows may be at different times.
 
         Args:
             x: ``(B, ...)`` latents.
@@ -47,33 +47,39 @@ class FlowModel(ABC):
         """
 
     def advance(self, x: Tensor, v: Tensor, dsigma: Tensor) -> Tensor:
-        """Takes one Euler step, rounding where diffusers' flow-matching scheduler rounds."""
+        """Returns x after one Euler step, rounded as in diffusers' flow-matching scheduler."""
         return (x.float() + dsigma * v).to(v.dtype)
 
     def calls_of(self, problem: Problem, steps: Iterable[int]) -> int:
-        """Returns the network calls that computing these steps of a problem takes."""
+        """Returns the number of network calls (NFE) that computing these steps takes."""
         return sum(problem.calls[k] if problem.calls else self.calls_per_velocity for k in steps)
 
     @abstractmethod
     def decode(self, x: Tensor, problem: Problem) -> Any:
-        """Turns final latents ``(1, ...)`` into the output: a PIL image, or a `Video`."""
+        """Returns the output of final latents ``(1, ...)``: a PIL image or a `Video`."""
 
     @property
     def network(self) -> Any:
-        """The transformer whose blocks a cache may be put on; None if there is no such thing."""
+        """The transformer to whose blocks a cache may be attached; None if there is none."""
         return None
 
     def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[Any]) -> Tensor | None:
-        """Returns a cheap look at what the model would see, or None where there is none."""
+        """Returns a cheap signal of the model's input, or None if the model has none.
+
+        Args:
+            x: ``(B, ...)`` latents.
+            t: ``(B,)`` the rows' `Grid.model_times`.
+            conditioning: one entry per row, from `Problem.conditioning`.
+        """
         return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model(ABC):
-    """A recipe for loading a model; heavy imports belong inside `load`.
+    """Loads a flow-matching model; heavy imports belong inside `load`.
 
     Attributes:
-        takes_images: whether the model makes something of a request's reference image.
+        takes_images: whether the model uses the image of a request.
     """
 
     takes_images: ClassVar[bool] = False
@@ -88,12 +94,12 @@ class Model(ABC):
         """
 
     def prompts(self, count: int) -> list[Prompt]:
-        """Returns up to ``count`` prompts of the model's own world, if it has one."""
+        """Returns up to ``count`` prompts of the model's own, if it has any."""
         return []
 
 
 class ModelWrapper(FlowModel):
-    """Does what the model inside does; subclasses change a part of it."""
+    """Delegates to the model inside; subclasses override a part of it."""
 
     def __init__(self, model: FlowModel):
         self.model, self.key = model, model.key
@@ -127,11 +133,11 @@ class ModelWrapper(FlowModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Probe(ABC):
-    """Looks at one class of transformer; its name in the catalog is the name of that class."""
+    """Computes the cheap signal of one class of transformer, whose name is its catalog name."""
 
     @abstractmethod
     def signal(self, transformer: Any, inputs: Mapping[str, Any]) -> Tensor:
-        """Returns what the first block would see, ``(B, N, D)``; calls no block.
+        """Returns the input of the first block, ``(B, N, D)``, without calling a block.
 
         Args:
             transformer: the network.

@@ -1,4 +1,4 @@
-"""Recorded trajectories that can be played back: policies are tried on them without a model."""
+"""Recorded trajectories, and their replay: policies are evaluated on them without a model."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from fastflow.sampling.sampler import in_order
 
 
 class NoProbe(ValueError):
-    """Something needs what a probe saw, but the recorded model has none."""
+    """Raised if a probe's signals are needed but the recorded model has no probe."""
 
 
 @dataclass
 class RecordedTrajectory:
-    """A recorded trajectory: step by step the velocity, and what the probe saw if there is one.
+    """Holds the velocities of an unskipped trajectory, and its probe signals if there are any.
 
     Attributes:
-        problem: where it began.
-        velocities: ``(1, ...)`` of each step.
+        problem: the initial value problem.
+        velocities: of each step, ``(1, ...)``.
         has_probe: whether the model has a probe.
-        signals: what the probe saw at each step, if it is kept.
-        changes: ``(2,)`` of each step but the first, if there is a probe: the relative L1 changes
-            of what it saw and of the velocity since the step before.
+        signals: the probe's signal at each step, if signals are kept.
+        changes: of each step but the first, ``(2,)``, if there is a probe: the relative L1 change
+            of the signal and that of the velocity since the previous step.
     """
 
     problem: Problem
@@ -42,19 +42,19 @@ class RecordedTrajectory:
 
 
 class Recorder(ModelWrapper):
-    """Records every velocity that the model inside gives.
+    """Records every velocity that the model inside returns.
 
     Args:
         model: the model inside.
-        keep_signals: whether the probe's signals are kept, and not only how much they changed;
-            they can be a hundred times as large as a velocity.
+        keep_signals: whether to keep the probe's signals and not only their changes; a signal can
+            be a hundred times as large as a velocity.
     """
 
     def __init__(self, model: FlowModel, keep_signals: bool = True):
         super().__init__(model)
         self.keep_signals = keep_signals
         self.trajectories: dict[int, RecordedTrajectory] = {}
-        self._last: dict[int, Tensor] = {}  # what the probe saw at the step before
+        self._last: dict[int, Tensor] = {}  # the signal of the previous step
 
     def prepare(self, request: Request) -> Problem:
         problem = self.model.prepare(request)
@@ -72,7 +72,7 @@ class Recorder(ModelWrapper):
         return v
 
     def _take(self, trajectory: RecordedTrajectory, signal: Tensor) -> None:
-        """Records what the probe saw, after the velocity of the same step."""
+        """Records the probe's signal, after the velocity of the same step."""
         trajectory.has_probe, index = True, trajectory.problem.request.index
         if len(trajectory.velocities) > 1:
             pairs = (
@@ -85,14 +85,14 @@ class Recorder(ModelWrapper):
             trajectory.signals.append(signal)
 
     def decode(self, x: Tensor, problem: Problem) -> None:
-        """Decodes nothing: it is the trajectory that is wanted."""
+        """Returns None: only the trajectory is recorded."""
 
     def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[RecordedTrajectory]) -> None:
-        """Looks only where it records."""
+        """Returns None: signals are recorded in `velocity`."""
 
 
 class Replay(ModelWrapper):
-    """Answers each step with the velocity recorded there, whatever x is (teacher forcing)."""
+    """Returns the velocity recorded at each step, whatever x is (teacher forcing)."""
 
     def __init__(self, model: FlowModel, trajectories: dict[int, RecordedTrajectory]):
         super().__init__(model)
@@ -112,7 +112,7 @@ class Replay(ModelWrapper):
         return trajectory.signals[_step(trajectory, t[0])] if trajectory.signals else None
 
     def decode(self, x: Tensor, problem: Problem) -> None:
-        """Decodes nothing."""
+        """Returns None: a replay has no output."""
 
 
 def _step(trajectory: RecordedTrajectory, t: Tensor) -> int:
@@ -121,13 +121,13 @@ def _step(trajectory: RecordedTrajectory, t: Tensor) -> int:
 
 @dataclass
 class Recording:
-    """Full trajectories of some requests.
+    """Holds the unskipped trajectories of some requests.
 
     Attributes:
-        requests: what was asked for.
-        trajectories: by the requests' indices, what the model answered.
+        requests: the recorded requests.
+        trajectories: the recorded trajectories, by the index of the request.
         grams: ``(S, T, T)`` mean products of each trajectory's velocities.
-        calls: the network calls that recording took.
+        calls: the network calls that the recording took.
     """
 
     requests: list[Request]
@@ -143,14 +143,14 @@ class Recording:
         max_batch: int,
         keep_signals: bool = True,
     ) -> Recording:
-        """Runs requests in full and records them.
+        """Runs requests without skipping and records them.
 
         Args:
             model: the loaded model.
-            requests: what to record.
-            max_batch: how many trajectories are under way at once.
-            keep_signals: whether what the probe saw is kept; a policy that looks at it can only be
-                played back then.
+            requests: the requests to record.
+            max_batch: the largest number of trajectories at a time.
+            keep_signals: whether to keep the probe's signals, without which a policy that uses
+                them cannot be replayed.
 
         Raises:
             ValueError: if a trajectory is not finite.
@@ -169,15 +169,15 @@ class Recording:
         return cls(requests, recorder.trajectories, grams, sum(sample.calls for sample in samples))
 
     def to(self, device: str) -> Recording:
-        """Moves what was recorded to a device and returns itself."""
+        """Moves the recorded tensors to a device and returns the recording."""
         for trajectory in self.trajectories.values():
             for kept in (trajectory.velocities, trajectory.signals, trajectory.changes):
-                kept[:] = [one.to(device) for one in kept]
+                kept[:] = [tensor.to(device) for tensor in kept]
         return self
 
     @classmethod
     def joined(cls, parts: Sequence[Recording]) -> Recording:
-        """Returns one recording of what several hold, of the same number of steps."""
+        """Returns one recording made of several with the same number of steps."""
         return cls(
             [request for part in parts for request in part.requests],
             {

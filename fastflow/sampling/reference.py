@@ -1,4 +1,4 @@
-"""The full run: every step computed, which everything else is compared with."""
+"""The reference run, which computes every step and with which all others are compared."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from fastflow.sampling.sampler import Sampler
 
 @dataclass(frozen=True, kw_only=True)
 class Reference(Policy):
-    """Computes every step, and measures on the way what it is asked to.
+    """Computes every step, and measures its velocities on request.
 
     Args:
-        changes: whether to measure how much the velocity changes from step to step (relative L1).
-        gram: over how many earlier velocities inner products are taken; 0 takes none.
+        changes: whether to measure the relative L1 change of the velocity from step to step.
+        gram: with how many earlier velocities to take inner products; 0 takes none.
     """
 
     changes: bool = False
@@ -39,15 +39,15 @@ def reference_sampler(
 
     Args:
         model: the loaded model.
-        policy: what to measure on the way; nothing if None.
-        max_batch: how many samples are under way at once.
+        policy: states what to measure; nothing if None.
+        max_batch: the largest number of samples at a time.
     """
     policy = policy or Reference()
     return Sampler(model, policy, Reuse(), NoCorrection(), Memory(), max_batch=max_batch)
 
 
 def warm_up(model: FlowModel, request: Request, max_batch: int) -> None:
-    """Runs two steps of a batch unmeasured, so that first-call costs fall on nobody's time."""
+    """Runs two steps of a batch, so that the cost of first calls is in no measured time."""
     batch = [replace(request, steps=2) for _ in range(max_batch)]
     for _ in reference_sampler(model, max_batch=max_batch).generate(batch):
         pass

@@ -1,4 +1,4 @@
-"""What is asked of a model: prompts, requests, and the initial value problem made of one."""
+"""Prompts, requests, and the initial value problem that a model prepares for a request."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from fastflow.integration.grid import Grid
 
 @dataclass(frozen=True)
 class Prompt:
-    """Says what to generate, before it is known with which noise and in how many steps.
+    """Describes what to generate, without noise and number of steps.
 
     Args:
-        text: the words.
+        text: the prompt's text.
         task: the kind of prompt, for scores per task.
-        image: a reference image to edit, if the model takes one.
-        item: what a benchmark has to know of it again, as JSON knows it.
+        image: the image to edit, if the model takes one.
+        item: the benchmark's own data about the prompt, in JSON types.
     """
 
     text: str
@@ -31,17 +31,17 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Request:
-    """Asks for one sample.
+    """Requests one sample.
 
     Args:
-        index: the sample's number in its run; with the run's seed it seeds every decision.
+        index: the sample's number in its run, which seeds decisions together with the run's seed.
         prompt: what to generate.
         seed: seeds the sample's noise.
         steps: the number T of time steps.
-        negative_prompt: what to steer away from; only used with true classifier-free guidance.
+        negative_prompt: what to avoid; used only with true classifier-free guidance.
         task: the kind of prompt, for scores per task.
-        image: a reference image to edit, if the model takes one.
-        item: what a benchmark has to know of its prompt.
+        image: the image to edit, if the model takes one.
+        item: the benchmark's own data about the prompt.
         repeat: how many samples of the same prompt come before it.
     """
 
@@ -58,15 +58,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Problem:
-    """One sample's initial value problem, as a model prepared it.
+    """Holds the initial value problem of one sample, as prepared by a model.
 
     Args:
         x: the latents at sigma = 1 (noise), with a leading axis of 1: ``(1, ...)``.
         grid: the time grid.
-        conditioning: whatever the model needs beside x and t; opaque to the core.
-        request: what it was made from.
-        calls: the network calls that each step takes, where that varies (guidance on an interval);
-            empty where every step takes the model's `calls_per_velocity`.
+        conditioning: whatever the model needs in addition to x and t; opaque to the core.
+        request: the request it was made from.
+        calls: the network calls of each step, if that varies (guidance on an interval); empty if
+            every step takes the model's `calls_per_velocity`.
     """
 
     x: Tensor

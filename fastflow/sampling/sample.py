@@ -1,4 +1,4 @@
-"""What sampling gives: a sample and what it cost."""
+"""The result of sampling: a sample and its cost."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from fastflow.sampling.request import Request
 
 @dataclass(frozen=True)
 class Sample:
-    """One generated sample and how it came about.
+    """Holds one generated sample with its decisions and its cost.
 
     Args:
-        request: what was asked.
-        output: the decoded output (a PIL image, or a `Video`), or None where it failed.
+        request: the request.
+        output: the decoded output (a PIL image or a `Video`), or None if the sample failed.
         x: the final latents ``(1, ...)`` at sigma = 0.
-        computed: the steps at which the model was called.
-        calls: network calls: the guidance branches of the computed steps.
-        lesson: what the sample taught; nothing where it failed.
+        computed: the steps at which the model was called, in increasing order.
+        calls: network calls (NFE), which count every guidance branch of the computed steps.
+        feedback: the feedback of its trajectory; empty if the sample failed.
         propensities: for each step with a drawn decision, the probability of the arm drawn there.
         seconds: wall time.
         failure: why there is no output, or an empty string.
-        calls_full: the network calls that all steps of its grid take.
+        calls_full: the network calls of all steps of its grid.
     """
 
     request: Request
@@ -41,13 +41,13 @@ class Sample:
 
     @property
     def arms(self) -> tuple[int, ...]:
-        """How many steps were skipped after each computed step, up to the last computed one."""
+        """The number of steps skipped after each computed step but the last."""
         return tuple(b - a - 1 for a, b in zip(self.computed, self.computed[1:], strict=False))
 
 
 @dataclass(frozen=True)
 class Seconds:
-    """Wall time of one sample, split; its share of a batch where calls were batched."""
+    """Holds the wall time of one sample in seconds; of batched calls, the sample's share."""
 
     encode: float = 0.0
     denoise: float = 0.0

@@ -1,4 +1,4 @@
-"""The pull driver: many trajectories at once, their model calls batched across time steps."""
+"""The pull driver: many trajectories at a time, with model calls batched across time steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fastflow.sampling.sample import Sample, Seconds
 
 @dataclass(eq=False)
 class ActiveSample:
-    """One sample under way: its loop, where the loop stands, and what it has cost."""
+    """Holds one unfinished sample: its loop, its current step, and its cost so far."""
 
     problem: Problem
     episode: Episode
@@ -37,42 +37,46 @@ class ActiveSample:
     share: int = 0  # network calls since the clock was last read
 
     def send(self, x: Tensor, v: Tensor | None) -> None:
-        """Answers the step it stands at and goes on to the next, or to the end."""
+        """Answers the current step and advances to the next one, or to the end."""
         try:
             self.step = self.loop.send((x, v, self.advance))
         except StopIteration as stop:
             self.end = stop.value
 
     def skip_ahead(self, model: FlowModel) -> None:
-        """Goes on to the next step that wants the model, or to the end."""
+        """Advances to the next step that needs the model, or to the end."""
         while self.end is None and not self.step.wants_model(lambda: self.probe(model)):
             self.send(self.step.x, None)
 
     def probe(self, model: FlowModel) -> Tensor | None:
-        """Takes the model's cheap look at the step it stands at."""
+        """Returns the model's cheap signal at the current step."""
         return model.probe(self.step.x, self.time(), [self.problem.conditioning])
 
     def time(self) -> Tensor:
-        """``(1,)`` the step's time, as the model is told it."""
+        """Returns the model time of the current step, ``(1,)``."""
         k = self.step.k
         return self.problem.grid.model_times[k : k + 1]
 
 
 @dataclass
 class Sampler:
-    """Generates samples, skipping steps as its policy decides, each sample for itself.
+    """Generates samples, skipping steps of each sample as the policy decides.
 
-    Samples under way share batched model calls whatever step each is at; a finished one makes
-    room for the next request. A batch gives what its samples would give alone, up to rounding.
+    Unfinished samples share batched model calls even if they are at different steps, and a
+    finished one makes room for the next request. Samples of a batch equal those generated one at
+    a time, up to rounding.
 
     Args:
         model: the loaded model.
         policy: decides which steps are computed.
         extrapolator: predicts the velocities of skipped steps.
-        corrector: mends the position at landings.
-        memory: what the policy has learned; one made by `empty_memory` if None.
+        corrector: corrects x at landings.
+        memory: what the policy has learned; an empty one from `empty_memory` if None.
         seed: seeds the policy's random draws, together with each sample's index.
-        max_batch: how many samples are under way at once at most; bounds memory.
+        max_batch: the largest number of samples at a time; bounds the use of memory.
+
+    Raises:
+        ValueError: if `max_batch` is below 1.
     """
 
     model: FlowModel
@@ -96,7 +100,7 @@ class Sampler:
         return memory
 
     def run(self, requests: Iterable[Request]) -> Iterator[Sample]:
-        """Generates all requests, learning after every batch; yields samples as they finish."""
+        """Generates all requests and learns after every batch; yields samples as they finish."""
         for batch in self.batches(list(requests)):
             finished = []
             for sample in self.generate(batch):
@@ -107,13 +111,13 @@ class Sampler:
     def batches(
         self, requests: Sequence[Request], at_most: int | None = None
     ) -> Iterator[Sequence[Request]]:
-        """Yields the requests in batches that share one state of memory.
+        """Yields the requests in batches that use the same state of the memory.
 
-        `learn` from one batch before the next is asked for.
+        Call `learn` on the samples of a batch before taking the next one.
 
         Args:
-            requests: all of them, of one number of steps.
-            at_most: how many at once where nothing is learned; all of them if None.
+            requests: all requests, with the same number of steps.
+            at_most: the size of a batch if nothing is learned; all requests if None.
         """
         start = 0
         while start < len(requests):
@@ -122,13 +126,13 @@ class Sampler:
             start += size
 
     def samples_until_update(self, steps: int) -> int | None:
-        """Says how many samples may run before `learn` is due; None if nothing is learned."""
+        """Returns how many samples may run before `learn` is due; None if nothing is learned."""
         if self.memory is None:
             self.memory = self.empty_memory(steps)
         return self.policy.samples_until_update(self.memory)
 
     def learn(self, feedbacks: Iterable[Feedback]) -> None:
-        """Takes what finished samples taught into memory, in the order given."""
+        """Updates the memory with the feedback of finished samples, in this order."""
         if self.memory is None or self.memory.frozen:
             return
         for feedback in feedbacks:
@@ -136,19 +140,19 @@ class Sampler:
 
     @torch.no_grad()
     def generate(self, requests: Iterable[Request]) -> Iterator[Sample]:
-        """Generates requests with the memory as it is; yields samples as they finish."""
-        waiting, flights = deque(requests), []
+        """Generates requests without learning from them; yields samples as they finish."""
+        waiting, active = deque(requests), []
         self._mark = time.perf_counter()
-        while waiting or flights:
-            while waiting and len(flights) < self.max_batch:
-                flights.append(self._begin(waiting.popleft(), flights))
-            for flight in flights:
-                flight.skip_ahead(self.model)
-            self._call([f for f in flights if f.end is None])
-            before, flights = flights, [f for f in flights if f.end is None]
-            for flight in before:
-                if flight.end is not None:
-                    yield self._finish(flight, flight.end, before)
+        while waiting or active:
+            while waiting and len(active) < self.max_batch:
+                active.append(self._begin(waiting.popleft(), active))
+            for one in active:
+                one.skip_ahead(self.model)
+            self._call([one for one in active if one.end is None])
+            before, active = active, [one for one in active if one.end is None]
+            for one in before:
+                if one.end is not None:
+                    yield self._finish(one, one.end, before)
 
     def _begin(self, request: Request, others: list[ActiveSample]) -> ActiveSample:
         self._clock(others)
@@ -157,66 +161,60 @@ class Sampler:
             self.memory = self.empty_memory(request.steps)
         episode = self.policy.begin(problem.grid, self.memory)
         key = self.seed, request.index
-        loop = flow(
-            problem.x,
-            problem.grid,
-            Scheme(self.extrapolator, self.corrector),
-            episode,
-            key=key,
-        )
-        flight = ActiveSample(problem, episode, loop, next(loop), self.model.advance)
-        flight.seconds = Seconds(encode=self._elapsed(problem.x))
-        return flight
+        scheme = Scheme(self.extrapolator, self.corrector)
+        loop = flow(problem.x, problem.grid, scheme, episode, key=key)
+        begun = ActiveSample(problem, episode, loop, next(loop), self.model.advance)
+        begun.seconds = Seconds(encode=self._elapsed(problem.x))
+        return begun
 
-    def _call(self, flights: list[ActiveSample]) -> None:
+    def _call(self, active: list[ActiveSample]) -> None:
         """Calls the model once per group of samples whose latents can be stacked."""
         groups: dict[tuple, list[ActiveSample]] = {}
-        for flight in flights:
-            x = flight.step.x
-            groups.setdefault((x.shape, x.dtype), []).append(flight)
+        for one in active:
+            x = one.step.x
+            groups.setdefault((x.shape, x.dtype), []).append(one)
         for group in groups.values():
-            conditioning = [f.problem.conditioning for f in group]
+            conditioning = [one.problem.conditioning for one in group]
             if len(group) == 1:
                 x, t = group[0].step.x, group[0].time()
             else:
-                x = torch.cat([f.step.x for f in group])
-                t = torch.cat([f.time() for f in group])
+                x = torch.cat([one.step.x for one in group])
+                t = torch.cat([one.time() for one in group])
             rows = self.model.velocity(x, t, conditioning).split(1)
-            for flight, v in zip(group, rows, strict=True):
-                made = self.model.calls_of(flight.problem, [flight.step.k])
-                flight.calls += made
-                flight.share += made
+            for one, v in zip(group, rows, strict=True):
+                calls = self.model.calls_of(one.problem, [one.step.k])
+                one.calls += calls
+                one.share += calls
                 # a row of a batch is a view that would keep the whole batch alive
-                flight.send(flight.step.x, v if len(group) == 1 else v.clone())
+                one.send(one.step.x, v if len(group) == 1 else v.clone())
 
-    def _finish(self, flight: ActiveSample, end: Trajectory, others: list[ActiveSample]) -> Sample:
+    def _finish(self, done: ActiveSample, end: Trajectory, others: list[ActiveSample]) -> Sample:
         self._clock(others)
         failure = "" if torch.isfinite(end.x).all() else "the latents are not finite (NaN or inf)"
-        output = None if failure else self.model.decode(end.x, flight.problem)
+        output = None if failure else self.model.decode(end.x, done.problem)
         return Sample(
-            request=flight.problem.request,
+            request=done.problem.request,
             output=output,
             x=end.x,
             computed=end.computed,
-            calls=flight.calls,
+            calls=done.calls,
             feedback=Feedback() if failure else end.feedback,
-            propensities=dict(flight.episode.propensities),
-            seconds=replace(flight.seconds, decode=self._elapsed(end.x)),
+            propensities=dict(done.episode.propensities),
+            seconds=replace(done.seconds, decode=self._elapsed(end.x)),
             failure=failure,
-            calls_full=self.model.calls_of(flight.problem, range(flight.problem.grid.steps)),
+            calls_full=self.model.calls_of(done.problem, range(done.problem.grid.steps)),
         )
 
-    def _clock(self, flights: Sequence[ActiveSample]) -> None:
-        """Shares the denoising time since the last reading among the network calls made in it."""
-        device = flights[0].problem.x if flights else None
-        elapsed = self._elapsed(device)
-        calls = sum(f.share for f in flights)
-        for f in flights:
-            part = elapsed * f.share / calls if calls else 0.0
-            f.seconds, f.share = replace(f.seconds, denoise=f.seconds.denoise + part), 0
+    def _clock(self, active: Sequence[ActiveSample]) -> None:
+        """Divides the denoising time since the last reading among the network calls in it."""
+        elapsed = self._elapsed(active[0].problem.x if active else None)
+        calls = sum(one.share for one in active)
+        for one in active:
+            part = elapsed * one.share / calls if calls else 0.0
+            one.seconds, one.share = replace(one.seconds, denoise=one.seconds.denoise + part), 0
 
     def _elapsed(self, x: Tensor | None) -> float:
-        """Reads the clock; a GPU's queue is awaited, only here where samples come and go."""
+        """Returns the seconds since the last reading; waits for the GPU on which x is."""
         if x is not None and x.is_cuda:
             torch.cuda.synchronize(x.device)
         last, self._mark = self._mark, time.perf_counter()
@@ -224,5 +222,5 @@ class Sampler:
 
 
 def in_order(samples: Iterable[Sample]) -> list[Sample]:
-    """Returns the samples in the order of their indices."""
+    """Returns the samples sorted by index."""
     return sorted(samples, key=lambda sample: sample.request.index)

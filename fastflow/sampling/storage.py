@@ -1,4 +1,4 @@
-"""Files: read with messages that name the place, written whole or not at all."""
+"""Files: reading with messages that name file and line, and writing all or nothing."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from fastflow.policies.memory import Memory
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a text file so that a reader sees the old one or the new one, also after a kill."""
+    """Writes a text file atomically: a reader sees the old text or the new, even after a kill."""
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
     os.replace(part, path)
 
 
-def read_text(path: Path, name: str, wanted: str) -> str:
+def read_text(path: Path, name: str, expected: str) -> str:
     """Reads a text file.
 
     Args:
         path: the file.
-        name: what it is to the reader, such as ``"`prompts`"``.
-        wanted: what it should be, for the message.
+        name: what the file is to the user, such as ``"`prompts`"``.
+        expected: what the file should be, for the message.
 
     Raises:
-        ValueError: if there is none, or it is not UTF-8 text.
+        ValueError: if the file does not exist, or is not UTF-8 text.
     """
     if not path.is_file():
-        raise ValueError(f"{_label(path, name)} does not exist. Give {wanted}.")
+        raise ValueError(f"{_label(path, name)} does not exist. Give {expected}.")
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -40,21 +40,21 @@ def read_text(path: Path, name: str, wanted: str) -> str:
 
 
 def read_objects(
-    path: Path, name: str, wanted: str, on_cut: Callable[[str], None] | None = None
+    path: Path, name: str, expected: str, on_cut: Callable[[str], None] | None = None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields the objects of a JSON-lines file, each after where it stands, for messages.
+    """Yields the objects of a JSON-lines file, each with its file and line for messages.
 
     Args:
         path: the file.
-        name: what it is to the reader, such as ``"`prompts`"``; empty if the path says it.
-        wanted: what it should be, for the message.
-        on_cut: called with the path if the last line was cut off, as a killed process leaves it;
-            such a line is an error if None.
+        name: what the file is to the user, such as ``"`prompts`"``; empty if the path is enough.
+        expected: what the file should be, for the message.
+        on_cut: called with the path if the last line is cut off, as after a killed process; if
+            None, such a line is an error.
 
     Raises:
-        ValueError: if there is no such text file, or a line of it is not a JSON object.
+        ValueError: if the file does not exist or is not text, or a line is not a JSON object.
     """
-    lines = read_text(path, name, wanted).split("\n")
+    lines = read_text(path, name, expected).split("\n")
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -76,17 +76,20 @@ def _label(path: Path, name: str) -> str:
 
 
 class DiskFull(RuntimeError):
-    """The disk filled; what was written before stays valid and can be resumed."""
+    """Raised when the disk is full; what was written before is valid and can be resumed."""
 
 
 @contextmanager
 def writing(path: Path, command: str = "sample", again: str = "") -> Iterator[None]:
-    """Turns a full disk into an error that says what is kept and how to go on.
+    """Turns the error of a full disk into one that states what is kept and how to resume.
 
     Args:
-        path: what is written.
-        command: the command that resumes what the folder of ``path`` holds.
-        again: what to do instead of resuming.
+        path: the file that is written.
+        command: the command that resumes the run in the folder of ``path``.
+        again: what to do to repeat a run that cannot be resumed.
+
+    Raises:
+        DiskFull: if the disk is full.
     """
     try:
         yield
@@ -100,10 +103,10 @@ def writing(path: Path, command: str = "sample", again: str = "") -> Iterator[No
 
 
 def make_folder(path: Path, command: str) -> None:
-    """Makes a new folder with one for images in it.
+    """Makes a new run directory with a folder for images.
 
     Raises:
-        ValueError: if it exists and is not empty.
+        ValueError: if the directory exists and is not empty.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ValueError(
@@ -115,7 +118,11 @@ def make_folder(path: Path, command: str) -> None:
 
 @contextmanager
 def read_memory(path: Path) -> Iterator[dict[str, Any]]:
-    """Gives the content of a saved memory; what goes wrong inside names the file."""
+    """Yields the content of a saved memory; errors inside the context name the file.
+
+    Raises:
+        ValueError: if the file does not exist, or is not a memory of the policy.
+    """
     if not path.is_file():
         raise ValueError(f"`memory` {str(path)!r} does not exist.")
     try:
@@ -133,30 +140,30 @@ def read_memory(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_summary(path: Path) -> str:
-    """Returns the table that `save_memory` wrote with what was learned, of whatever policy.
+    """Returns the plain-text table in a file that `save_memory` wrote, of any policy.
 
     Raises:
-        ValueError: if the file is missing or is not a memory.
+        ValueError: if the file does not exist, or is not a memory.
     """
     try:
         return "\n".join(json.loads(path.read_text())["summary"])
     except FileNotFoundError:
         raise ValueError(f"{str(path)!r} does not exist.") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{str(path)!r} holds no memory ({error!r}).") from error
+        raise ValueError(f"{str(path)!r} is not a memory ({error!r}).") from error
 
 
 def save_memory(memory: Memory, path: Path) -> None:
-    """Writes a memory as JSON with its table in plain text, whole or not at all."""
+    """Writes a memory as JSON, with its plain-text table, atomically."""
     content = memory.to_dict() | {"summary": memory.summary().splitlines()}
     write_whole(path, json.dumps(content, indent=1))
 
 
 def load_memory(memory: Memory, path: Path) -> Memory:
-    """Reads a file that `save_memory` wrote for the same key into a memory, and returns it.
+    """Loads a file that `save_memory` wrote into a memory of the same key, and returns it.
 
     Raises:
-        ValueError: naming the file, if it is not a whole memory, or one of another key.
+        ValueError: if the file does not exist, is not a whole memory, or has another key.
     """
     with read_memory(path) as content:
         memory.load_dict(content)

@@ -1,7 +1,7 @@
-"""The test kit: what every component has to keep to, as plain functions whose names are rules.
+"""The test kit: rules for components, as functions named by the rule.
 
-``check(MyPolicy())`` in a test of your own is all it takes; ``rules("policy")`` lists the rules to
-parametrise tests with.
+Call ``check(MyPolicy())`` in your own test to check all of them, or parametrise tests with
+``rules("policy")``.
 """
 
 from fastflow.testing.conformance import check, failures, kind_of, rules

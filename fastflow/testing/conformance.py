@@ -13,14 +13,14 @@ from fastflow.registry.hooks import KINDS
 from fastflow.sampling.model import FlowModel
 from fastflow.testing.rule import Rule, RuleBroken
 
-LOADED = "flow_model"  # what a model's `load` gives; not a kind of component
+LOADED = "flow_model"  # a loaded model, which is not a component
 
 
 def kind_of(component: Any) -> str:
     """Returns the kind of a component (an instance or a class) or of a loaded model.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if it is neither.
     """
     cls = component if isinstance(component, type) else type(component)
     for name, kind in KINDS.items():
@@ -28,15 +28,19 @@ def kind_of(component: Any) -> str:
             return name
     if issubclass(cls, FlowModel):
         return LOADED
-    raise ValueError(f"`component` is of no kind that fastflow knows, got {component!r}.")
+    raise ValueError(f"`component` is not a component or loaded model, got {component!r}.")
 
 
 def rules(component: Any) -> list[Rule]:
-    """Returns the rules for a component, given itself, its class or the name of its kind."""
+    """Returns the rules for a component, from an instance, its class or the name of its kind.
+
+    Raises:
+        ValueError: if there is no such kind.
+    """
     kind = component if isinstance(component, str) else kind_of(component)
     if kind not in (*KINDS, LOADED):
-        known = ", ".join((*KINDS, LOADED))
-        raise ValueError(f"`component` must be one of {known}, got {kind!r}.")
+        kinds = ", ".join((*KINDS, LOADED))
+        raise ValueError(f"`component` must be one of {kinds}, got {kind!r}.")
     return [
         function
         for module in _modules(kind)
@@ -46,7 +50,7 @@ def rules(component: Any) -> list[Rule]:
 
 
 def _modules(kind: str) -> Iterator[ModuleType]:
-    """Yields the modules of the rules for every component and, if there is one, for its kind."""
+    """Yields the modules with the rules for all components and for those of a kind."""
     if kind != LOADED:
         yield import_module("fastflow.testing.rulebook.component_rules")
     if kind in ("extrapolator", "corrector"):
@@ -57,30 +61,30 @@ def _modules(kind: str) -> Iterator[ModuleType]:
 
 
 def check(component: Any, **context: Any) -> None:
-    """Holds a component, or a loaded model, to every rule of its kind.
+    """Checks every rule for a component or a loaded model.
 
     Args:
-        component: a component, or what an adapter's `load` gave.
-        **context: given to those rules that take it; for loaded models ``steps`` and ``prompt``.
+        component: a component, or a loaded model from `Model.load`.
+        **context: passed to the rules that take it; for loaded models ``steps`` and ``prompt``.
 
     Raises:
-        RuleBroken: of the first rule that is broken.
+        RuleBroken: for the first rule that the component breaks.
     """
     for rule in rules(component):
-        rule(component, **_wanted(rule, context))
+        rule(component, **_accepted(rule, context))
 
 
 def failures(component: Any, **context: Any) -> list[RuleBroken]:
-    """Returns one `RuleBroken` for every rule that a component breaks."""
-    found = []
+    """Returns one `RuleBroken` for every rule that a component breaks; see `check`."""
+    broken_rules = []
     for rule in rules(component):
         try:
-            rule(component, **_wanted(rule, context))
+            rule(component, **_accepted(rule, context))
         except RuleBroken as broken:
-            found.append(broken)
-    return found
+            broken_rules.append(broken)
+    return broken_rules
 
 
-def _wanted(rule: Rule, context: dict[str, Any]) -> dict[str, Any]:
+def _accepted(rule: Rule, context: dict[str, Any]) -> dict[str, Any]:
     names = inspect.signature(rule).parameters
     return {name: value for name, value in context.items() if name in names}

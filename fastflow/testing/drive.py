@@ -1,4 +1,4 @@
-"""Drives a policy through the loop on a small field of its own, and writes down what happened."""
+"""A driver that runs a policy on a small velocity field and returns a transcript."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PLAIN_SCHEME = Scheme(Reuse(), NoCorrection())
 
 @dataclass(frozen=True)
 class Transcript:
-    """One trajectory as it went.
+    """Holds the decisions and the result of one trajectory.
 
     Attributes:
-        x: ``(1, D)`` the end.
+        x: the final latents, ``(1, D)``.
         computed: the computed steps.
-        lesson: what the calls taught.
-        propensities: per step with a drawn decision the probability of what was drawn.
+        feedback: what was observed at the model calls.
+        propensities: for each step with a drawn decision, the probability of the arm drawn there.
     """
 
     x: Tensor
@@ -39,11 +39,11 @@ class Transcript:
 
     @property
     def decisions(self) -> tuple:
-        """What a replay has to repeat."""
+        """The decisions, which a replay has to repeat."""
         return self.computed, tuple(sorted(self.propensities.items()))
 
     def skips(self, steps: int) -> dict[int, int]:
-        """Returns how many steps were skipped after each computed one, of ``steps`` in all."""
+        """Returns how many steps were skipped after each computed one, of ``steps`` in total."""
         ends = (*self.computed[1:], steps)
         return {k: j - k - 1 for k, j in zip(self.computed, ends, strict=True)}
 
@@ -60,13 +60,13 @@ def drive(
     """Runs one trajectory of a policy, in float64.
 
     Args:
-        policy: decides.
+        policy: decides which steps are computed.
         grid: the time grid.
-        memory: what the policy has learned; nothing if None.
-        key: (run seed, sample index); the index draws the start.
-        extrapolator: reuse if None.
-        corrector: none if None.
-        velocity: ``(x, sigma) -> v``; `field` if None.
+        memory: what the policy has learned; an empty memory if None.
+        key: (run seed, sample index); the index also seeds the noise.
+        extrapolator: predicts skipped velocities; `Reuse` if None.
+        corrector: corrects x at landings; `NoCorrection` if None.
+        velocity: the field ``(x, sigma) -> v``; `field` if None.
     """
     velocity = velocity or field
     episode = policy.begin(grid, policy.empty(grid) if memory is None else memory)
@@ -77,8 +77,8 @@ def drive(
         step = next(loop)
         while True:
             x, t = step.x, grid.sigma[step.k]
-            wanted = step.wants_model(lambda x=x, t=t: torch.cos(x + t))
-            step = loop.send((x, velocity(x, t) if wanted else None, euler))
+            is_computed = step.wants_model(lambda x=x, t=t: torch.cos(x + t))
+            step = loop.send((x, velocity(x, t) if is_computed else None, euler))
     except StopIteration as stop:
         end = stop.value
     return Transcript(end.x, end.computed, end.feedback, dict(episode.propensities))
@@ -91,24 +91,24 @@ def start(sample: int) -> Tensor:
 
 
 def field(x: Tensor, sigma: float) -> Tensor:
-    """A smooth nonlinear velocity, larger and more curved at both ends of time."""
+    """Returns a smooth nonlinear velocity, larger and more curved at both ends of time."""
     bend = 1 + 8 * (sigma - 0.5) ** 2
     return torch.sin(x.roll(1, -1) + 3 * sigma) * bend - 0.5 * x
 
 
 def euler(x: Tensor, v: Tensor, dsigma: Tensor) -> Tensor:
-    """Takes one Euler step."""
+    """Returns x after one Euler step."""
     return x + dsigma * v
 
 
 def uneven(steps: int, shift: float = 3.0, **options: Any) -> Grid:
-    """Makes the grid of flow-matching models that is finer at the noise end, in float64."""
+    """Returns a grid in float64 that is finer at the noise end, as flow-matching models use it."""
     t = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
     return Grid(shift * t / (1 + (shift - 1) * t), **options)
 
 
 def grids() -> dict[str, Grid]:
-    """Returns grids of many shapes; a policy may find some of them too short, not all."""
+    """Returns different grids by name; a policy may refuse some as too short, but not all."""
     return {
         "short": uneven(9, 1.0),
         "forced": uneven(25, jumps=frozenset({4, 8, 9, 17})),

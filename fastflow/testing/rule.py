@@ -1,4 +1,4 @@
-"""What a rule is, and what it says when it is broken."""
+"""Rules, and the error of a component that breaks one."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Rule = Callable[..., None]
 
 
 class RuleBroken(AssertionError):
-    """A component that breaks a rule of the kit.
+    """Raised if a component breaks a rule.
 
     Attributes:
         rule: the name of the rule, a sentence with underscores.
-        seen: what was seen instead.
+        seen: what was observed instead.
     """
 
     def __init__(self, rule: str, seen: str):
@@ -26,13 +26,13 @@ class RuleBroken(AssertionError):
 
 
 def demand(holds: Any, seen: str) -> None:
-    """Breaks the rule that it is called in unless something holds."""
+    """Raises an AssertionError that states what was observed, unless the condition holds."""
     if not holds:
         raise AssertionError(seen)
 
 
 def rule(function: Rule) -> Rule:
-    """Makes a function a rule: whatever it raises, it raises as a `RuleBroken` of its name."""
+    """Makes a function a rule, which raises every error as a `RuleBroken` of its name."""
 
     @functools.wraps(function)
     def checked(component: Any, **context: Any) -> None:

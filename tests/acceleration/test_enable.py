@@ -494,7 +494,7 @@ def test_a_memory_of_another_pipeline_or_other_arms_is_refused(pipe, call, tmp_p
             NAMED["wan_21"].run(other)
         accelerated.memory.save(file)
     assert (
-        "this memory cannot be loaded: it was learned elsewhere "
+        "this memory cannot be loaded: it was learned with other settings "
         "(model: here 'FluxPipeline()', there 'WanPipeline()')"
     ) in refusal(pipe, policy="ucb", memory=file)
     with fastflow.enable(pipe, UCB(arms=(0, 1))) as accelerated:

@@ -1,4 +1,4 @@
-"""Bootstrap intervals against values known otherwise."""
+"""Bootstrap intervals, against values from textbooks and other computations."""
 
 import math
 
@@ -8,7 +8,7 @@ import pytest
 from fastflow.evaluation.bootstrap import bootstrap_groups, bootstrap_mean, bootstrap_ratio
 
 
-def test_the_interval_of_a_normal_mean_is_the_textbook_one():
+def test_the_interval_of_a_normal_mean_agrees_with_the_textbook():
     values = np.random.default_rng(0).normal(5.0, 2.0, 400)
     mean, lo, hi = bootstrap_mean(values.tolist())
     half = 1.96 * values.std() / 20
@@ -17,10 +17,10 @@ def test_the_interval_of_a_normal_mean_is_the_textbook_one():
     assert hi == pytest.approx(mean + half, abs=0.1 * half)
 
 
-def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
+def test_the_interval_covers_the_true_mean_about_95_times_in_100():
     rng = np.random.default_rng(1)
-    found = [bootstrap_mean(rng.normal(size=60).tolist(), 400, seed) for seed in range(200)]
-    assert 0.89 <= np.mean([lo <= 0 <= hi for _, lo, hi in found]) <= 0.99
+    intervals = [bootstrap_mean(rng.normal(size=60).tolist(), 400, seed) for seed in range(200)]
+    assert 0.89 <= np.mean([lo <= 0 <= hi for _, lo, hi in intervals]) <= 0.99
 
 
 def test_equal_values_have_no_spread():
@@ -47,7 +47,7 @@ def test_pairing_makes_the_interval_of_a_ratio_narrow():
     assert (lo, hi) == (pytest.approx(2.0), pytest.approx(2.0))
 
 
-def test_groups_are_drawn_as_one_group_alone_would_be():
+def test_a_group_is_drawn_as_if_it_were_alone():
     values = np.random.default_rng(3).normal(5.0, 2.0, 300)
     means = bootstrap_groups(values[:, None], ["a"] * 300)[:, 0]
     mean, lo, hi = bootstrap_mean(values.tolist())
@@ -55,13 +55,13 @@ def test_groups_are_drawn_as_one_group_alone_would_be():
     assert np.quantile(means[1:], [0.025, 0.975]) == pytest.approx([lo, hi], abs=0.03)
 
 
-def test_groups_that_share_their_samples_move_together():
+def test_groups_that_share_samples_stay_correlated():
     values = np.random.default_rng(4).normal(size=(40, 1)) + np.array([0.0, 1.0])
     means = bootstrap_groups(values, ["a"] * 40)
     assert means[:, 1] - means[:, 0] == pytest.approx(np.ones(2001))
 
 
-def test_no_group_loses_its_samples_in_a_drawing():
+def test_no_group_loses_its_samples_in_a_resample():
     values = np.full((4, 2), np.nan)
     values[:3, 0], values[3, 1] = (0.0, 1.0, 2.0), 7.0
     means = bootstrap_groups(values, ["many"] * 3 + ["one"])
@@ -70,12 +70,12 @@ def test_no_group_loses_its_samples_in_a_drawing():
     assert np.isfinite(means).all()
 
 
-def test_many_samples_need_no_more_memory_than_a_block():
+def test_many_samples_are_drawn_in_blocks():
     mean, lo, hi = bootstrap_mean(np.arange(30_000.0).tolist(), resamples=100)
     assert lo < mean < hi
 
 
-def test_nothing_gives_nan_and_infinity_stays():
+def test_no_values_give_nan_and_infinite_values_are_kept():
     assert all(math.isnan(v) for v in bootstrap_mean([]))
     assert all(math.isnan(v) for v in bootstrap_ratio([0.0], [0.0]))
     assert bootstrap_mean([1.0, math.inf]) == (math.inf, 1.0, math.inf)

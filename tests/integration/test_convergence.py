@@ -1,6 +1,6 @@
-"""Exactness on polynomials, and the order at which skipping converges to the full run.
+"""Exactness on polynomials, and the order at which skipping converges to the reference run.
 
-With h = 1 / T the difference is that to the full Euler run on the same grid. An extrapolator of
+With h = 1 / T, differences are taken from the reference run on the same grid. An extrapolator of
 degree p errs by O(h^(p + 1)) at a skipped step, so every skipped step moves x by O(h^(p + 2)).
 A corrector of degree q replaces that by O(h^(q + 2)), but the landing's velocity was taken at the
 x before the correction: it is off by O(h^(p + 2)), and so moves x by O(h^(p + 3)) at the landing.
@@ -8,7 +8,7 @@ Per skipped step the local order is therefore p + 2 without, min(q + 2, p + 3) w
 pattern whose skips are a fixed share of T sums up O(T) of them and loses one order; a fixed number
 of skips keeps it. A corrector of order 1 therefore lowers the order of the parabola.
 
-Both need their whole history: the first four steps are computed.
+Extrapolators and correctors need their full depth, so the first four steps are computed.
 """
 
 import functools
@@ -49,19 +49,19 @@ def local_order(extrapolator, corrector):
 
 
 def share(steps):
-    """Two of every three steps are skipped."""
+    """Returns a schedule that skips two of every three steps."""
     return Listed(steps=(*range(4), *range(6, steps, 3)))
 
 
 def two_gaps(steps):
-    """Three steps are skipped in each of two places, at fixed times."""
+    """Returns a schedule with two gaps of three steps each, at fixed times."""
     gaps = {steps * a // 8 + i for a in (3, 5) for i in (1, 2, 3)}
     return Listed(steps=tuple(k for k in range(steps) if k not in gaps))
 
 
 @functools.cache
-def full(steps):
-    """Returns where the full run on the same grid ends."""
+def reference(steps):
+    """Returns the final x of the reference run on the same grid."""
     return drive(Never(), uneven(steps, 1.5)).x
 
 
@@ -71,7 +71,7 @@ def slope(pattern, extrapolator, corrector):
     for steps in SIZES:
         grid = uneven(steps, 1.5)
         skipped = drive(pattern(steps), grid, extrapolator=extrapolator, corrector=corrector).x
-        off = (skipped - full(steps)).norm().item()
+        off = (skipped - reference(steps)).norm().item()
         points.append((-math.log(steps), math.log(off)))
     (a, b) = (sum(c) / len(points) for c in zip(*points))
     return sum((u - a) * (w - b) for u, w in points) / sum((u - a) ** 2 for u, _ in points)
@@ -101,21 +101,21 @@ def test_skipping_changes_nothing_where_the_velocity_is_a_polynomial(
         return sum(factors[p] * sigma**p for p in range(degree + 1))
 
     grid = uneven(40, shift)
-    how = {"extrapolator": extrapolator, "corrector": corrector, "velocity": velocity}
-    skipped, true = drive(share(40), grid, **how).x, drive(Never(), grid, **how).x
+    options = {"extrapolator": extrapolator, "corrector": corrector, "velocity": velocity}
+    skipped, true = drive(share(40), grid, **options).x, drive(Never(), grid, **options).x
     assert (skipped - true).abs().max() < 1e-12
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
-def test_a_corrector_is_exact_of_its_own_degree_whatever_was_extrapolated(order):
-    """Where the velocity does not depend on x, the landing mends all that reuse did wrong."""
+def test_a_corrector_is_exact_up_to_its_own_degree_whatever_was_extrapolated(order):
+    """Where the velocity does not depend on x, the landing corrects the whole error of reuse."""
 
     def velocity(x, sigma):
         return torch.ones_like(x) * (1 - 2 * sigma) ** order
 
-    how = {"corrector": Interpolate(order=order), "velocity": velocity}
+    options = {"corrector": Interpolate(order=order), "velocity": velocity}
     grid = uneven(40)
-    skipped, true = drive(share(40), grid, **how).x, drive(Never(), grid, **how).x
+    skipped, true = drive(share(40), grid, **options).x, drive(Never(), grid, **options).x
     assert (skipped - true).abs().max() < 1e-12
-    left = drive(share(40), grid, velocity=velocity).x
-    assert (left - true).abs().max() > 1e-3
+    uncorrected = drive(share(40), grid, velocity=velocity).x
+    assert (uncorrected - true).abs().max() > 1e-3

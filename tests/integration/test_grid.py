@@ -1,4 +1,4 @@
-"""The time grid: what it refuses, which steps are forced, how far one may skip."""
+"""The time grid: the sigmas it refuses, its forced steps, and the longest skips."""
 
 import re
 
@@ -39,7 +39,7 @@ def test_an_even_grid_goes_from_noise_to_data():
     assert grid.model_times.tolist() == [1.0, 0.75, 0.5, 0.25]
 
 
-def test_the_model_is_told_times_of_its_own():
+def test_the_model_may_have_times_in_its_own_units():
     times = torch.tensor([1000.0, 500.0])
     assert Grid.even(2, times=times).model_times is times
 
@@ -50,7 +50,7 @@ def test_first_and_last_steps_of_every_piece_are_forced():
     assert grid.longest_skip == (2, 1, 0, 0, 3, 2, 1, 0, 0)
 
 
-def test_an_open_end_may_be_skipped_to():
+def test_the_last_step_may_be_skipped_unless_it_is_forced():
     grid = Grid.even(5, compute_last=False)
     assert grid.longest_skip == (4, 3, 2, 1, 0)
 
@@ -65,7 +65,7 @@ def test_the_longest_skip_ends_before_the_next_forced_step(steps, marked, comput
         assert grid.longest_skip[k] == m
 
 
-def test_the_digest_tells_sigmas_and_forced_steps_apart():
+def test_the_digest_differs_with_sigmas_and_forced_steps():
     grids = [
         Grid.even(8),
         Grid.even(9),

@@ -1,4 +1,4 @@
-"""The loop: transcripts, landings, what it keeps and what it refuses."""
+"""The loop: decisions, landings, feedback, and the velocities it keeps."""
 
 import weakref
 
@@ -20,7 +20,7 @@ from fastflow_plugins.policies.static import Every, Listed, Schedule
 
 
 def answer(loop, velocity):
-    """Feeds a loop with velocities by step; returns its trajectory and the x at every step."""
+    """Answers a loop with velocities by step; returns its trajectory and the x at every step."""
     step, xs = next(loop), []
     try:
         while True:
@@ -38,7 +38,7 @@ def even(steps, **options):
     return Grid(torch.linspace(1, 0, steps + 1, dtype=torch.float64), **options)
 
 
-def test_computes_what_the_schedule_says_and_what_is_forced():
+def test_scheduled_steps_and_forced_steps_are_computed():
     grid = uneven(10, jumps=frozenset({6}))
     assert drive(Listed(steps=(2, 3)), grid).computed == (0, 2, 3, 5, 6, 9)
     assert drive(Every(interval=4), grid).computed == (0, 4, 5, 6, 8, 9)
@@ -60,9 +60,9 @@ def test_an_episode_is_not_asked_where_a_call_is_forced():
 
 
 def test_a_landing_is_corrected_as_by_hand():
-    """Velocities 1, 3 at steps 0, 1; step 2 skipped: the line says 5; the landing shows 4.
+    """Velocities 1, 3 at steps 0, 1; step 2 is skipped and extrapolated to 5; the landing is 4.
 
-    The line from 3 to 4 says 3.5 at step 2, so x moves by -0.25 (3.5 - 5) = 0.375.
+    The line from 3 to 4 gives 3.5 at step 2, so x moves by -0.25 (3.5 - 5) = 0.375.
     """
     velocities = {0: 1, 1: 3, 3: 4}
     for corrector, shift in ((NoCorrection(), 0.0), (Interpolate(), 0.375)):
@@ -72,7 +72,7 @@ def test_a_landing_is_corrected_as_by_hand():
         assert end.x.item() == -2.25 + shift - 1.0
         (seen,) = end.feedback.observations
         assert (seen.step, seen.arm, seen.landing, seen.taken) == (1, 1, 3, True)
-        assert seen.error == 9.0  # the line says 7 at the landing
+        assert seen.error == 9.0  # the line gives 7 at the landing
         assert seen.exposure == 0.125  # half of one step of 0.25
 
 
@@ -81,8 +81,8 @@ def test_a_parabola_through_an_earlier_velocity_corrects_as_by_hand():
     velocities = {0: 1, 1: 3, 3: 4}
     loop = flow(scalar(0), even(4), Scheme(Reuse(), Interpolate(order=2)), Schedule({0, 1, 3}))
     end, _ = answer(loop, lambda k: scalar(velocities[k]))
-    better = -1 / 3 + 3 + 4 / 3
-    assert end.x.item() == pytest.approx(-0.25 * (1 + 3 + better + 4), abs=1e-14)
+    corrected = -1 / 3 + 3 + 4 / 3
+    assert end.x.item() == pytest.approx(-0.25 * (1 + 3 + corrected + 4), abs=1e-14)
 
 
 def test_the_drivers_own_latents_are_used():
@@ -95,12 +95,12 @@ def test_the_drivers_own_latents_are_used():
 def test_a_forced_step_without_a_velocity_is_an_error():
     loop = flow(scalar(0), even(3), Scheme(Reuse(), NoCorrection()), Unskipped())
     step = next(loop)
-    message = "^step 0 has to be computed, but no velocity was given.$"
+    message = "^step 0 has to be computed, but the answer has no velocity.$"
     with pytest.raises(RuntimeError, match=message):
         loop.send((step.x, None, euler))
 
 
-def test_an_unskipped_stretch_shows_every_arm_at_every_step():
+def test_an_unskipped_trajectory_shows_every_arm_at_every_step():
     grid = uneven(9)
     velocities, seen = [], {}
 
@@ -121,7 +121,7 @@ def test_an_unskipped_stretch_shows_every_arm_at_every_step():
         assert (o.landing, o.taken) == (j, m == 0)
 
 
-def test_an_error_that_grows_evenly_enters_x_by_its_exposure():
+def test_an_error_that_grows_linearly_enters_x_by_its_exposure():
     grid = even(8)
     assert exposure(grid, 2, 3) == 0.0
     assert exposure(grid, 0, 2) == pytest.approx(1 / 8 * 1 / 2)
@@ -132,23 +132,23 @@ def test_an_error_that_grows_evenly_enters_x_by_its_exposure():
     assert exposure(bent, 2, 6) == pytest.approx(by_hand)
 
 
-def test_an_episode_that_wants_feedback_at_once_is_given_it_at_once():
-    class Watching(Schedule):
-        told = ()
+def test_immediate_feedback_is_observed_at_each_landing():
+    class Observing(Schedule):
+        observed = ()
 
         def observe(self, observations):
-            self.told = (*self.told, *((o.step, o.landing) for o in observations))
+            self.observed = (*self.observed, *((o.step, o.landing) for o in observations))
 
-    episode = Watching({0, 2, 5})
+    episode = Observing({0, 2, 5})
     episode.feedback_spec = FeedbackSpec(immediate=True)
     loop = flow(scalar(0), even(8), Scheme(Reuse(), NoCorrection()), episode)
-    step, told = next(loop), {}
+    step, observed = next(loop), {}
     while step.k < 7:
         step = loop.send((step.x, scalar(1) if step.wants_model() else None, euler))
-        told[step.k] = episode.told
-    assert told[2] == ()
-    assert told[3] == ((0, 2),)
-    assert told[6] == told[7] == ((0, 2), (2, 5))
+        observed[step.k] = episode.observed
+    assert observed[2] == ()
+    assert observed[3] == ((0, 2),)
+    assert observed[6] == observed[7] == ((0, 2), (2, 5))
 
 
 @pytest.mark.parametrize("lookback", [0, 2])
@@ -169,7 +169,7 @@ def test_no_more_velocities_are_kept_than_are_used(extrapolator, corrector, look
         assert sum(ref() is not None for ref in alive) <= keep
 
 
-def test_an_episode_can_be_asked_at_forced_steps_and_is_obeyed_where_it_may():
+def test_an_episode_can_be_asked_at_forced_steps_where_its_answer_has_no_effect():
     class Attending(Schedule):
         asked = ()
 
@@ -185,10 +185,10 @@ def test_an_episode_can_be_asked_at_forced_steps_and_is_obeyed_where_it_may():
     assert end.computed == (0, 3, 5)
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["of the grid", "told by the driver"])
-def test_nothing_reaches_across_a_jump(known):
+@pytest.mark.parametrize("in_grid", [True, False], ids=["of the grid", "marked by the driver"])
+def test_nothing_reaches_across_a_jump(in_grid):
     """Velocity 1 before step 6, 10 from there on: every skip stays exact, every error is 0."""
-    grid = even(12, jumps=frozenset({6} if known else ()))
+    grid = even(12, jumps=frozenset({6} if in_grid else ()))
     episode = Schedule({0, 1, 3, 5, 7, 10})
     scheme, seen = Scheme(Linear(), Interpolate()), []
     loop = flow(scalar(0), grid, scheme, episode)
@@ -197,9 +197,9 @@ def test_nothing_reaches_across_a_jump(known):
         while True:
             if step.k == 6:
                 step.jump()
-            wanted = step.wants_model()
-            seen.append(step.k) if wanted else None
-            step = loop.send((step.x, scalar(1 if step.k < 6 else 10) if wanted else None, euler))
+            is_computed = step.wants_model()
+            seen.append(step.k) if is_computed else None
+            step = loop.send((step.x, scalar(1 if step.k < 6 else 10) if is_computed else None, euler))
     except StopIteration as stop:
         end = stop.value
     assert seen == [0, 1, 3, 5, 6, 7, 10, 11]

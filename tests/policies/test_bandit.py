@@ -1,4 +1,4 @@
-"""Bandits: their statistics, their formulas, and that they find the better arm."""
+"""Bandits: their statistics and formulas, and that they find the best arm."""
 
 import math
 
@@ -62,7 +62,7 @@ def test_ucb_takes_the_highest_bound(arms, gamma):
 
 
 @pytest.mark.parametrize("policy", [UCB(), EpsilonGreedy()], ids=["ucb", "epsilon_greedy"])
-def test_untried_arms_come_first_and_share_the_chance(policy):
+def test_untried_arms_come_first_with_equal_probabilities(policy):
     probabilities = policy.probabilities(stats([3, 0, 5, 0], [9.0, 0.0, 9.0, 0.0]), context())
     assert list(probabilities) == [0, 0.5, 0, 0.5]
 
@@ -76,12 +76,12 @@ def test_epsilon_greedy_explores_by_epsilon():
     assert list(falling) == pytest.approx([0.025, 0.975])  # 0.2 / (1 + 0.5 * 6) = 0.05
 
 
-def test_greedy_shares_certainty_among_the_best():
+def test_greedy_is_uniform_over_the_best_arms():
     assert greedy([1.0, 3.0, 3.0]).tolist() == [0, 0.5, 0.5]
 
 
 @pytest.mark.parametrize("policy", [UCB(gamma=9.0), EpsilonGreedy(epsilon=1.0)])
-def test_a_frozen_bandit_takes_the_best_known_arm(policy):
+def test_a_frozen_bandit_takes_the_arm_of_the_highest_mean(policy):
     memory = policy.empty(GRID)
     for arm, reward in ((0, 1.0), (2, 2.0), (4, -1.0)):
         memory.add(3, arm, 0.1, reward)
@@ -91,7 +91,7 @@ def test_a_frozen_bandit_takes_the_best_known_arm(policy):
     assert list(unknown) == [0.25] * 4
 
 
-def teach(policy, velocity, samples):
+def train(policy, velocity, samples):
     memory = policy.empty(GRID)
     for i in range(samples):
         policy.learn(memory, drive(policy, GRID, memory, (0, i), velocity=velocity).feedback)
@@ -105,10 +105,10 @@ def teach(policy, velocity, samples):
 )
 @pytest.mark.parametrize("warmup_samples", [0, 1])
 def test_finds_where_it_pays_to_skip(policy, warmup_samples):
-    """The velocity stands still in the first half of time and swings at every step in the second.
+    """The velocity is constant in the first half of time and changes at every step of the second.
 
-    Skipping is free up to step 12, so the longest arm that lands there is best; after it every
-    skip costs more than it brings, so arm 0 is.
+    Up to step 12 skipping causes no error, so the longest arm that lands there is best. After it
+    the error of every skip outweighs the saved steps, so arm 0 is best.
     """
     policy = type(policy)(
         **{**vars(policy), "warmup_samples": warmup_samples, "arms": (0, 1, 2, 5)}
@@ -118,13 +118,13 @@ def test_finds_where_it_pays_to_skip(policy, warmup_samples):
         k = round((1 - sigma) * 24)
         return x * 0 + (1.0 if k <= 12 else 1.0 + k * (k - 11) / 10)
 
-    memory = teach(policy, velocity, 1 if warmup_samples else 60).freeze()
+    memory = train(policy, velocity, 1 if warmup_samples else 60).freeze()
     computed = drive(policy, GRID, memory, (0, 99), velocity=velocity).computed
     assert computed[:3] == (0, 6, 12)
     assert computed[3:] == tuple(range(13, 24))
 
 
-def test_a_lesson_from_other_arms_is_not_learned():
+def test_an_observation_of_another_arm_is_not_learned():
     policy = UCB()
     memory = policy.empty(GRID)
     policy.learn(memory, Feedback((Observation(3, 5, 9, 0.1, 0.1, False),)))
@@ -146,7 +146,7 @@ def test_the_summary_shows_best_arm_mean_and_count():
     ("parameters", "message"),
     [
         ({"arms": (2, 4)}, "`arms` must start with 0, got [2, 4]: arm 0 computes the next step."),
-        ({"arms": (0, 4, 2)}, "`arms` must rise, got [0, 4, 2]."),
+        ({"arms": (0, 4, 2)}, "`arms` must be increasing, got [0, 4, 2]."),
         ({"gamma": -1.0}, "`gamma` must be 0 or more, got -1.0."),
         ({"warmup_samples": -1}, "`warmup_samples` must be 0 or more, got -1."),
         ({"update_every": 0}, "`update_every` must be 1 or more, got 0."),

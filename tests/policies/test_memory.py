@@ -12,15 +12,15 @@ from fastflow_plugins.policies.ucb import UCB
 GRID = uneven(12)
 
 
-def taught(policy=None, reward=0.5):
+def trained(policy=None, reward=0.5):
     memory = (policy or UCB()).empty(GRID)
     memory.add(3, 2, 0.1, reward)
     memory.samples = 1
     return memory
 
 
-def test_a_saved_memory_loads_as_it_was(tmp_path):
-    memory = taught()
+def test_a_saved_memory_is_loaded_unchanged(tmp_path):
+    memory = trained()
     memory.constants = {"unit": 0.1 + 0.2}
     save_memory(memory, tmp_path / "memory.json")
     assert load_memory(UCB().empty(GRID), tmp_path / "memory.json").to_dict() == memory.to_dict()
@@ -29,16 +29,16 @@ def test_a_saved_memory_loads_as_it_was(tmp_path):
 
 def test_a_memory_of_other_settings_is_refused_with_all_that_differs(tmp_path):
     path = tmp_path / "memory.json"
-    save_memory(taught(), path)
+    save_memory(trained(), path)
     other = uneven(13)
     with pytest.raises(ValueError, match="cannot be loaded") as refusal:
         load_memory(UCB(arms=(0, 2)).empty(other), path)
     assert str(refusal.value) == (
-        "this memory cannot be loaded: it was learned elsewhere "
+        "this memory cannot be loaded: it was learned with other settings "
         "(arms: here [0, 2], there [0, 2, 4, 6]; "
         f"grid: here {other.digest!r}, there {GRID.digest!r}; "
         "steps: here 13, there 12). "
-        "Learn again, or run with the settings it was learned with."
+        "Learn again, or run with the same settings."
     )
 
 
@@ -52,7 +52,7 @@ def test_a_missing_file_is_named(tmp_path):
 @pytest.mark.parametrize("share", [0, 10, 200, -1])
 def test_a_truncated_file_is_named_with_the_way_out(tmp_path, share):
     path = tmp_path / "memory.json"
-    save_memory(taught(), path)
+    save_memory(trained(), path)
     path.write_text(path.read_text()[:share])
     with pytest.raises(ValueError, match="is not a whole JSON file") as refusal:
         load_memory(UCB().empty(GRID), path)
@@ -62,7 +62,7 @@ def test_a_truncated_file_is_named_with_the_way_out(tmp_path, share):
 
 
 @pytest.mark.parametrize("content", ["[]", "3", "{}", '{"key": null}'])
-def test_json_that_is_no_memory_is_refused(tmp_path, content):
+def test_json_that_is_not_a_memory_is_refused(tmp_path, content):
     path = tmp_path / "memory.json"
     path.write_text(content)
     with pytest.raises(ValueError, match=r"is not a memory of this policy|cannot be loaded"):
@@ -71,16 +71,16 @@ def test_json_that_is_no_memory_is_refused(tmp_path, content):
 
 def test_a_table_of_the_wrong_shape_is_refused(tmp_path):
     path = tmp_path / "memory.json"
-    content = taught().to_dict()
+    content = trained().to_dict()
     content["reward"]["mean"] = [[0.0]]
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"mean has shape \(1, 1\), expected \(12, 4\)"):
         load_memory(UCB().empty(GRID), path)
 
 
-def test_merging_adds_up_what_was_learned():
-    memory = taught(reward=0.5)
-    memory.merge(taught(reward=1.0))
+def test_merging_adds_counts_and_averages_rewards():
+    memory = trained(reward=0.5)
+    memory.merge(trained(reward=1.0))
     assert memory.samples == 2
     assert memory.reward.count[3].tolist() == [0, 2, 0, 0]
     assert memory.reward.mean[3, 1] == 0.75
@@ -88,11 +88,11 @@ def test_merging_adds_up_what_was_learned():
 
 def test_memories_of_other_settings_do_not_merge():
     with pytest.raises(ValueError, match=r"this memory cannot be merged: .*arms: here"):
-        taught().merge(taught(UCB(arms=(0, 2))))
+        trained().merge(trained(UCB(arms=(0, 2))))
 
 
 def test_memories_with_rewards_in_other_units_do_not_merge():
-    a, b = taught(), taught()
+    a, b = trained(), trained()
     a.constants, b.constants = {"mu": 1.0}, {"mu": 2.0}
     with pytest.raises(ValueError, match="measured their reward's constants") as refusal:
         a.merge(b)
@@ -103,12 +103,12 @@ def test_memories_with_rewards_in_other_units_do_not_merge():
     )
 
 
-def test_a_memory_of_nothing_says_so():
+def test_a_memory_that_learns_nothing_has_a_summary():
     memory = Memory()
     memory.merge(Memory(samples=3))
     assert memory.summary() == "nothing to learn; 3 samples seen"
 
 
-def test_a_bandit_refuses_a_memory_that_is_no_bandits():
+def test_a_bandit_refuses_a_memory_that_is_not_a_bandits():
     with pytest.raises(ValueError, match="`memory` is not a bandit's"):
         UCB().begin(GRID, Memory())

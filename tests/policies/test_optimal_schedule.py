@@ -1,4 +1,4 @@
-"""Hindsight: its costs are what skipping does, its schedules are the best there are."""
+"""Optimal schedules: their costs are those of skipping, and no schedule costs less."""
 
 from itertools import combinations
 
@@ -35,7 +35,7 @@ GRIDS = {
 
 
 def recorded(grid, sample=0, gram=None):
-    """Returns the velocities of a full trajectory, and its lesson."""
+    """Returns the velocities and the feedback of an unskipped trajectory."""
     spec = FeedbackSpec(gram=grid.steps if gram is None else gram)
     episode, velocities = Unskipped(spec), []
     loop = flow(start(sample), grid, SCHEMES[0], episode)
@@ -49,7 +49,7 @@ def recorded(grid, sample=0, gram=None):
 
 
 def replayed(grid, scheme, velocities, computed):
-    """Returns where a schedule ends if the model answers with recorded velocities."""
+    """Returns the final x of a schedule if the model returns recorded velocities."""
     loop = flow(start(0), grid, scheme, Schedule(set(computed)))
     step = next(loop)
     try:
@@ -59,7 +59,7 @@ def replayed(grid, scheme, velocities, computed):
         return stop.value.x
 
 
-def test_the_gram_matrix_holds_mean_products_as_far_as_it_was_asked_to():
+def test_the_gram_matrix_holds_mean_products_within_the_requested_band():
     grid = GRIDS["plain"]
     velocities, feedback = recorded(grid)
     v = torch.cat(velocities)
@@ -78,45 +78,45 @@ def test_the_gram_matrix_survives_json():
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=repr)
 @pytest.mark.parametrize("name", GRIDS)
-def test_the_cost_of_one_gap_is_how_far_it_moves_the_end(name, scheme):
+def test_the_cost_of_one_gap_is_the_error_of_the_final_x(name, scheme):
     grid = GRIDS[name]
     velocities, feedback = recorded(grid)
-    seen = OptimalSchedule(feedback.gram[None], grid, scheme)
-    full = replayed(grid, scheme, velocities, range(grid.steps))
+    optimum = OptimalSchedule(feedback.gram[None], grid, scheme)
+    reference = replayed(grid, scheme, velocities, range(grid.steps))
     for first in range(1, grid.steps):
         for last in range(first, grid.steps):
             computed = [k for k in range(grid.steps) if not first <= k <= last]
             if any(grid.is_forced(k) for k in range(first, last + 1)):
                 continue
-            moved = replayed(grid, scheme, velocities, computed) - full
-            (cost,) = seen.cost(tuple(computed))
+            moved = replayed(grid, scheme, velocities, computed) - reference
+            (cost,) = optimum.cost(tuple(computed))
             assert moved.square().mean().sqrt().item() == pytest.approx(cost, rel=1e-10, abs=1e-12)
 
 
 @pytest.mark.parametrize("each", [False, True], ids=["shared", "each"])
 @pytest.mark.parametrize("scheme", SCHEMES, ids=repr)
 @pytest.mark.parametrize("name", GRIDS)
-def test_no_schedule_of_as_many_calls_costs_less(name, scheme, each):
+def test_no_schedule_of_as_many_computed_steps_costs_less(name, scheme, each):
     grid, longest = GRIDS[name], 3
     grams = np.stack([recorded(grid, i)[1].gram for i in range(3)])
-    seen = OptimalSchedule(grams, grid, scheme, longest, each)
+    optimum = OptimalSchedule(grams, grid, scheme, longest, each)
     forced = {k for k in range(grid.steps) if grid.is_forced(k)}
     tried = 0
     for calls in range(3, grid.steps + 1):
         costs = [
-            seen.cost(computed)
+            optimum.cost(computed)
             for computed in combinations(range(grid.steps), calls)
             if forced <= set(computed) and fits(computed, grid.steps, longest)
         ]
         tried += len(costs)
         if costs:
-            found = seen.best(calls)
-            assert len(found) == (3 if each else 1)
-            for i, best in enumerate(found):
+            schedules = optimum.best(calls)
+            assert len(schedules) == (3 if each else 1)
+            for i, best in enumerate(schedules):
                 assert len(best) == calls
                 assert forced <= set(best)
                 least = min(cost[i] for cost in costs)
-                assert seen.cost(best)[i] == pytest.approx(least, rel=1e-12, abs=1e-15)
+                assert optimum.cost(best)[i] == pytest.approx(least, rel=1e-12, abs=1e-15)
     assert tried > 20
 
 
@@ -124,12 +124,12 @@ def fits(computed, steps, longest):
     return all(b - a - 1 <= longest for a, b in zip(computed, (*computed[1:], steps)))
 
 
-def test_a_number_of_calls_that_no_schedule_has_is_refused():
+def test_a_number_of_computed_steps_that_no_schedule_has_is_refused():
     grid = GRIDS["plain"]
-    seen = OptimalSchedule(recorded(grid)[1].gram[None], grid, SCHEMES[2], longest=3)
+    optimum = OptimalSchedule(recorded(grid)[1].gram[None], grid, SCHEMES[2], longest=3)
     message = (
-        "`computed_steps` must be from 3 to 9 on a grid of 9 steps of which at most 3 in a row "
-        "are skipped, got 2."
+        "`computed_steps` must be from 3 to 9 on a grid of 9 steps if at most 3 in a row are "
+        "skipped, got 2."
     )
     with pytest.raises(ValueError, match="^" + message.replace(".", r"\.")):
-        seen.best(2)
+        optimum.best(2)

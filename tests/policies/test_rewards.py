@@ -1,4 +1,4 @@
-"""Rewards, by hand."""
+"""Rewards, against values computed by hand."""
 
 import pytest
 
@@ -20,18 +20,18 @@ def test_the_papers_mu_is_the_largest_error_over_the_steps():
     assert Paper(scale=2.0).calibrate(FIRST, 50) == {"mu": pytest.approx(1.6 / 50)}
 
 
-def test_a_fixed_mu_is_what_a_skipped_step_is_worth():
+def test_a_fixed_mu_is_the_value_of_a_skipped_step():
     assert Fixed(mu=0.01).calibrate(FIRST, 50) == {}
     assert Fixed(mu=0.01).value(seen(6, 0.05), {}) == pytest.approx(0.01)
     assert Fixed(mu=0.01).value(seen(0, 0.05), {}) == -0.05
 
 
-def test_a_normalised_reward_counts_what_enters_the_position():
+def test_a_normalised_reward_weights_errors_by_exposure():
     reward = Normalised(mu=0.1)
     unit = (0.05 * 0.4 + 0.1 * 0.8) / 2
     assert reward.calibrate(FIRST, 50) == {"unit": pytest.approx(unit)}
-    worth = reward.value(seen(4, 0.2, 0.1), {"unit": unit})
-    assert worth == pytest.approx(0.4 - 0.1 * 0.2 / unit)
+    value = reward.value(seen(4, 0.2, 0.1), {"unit": unit})
+    assert value == pytest.approx(0.4 - 0.1 * 0.2 / unit)
 
 
 def test_a_normalised_reward_does_not_change_with_the_units_of_the_model():

@@ -1,4 +1,4 @@
-"""The catalog: names, near names, and plugins that cannot be used."""
+"""The catalog: names, similar names, and plugins that cannot be used."""
 
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -10,21 +10,21 @@ from fastflow.registry import PluginError, catalog
 from fastflow_plugins.policies.never import Never
 
 
-def plugin(components):
-    """Makes a plugin that gives the given policies."""
+def plugin(policies):
+    """Returns a plugin that provides these policies."""
 
     class Plugin:
         @hookimpl
         def fastflow_policies(self):
-            return components
+            return policies
 
     return Plugin()
 
 
 def collect(**plugins):
     manager = catalog.manager()
-    for name, given in plugins.items():
-        manager.register(given, name=name)
+    for name, module in plugins.items():
+        manager.register(module, name=name)
     return catalog.Catalog.collect(manager)
 
 
@@ -39,16 +39,16 @@ def test_an_installed_component_is_found_by_kind_and_name():
     assert "reuse" in installed().names("extrapolator")
 
 
-def test_an_unknown_name_is_answered_with_near_ones():
+def test_an_unknown_name_is_refused_with_similar_ones():
     with pytest.raises(ValueError, match="named 'nver'") as error:
         installed().get("policy", "nver")
     assert str(error.value) == "there is no policy named 'nver'. Did you mean 'never' or 'every'?"
 
 
-def test_a_name_far_from_all_is_answered_with_all():
-    found = collect(mine=plugin({"never": Never}))
+def test_an_unknown_name_like_no_other_is_refused_with_all_names():
+    collected = collect(mine=plugin({"never": Never}))
     with pytest.raises(ValueError, match="named 'zzz'") as error:
-        found.get("policy", "zzz")
+        collected.get("policy", "zzz")
     assert str(error.value) == "there is no policy named 'zzz'. Installed: never."
 
 
@@ -62,7 +62,7 @@ def test_two_plugins_with_one_name_are_refused_by_both_names():
     )
 
 
-def test_what_is_no_component_is_refused():
+def test_an_object_that_is_not_a_component_is_refused():
     assert refusal(mine=plugin({"odd": int})) == (
         "plugin mine: `fastflow_policies` gives 'odd' as <class 'int'>, "
         "which is not a subclass of `Policy`."
@@ -72,7 +72,7 @@ def test_what_is_no_component_is_refused():
     )
 
 
-def test_a_component_without_docstring_or_parameters_still_has_a_line():
+def test_a_component_without_docstring_still_has_a_line():
     @dataclass(frozen=True)
     class Plain(Policy):
         def begin(self, grid, memory): ...
@@ -82,7 +82,7 @@ def test_a_component_without_docstring_or_parameters_still_has_a_line():
     assert entry.line == "Plain()"
 
 
-def test_a_plugin_that_cannot_be_imported_fails_loudly(monkeypatch):
+def test_a_plugin_that_cannot_be_imported_is_an_error(monkeypatch):
     def load():
         raise ModuleNotFoundError("No module named 'missing'")
 

@@ -1,4 +1,4 @@
-"""A package that somebody else could have written, installed and used like one."""
+"""A third-party package, installed and used as by its users."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ print(*sample.arms)
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """A folder with the package installed in it, so that the environment stays as it was."""
+    """Returns a folder with the package installed in it; the environment stays unchanged."""
     target = tmp_path_factory.mktemp("site")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     offline = ["--no-index", "--no-deps", "--no-build-isolation"]

@@ -1,4 +1,4 @@
-"""The pull driver: batches, rounds, failures, clocks."""
+"""The pull driver: batches, updates, failures, clocks."""
 
 import random
 import time
@@ -30,10 +30,10 @@ def sampler(policy, model=MODEL, **options):
     return Sampler(model, policy, Linear(), Interpolate(), **options)
 
 
-def run(policy, todo, **options):
+def run(policy, batch, **options):
     """Returns the samples by index, and the sampler."""
     pull = sampler(policy, **options)
-    return {s.request.index: s for s in pull.run(todo)}, pull
+    return {s.request.index: s for s in pull.run(batch)}, pull
 
 
 def assert_alike(a, b):
@@ -46,13 +46,13 @@ def assert_alike(a, b):
 
 @pytest.mark.parametrize("policy", [Never(), RandomArms()], ids=["never", "random_arms"])
 @pytest.mark.parametrize("max_batch", [2, 3, 8])
-def test_a_batch_gives_what_its_samples_give_alone(policy, max_batch):
+def test_samples_of_a_batch_equal_those_generated_alone(policy, max_batch):
     alone, _ = run(policy, requests(5), max_batch=1)
     batch, _ = run(policy, requests(5), max_batch=max_batch)
     assert_alike(alone, batch)
 
 
-def test_the_order_of_samples_changes_none_of_them():
+def test_samples_do_not_depend_on_their_order():
     todo = requests(6)
     first, _ = run(RandomArms(), todo, max_batch=4)
     random.Random(3).shuffle(todo)
@@ -65,7 +65,7 @@ def test_every_sample_of_a_batch_decides_for_itself():
     assert len({s.computed for s in samples.values()}) >= 5  # of six drawn, two agree
 
 
-def test_another_run_seed_draws_anew():
+def test_another_run_seed_draws_differently():
     a, _ = run(RandomArms(), requests(3), seed=1)
     b, _ = run(RandomArms(), requests(3), seed=2)
     assert all(a[i].computed != b[i].computed for i in a)
@@ -90,10 +90,10 @@ def test_finished_rows_make_room_for_the_next_request():
     todo = [replace(r, steps=s) for r, s in zip(requests(4), (3, 9, 4, 2))]
     samples, _ = run(Never(), todo, model=model, max_batch=2)
     assert sum(model.rows) == 18 == sum(s.calls for s in samples.values())
-    assert model.rows == [2] * 9  # two seats, never an empty one: 3 + 4 + 2 beside 9
+    assert model.rows == [2] * 9  # two rows in every call: 3 + 4 + 2 in one, 9 in the other
 
 
-def test_samples_are_given_out_as_they_finish():
+def test_samples_are_yielded_as_they_finish():
     todo = [replace(r, steps=s) for r, s in zip(requests(3), (9, 3, 4))]
     assert [s.request.index for s in sampler(Never()).run(todo)] == [1, 2, 0]
 
@@ -119,7 +119,7 @@ class Branching(MixtureFlow):
 
 
 @pytest.mark.parametrize("max_batch", [1, 3])
-def test_where_steps_take_different_numbers_of_calls_each_is_counted(max_batch):
+def test_the_calls_of_every_step_are_counted_where_they_differ(max_batch):
     model = Branching(Mixture(side=3), "cpu", torch.float64)
     samples, _ = run(RandomArms(), requests(3), model=model, max_batch=max_batch)
     assert len({s.computed for s in samples.values()}) == 3
@@ -129,7 +129,7 @@ def test_where_steps_take_different_numbers_of_calls_each_is_counted(max_batch):
 
 
 @pytest.mark.parametrize("max_batch", [2, 5])
-def test_rounds_make_learning_independent_of_the_batch(max_batch):
+def test_learning_does_not_depend_on_the_batch_size(max_batch):
     policy = EpsilonGreedy(epsilon=0.5, update_every=3, arms=(0, 1, 3))
     alone, one = run(policy, requests(9), max_batch=1)
     batch, many = run(policy, requests(9), max_batch=max_batch)
@@ -139,7 +139,7 @@ def test_rounds_make_learning_independent_of_the_batch(max_batch):
     assert one.memory.reward.mean == pytest.approx(many.memory.reward.mean, rel=1e-5, abs=1e-9)
 
 
-def test_the_first_sample_of_a_bandit_runs_in_full():
+def test_the_first_sample_of_a_bandit_runs_unskipped():
     samples, _ = run(EpsilonGreedy(update_every=2), requests(3))
     assert samples[0].computed == tuple(range(16))
     assert samples[0].propensities == {}
@@ -167,7 +167,7 @@ def test_a_sample_of_nan_is_marked_and_the_others_go_on(max_batch):
     assert torch.isfinite(torch.tensor(pull.memory.reward.mean)).all()
 
 
-def test_clocks_share_out_the_time_that_passed():
+def test_the_seconds_of_samples_sum_to_no_more_than_the_wall_time():
     begin = time.perf_counter()
     samples, _ = run(Never(), requests(4), max_batch=3)
     wall = time.perf_counter() - begin

@@ -1,9 +1,9 @@
-"""Which components, with which parameters, the rules are held against."""
+"""The components and parameters for which the rules are checked."""
 
 from fastflow import installed
 from fastflow.policies.reward import Paper
 
-# parameters beside the defaults, per kind and name
+# parameters in addition to the defaults, by kind and name
 MORE = {
     ("policy", "every"): [{"interval": 1}, {"interval": 5}],
     ("policy", "uniform"): [{"computed_steps": 5}],
@@ -25,8 +25,8 @@ MORE = {
     ("reward", "paper"): [{"scale": 3.0, "loss": "relative_l1"}],
 }
 
-# per adapter the arguments of `load` to try, and what its prompts look like; an adapter that is
-# missing here is only held to the rules that need no weights
+# the arguments of `load`, by model; models that are missing here are only checked by the rules
+# that need no weights
 LOADS = {
     "mixture": [{"dtype": "float64"}, {"dtype": "float32"}],
 }
@@ -41,7 +41,7 @@ def components():
 
 
 def loads():
-    """Yields (label, adapter, arguments of load) for every adapter that can be loaded here."""
+    """Yields (label, model, arguments of load) for every model that can be loaded here."""
     for name in installed().names("model"):
         for arguments in LOADS.get(name, []):
             label = "-".join([name, *arguments.values()])

@@ -23,17 +23,17 @@ LOADED = [
 @functools.cache
 def loaded(i):
     """Loads each model once."""
-    _, adapter, arguments = list(loads())[i]
-    return adapter.load(**arguments)
+    _, model, arguments = list(loads())[i]
+    return model.load(**arguments)
 
 
 @pytest.mark.parametrize(("component", "rule"), PAIRS)
-def test_installed_component(component, rule):
+def test_an_installed_component_keeps_the_rule(component, rule):
     rule(component)
 
 
 @pytest.mark.parametrize(("i", "rule"), LOADED)
-def test_loaded_model(i, rule):
+def test_a_loaded_model_keeps_the_rule(i, rule):
     rule(loaded(i))
 
 
@@ -50,11 +50,11 @@ def test_every_example_belongs_to_an_installed_component():
     assert {("model", name) for name in LOADS} <= names
 
 
-def test_a_rule_is_named_by_a_sentence_and_says_more_in_its_docstring():
+def test_a_rule_has_a_sentence_as_name_and_a_docstring():
     for kind in ("policy", "extrapolator", "corrector", "reward", "model", "flow_model"):
-        found = rules(kind)
-        assert len({r.__name__ for r in found}) == len(found)
-        for rule in found:
+        of_kind = rules(kind)
+        assert len({r.__name__ for r in of_kind}) == len(of_kind)
+        for rule in of_kind:
             assert "_" in rule.__name__
             assert rule.__doc__
 
@@ -62,5 +62,5 @@ def test_a_rule_is_named_by_a_sentence_and_says_more_in_its_docstring():
 def test_rules_of_an_unknown_kind_are_refused():
     with pytest.raises(ValueError, match="`component` must be one of policy, extrapolator"):
         rules("sampler")
-    with pytest.raises(ValueError, match="`component` is of no kind that fastflow knows, got 3"):
+    with pytest.raises(ValueError, match="`component` is not a component or loaded model, got 3"):
         check(3)

@@ -1,4 +1,4 @@
-"""Adapters and models that are wrong on purpose break exactly the rule that they should."""
+"""Negative controls: each wrong model breaks exactly the rules that it contradicts."""
 
 from dataclasses import dataclass, replace
 
@@ -17,7 +17,7 @@ class Model(MixtureFlow):
 
 
 class Leaking(Model):
-    """Lets the rows of a batch look at each other."""
+    """Mixes the rows of a batch."""
 
     def velocity(self, x, t, conditioning):
         v = super().velocity(x, t, conditioning)
@@ -25,7 +25,7 @@ class Leaking(Model):
 
 
 class Lockstep(Model):
-    """Takes the time of the first row for all."""
+    """Uses the time of the first row for all rows."""
 
     def velocity(self, x, t, conditioning):
         return super().velocity(x, t[:1].expand(len(x)), conditioning)
@@ -39,7 +39,7 @@ class Backwards(Model):
 
 
 class Overwriting(Model):
-    """Scribbles on the latents that it is given."""
+    """Overwrites the latents that it receives."""
 
     def velocity(self, x, t, conditioning):
         v = super().velocity(x, t, conditioning)
@@ -89,7 +89,7 @@ class Miscounting(Model):
 
 
 class Overdrawn(Model):
-    """Takes more calls in its first step than it says that any takes."""
+    """Takes more calls in its first step than its `calls_per_velocity`."""
 
     def prepare(self, request):
         problem = super().prepare(request)
@@ -104,7 +104,7 @@ class Undecided(Model):
 
 
 class Fragile(Model):
-    """Cannot take part of its samples failing: it fails for all that come after."""
+    """Fails for every sample after one that failed."""
 
     def decode(self, x, problem):
         self.seen += 1
@@ -116,7 +116,7 @@ class Fragile(Model):
 
 
 class Nameless(Model):
-    """Fits every memory."""
+    """Has an empty key."""
 
     def __init__(self):
         super().__init__()
@@ -125,24 +125,24 @@ class Nameless(Model):
 
 @dataclass(frozen=True, kw_only=True)
 class Odd(Mixture):
-    """Loads by other names."""
+    """Names the arguments of `load` differently."""
 
     def load(self, where="cpu", kind="float32"):
         return super().load(where, kind)
 
 
 WRONG = {
-    Leaking: ["a_batch_gives_what_its_samples_give_alone"],
-    Lockstep: ["a_batch_gives_what_its_samples_give_alone"],
+    Leaking: ["a_batch_equals_its_samples_alone"],
+    Lockstep: ["a_batch_equals_its_samples_alone"],
     Backwards: ["advances_by_an_euler_step"],
-    Overwriting: ["velocity_leaves_its_inputs_alone"],
+    Overwriting: ["velocity_leaves_its_inputs_unchanged"],
     InPlace: ["advances_by_an_euler_step"],
-    Miscounting: ["says_what_each_step_costs"],
-    Overdrawn: ["says_what_each_step_costs"],
+    Miscounting: ["states_the_calls_of_each_step"],
+    Overdrawn: ["states_the_calls_of_each_step"],
     Surprising: ["prepares_the_grid_it_promises"],
-    Nameless: ["names_itself_and_its_calls"],
+    Nameless: ["has_a_key_and_a_number_of_calls"],
     Counting: ["gives_the_same_velocity_whenever_asked", "never_skipping_is_plain_euler"],
-    Unseeded: ["prepares_by_the_seed", "never_skipping_is_plain_euler"],
+    Unseeded: ["prepares_noise_by_the_seed", "never_skipping_is_plain_euler"],
     Undecided: ["decodes_its_latents", "a_sample_that_fails_fails_alone"],
 }
 
@@ -152,10 +152,10 @@ def test_breaks_exactly_the_rules_it_contradicts(model, broken):
     assert [b.rule for b in failures(model())] == broken
 
 
-def test_a_model_that_fails_after_another_sample_failed_is_seen():
-    found = [b.rule for b in failures(Fragile())]
-    assert "a_sample_that_fails_fails_alone" in found
+def test_a_model_that_fails_after_another_sample_failed_is_detected():
+    broken = [b.rule for b in failures(Fragile())]
+    assert "a_sample_that_fails_fails_alone" in broken
 
 
-def test_an_adapter_that_loads_by_other_names_is_seen():
+def test_other_names_of_the_arguments_of_load_are_detected():
     assert [b.rule for b in failures(Odd())] == ["loads_onto_a_device_in_a_dtype"]

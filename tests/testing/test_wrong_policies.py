@@ -1,4 +1,4 @@
-"""Policies that are wrong on purpose break exactly the rule that they should."""
+"""Negative controls: each wrong policy breaks exactly one rule."""
 
 import random
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from fastflow.testing import failures
 
 @dataclass(frozen=True, kw_only=True)
 class GlobalDice(Policy):
-    """Skips by the global generator."""
+    """Draws from the global random generator."""
 
     def begin(self, grid, memory):
         return Dice()
@@ -29,7 +29,7 @@ class Dice(Episode):
 
 @dataclass(frozen=True, kw_only=True)
 class SameDraws(SkipLength):
-    """Draws alike for every sample."""
+    """Draws the same for every sample."""
 
     def begin(self, grid, memory):
         return Alike(self, memory)
@@ -46,7 +46,7 @@ class Alike(Countdown):
 
 @dataclass(frozen=True, kw_only=True)
 class Unforced(SkipLength):
-    """Counts on through steps that have to be computed."""
+    """Draws arms that forced steps cut short."""
 
     def begin(self, grid, memory):
         return Blind(self, memory)
@@ -88,7 +88,7 @@ class Impatient(Bandit):
 
 @dataclass(frozen=True, kw_only=True)
 class Boaster(SkipLength):
-    """Says of every draw that it was certain."""
+    """Reports a probability of 1 for every draw."""
 
     def begin(self, grid, memory):
         return Certain(self, memory)
@@ -144,8 +144,8 @@ class Halving(Bandit):
 
 
 @dataclass
-class Tally(Memory):
-    """Remembers a sum of errors."""
+class ErrorSum(Memory):
+    """Holds a sum of errors."""
 
     total: float = 0.0
 
@@ -163,13 +163,13 @@ class Tally(Memory):
 
 @dataclass(frozen=True, kw_only=True)
 class Credulous(Policy):
-    """Sums errors up, be they numbers or not."""
+    """Sums errors, even if they are not finite."""
 
     def begin(self, grid, memory):
         return Alternate()
 
     def empty(self, grid):
-        return Tally()
+        return ErrorSum()
 
     def learn(self, memory, feedback):
         memory.total += sum(o.error for o in feedback.observations)
@@ -212,15 +212,15 @@ class Curt(Policy):
 
 WRONG = {
     GlobalDice: "decides_the_same_on_a_replay",
-    SameDraws: "draws_anew_for_another_sample",
+    SameDraws: "draws_differently_for_another_sample",
     Unforced: "takes_only_arms_that_fit",
-    Boaster: "says_the_probability_of_every_draw",
-    Impatient: "learns_only_when_told_to",
-    Meddler: "leaves_a_frozen_memory_as_it_is",
+    Boaster: "reports_the_probability_of_every_draw",
+    Impatient: "learns_only_in_learn",
+    Meddler: "leaves_a_frozen_memory_unchanged",
     Lossy: "its_memory_survives_being_saved",
     Halving: "halves_merge_to_the_whole",
-    Credulous: "a_lesson_of_nan_does_not_enter_memory",
-    Mumbling: "says_why_a_grid_is_too_short",
+    Credulous: "feedback_of_nan_does_not_enter_memory",
+    Mumbling: "states_why_a_grid_is_too_short",
     Curt: "names_the_field_and_the_value_that_it_refuses",
 }
 

@@ -59,7 +59,7 @@ def _files(run: BenchmarkRun, side: str) -> Iterator[tuple[str, Content]]:
                 f"{name}. Use a model that makes them."
             )
         yield place, _kept(run.path / name)
-        yield from run.benchmark.beside(item).items()
+        yield from run.benchmark.companion_files(item).items()
         if source := run.benchmark.source(item):
             yield source, _kept(run.path / str(row.image_source))
 

@@ -1,4 +1,4 @@
-"""Rules for every component, of whatever kind."""
+"""Rules for components of every kind."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ _VALUES: dict[Any, tuple] = {
 
 @rule
 def is_a_frozen_dataclass(component: Any) -> None:
-    """Its fields are its parameters, its configuration, its repr and its log entry."""
-    demand(is_dataclass(component), f"{type(component).__name__} is no dataclass")
+    """Its parameters, configuration, repr and log entry are derived from its fields."""
+    demand(is_dataclass(component), f"{type(component).__name__} is not a dataclass")
     params = type(component).__dataclass_params__
     demand(params.frozen, f"{type(component).__name__} is not frozen")
 
 
 @rule
-def says_in_its_docstring_what_it_does(component: Any) -> None:
-    """The first line is a sentence: it is shown wherever components are listed."""
+def describes_itself_in_its_docstring(component: Any) -> None:
+    """The first line is a sentence, which is shown wherever components are listed."""
     cls = type(component)
     line = (cls.__doc__ or "").strip().split("\n")[0]
     demand(line and not line.startswith(f"{cls.__name__}("), "there is no docstring")
-    demand(line.endswith("."), f"the first line is no sentence: {line!r}")
+    demand(line.endswith("."), f"the first line is not a sentence: {line!r}")
 
 
 @rule
 def survives_pickling(component: Any) -> None:
-    """It travels to other processes."""
+    """It is sent to other processes."""
     again = pickle.loads(pickle.dumps(component))
-    demand(again == component, f"it came back as {again!r}")
+    demand(again == component, f"it was unpickled as {again!r}")
 
 
 @rule
@@ -54,26 +54,26 @@ def its_repr_makes_an_equal_one(component: Any) -> None:
 
 
 @rule
-def its_fields_are_of_types_a_config_knows(component: Any) -> None:
-    """int, float, str, bool, sequences of those, a component; or None beside one of them."""
+def its_fields_have_types_that_a_config_supports(component: Any) -> None:
+    """int, float, str, bool, sequences of these, or a component; each may also be None."""
     hints = get_type_hints(type(component))
     for f in fields(component):
-        demand(_known(hints[f.name]), f"`{f.name}` is of type {hints[f.name]}")
+        demand(_supported(hints[f.name]), f"`{f.name}` is of type {hints[f.name]}")
 
 
 @rule
 def takes_a_list_where_it_has_a_tuple(component: Any) -> None:
-    """Sequences arrive from the configuration as lists."""
+    """Configurations pass sequences as lists."""
     for f in fields(component):
         value = getattr(component, f.name)
         if isinstance(value, tuple):
             again = replace(component, **{f.name: list(value)})
-            demand(again == component, f"`{f.name}` given as a list makes {again!r}")
+            demand(again == component, f"`{f.name}` as a list makes {again!r}")
 
 
 @rule
 def names_the_field_and_the_value_that_it_refuses(component: Any) -> None:
-    """A ValueError with the field's name in backticks; which values it refuses is its affair."""
+    """Refused values raise a ValueError with the field's name in backticks and the value."""
     hints = get_type_hints(type(component))
     for f in fields(component):
         for value in _probes(hints[f.name]):
@@ -87,7 +87,7 @@ def names_the_field_and_the_value_that_it_refuses(component: Any) -> None:
 
 
 def _nested(component: Any) -> Iterator[Any]:
-    """Yields a component and those in its fields."""
+    """Yields a component and the components in its fields."""
     yield component
     for f in fields(component):
         value = getattr(component, f.name)
@@ -96,7 +96,7 @@ def _nested(component: Any) -> Iterator[Any]:
                 yield from _nested(inner)
 
 
-def _known(hint: Any) -> bool:
+def _supported(hint: Any) -> bool:
     origin, inner = get_origin(hint), get_args(hint)
     if hint in _PLAIN:
         return True
@@ -105,8 +105,8 @@ def _known(hint: Any) -> bool:
     ):
         return True
     if origin in (Union, UnionType):
-        return all(_known(a) for a in inner if a is not type(None))
-    return origin in (tuple, list) and all(_known(a) for a in inner if a is not Ellipsis)
+        return all(_supported(a) for a in inner if a is not type(None))
+    return origin in (tuple, list) and all(_supported(a) for a in inner if a is not Ellipsis)
 
 
 def _probes(hint: Any) -> tuple:

@@ -1,4 +1,4 @@
-"""Rules for correctors alone."""
+"""Rules for correctors only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastflow.testing.rule import demand, rule
 
 @rule
 def declares_a_depth_that_includes_the_landing(corrector: Corrector) -> None:
-    """A depth of 0 corrects nothing; else the landing's velocity and an earlier one take part."""
+    """The depth is 0 (no correction), or at least 2: the landing's velocity and an earlier one."""
     depth, degree = corrector.depth, corrector.degree
     demand(isinstance(depth, int) and depth >= 0 and depth != 1, f"the depth is {depth!r}")
     demand(-1 <= degree < max(depth, 1), f"the degree is {degree} at a depth of {depth}")

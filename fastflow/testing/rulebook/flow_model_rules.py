@@ -1,4 +1,4 @@
-"""Rules for loaded models: ``check(adapter.load(), steps=4, prompt="a red circle")``."""
+"""Rules for loaded models: ``check(model.load(), steps=4, prompt="a red circle")``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-4, torch.float16: 5e-3}
 
 
 @rule
-def names_itself_and_its_calls(model: FlowModel) -> None:
-    """Its key fits memories to models; its calls per velocity are one or more."""
+def has_a_key_and_a_number_of_calls(model: FlowModel) -> None:
+    """The key identifies the model in memories; the calls per velocity are one or more."""
     demand(isinstance(model.key, str) and model.key, f"`key` is {model.key!r}")
     calls = model.calls_per_velocity
     demand(isinstance(calls, int) and calls >= 1, f"`calls_per_velocity` is {calls!r}")
@@ -30,20 +30,20 @@ def names_itself_and_its_calls(model: FlowModel) -> None:
 def prepares_the_grid_it_promises(
     model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
 ) -> None:
-    """`grid(steps)` is what `prepare` uses; it has the steps asked for and ends at 0."""
+    """`prepare` uses `grid(steps)`, which has that many steps and ends at sigma = 0."""
     problem = _problem(model, steps, prompt)
     grid = problem.grid
-    demand(grid.steps == steps, f"asked for {steps} steps it prepared {grid.steps}")
+    demand(grid.steps == steps, f"for {steps} steps it prepared {grid.steps}")
     demand(grid.digest == model.grid(steps).digest, "`grid` and `prepare` give different grids")
     demand(grid.sigma[-1] == 0, f"the grid ends at sigma = {grid.sigma[-1]}")
     demand(len(grid.model_times) == steps, f"{len(grid.model_times)} times for {steps} steps")
 
 
 @rule
-def says_what_each_step_costs(
+def states_the_calls_of_each_step(
     model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
 ) -> None:
-    """Where steps take different numbers of calls, there is one number per step."""
+    """If the number of calls varies from step to step, there is one number per step."""
     calls = _problem(model, steps, prompt).calls
     if calls:
         demand(len(calls) == steps, f"{len(calls)} numbers of calls for {steps} steps")
@@ -52,8 +52,10 @@ def says_what_each_step_costs(
 
 
 @rule
-def prepares_by_the_seed(model: FlowModel, *, steps: int = 4, prompt: str = "a sample") -> None:
-    """The same seed gives the same noise, another seed other noise; one row."""
+def prepares_noise_by_the_seed(
+    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+) -> None:
+    """The same seed gives the same noise, another seed other noise, of one row."""
     a, b, c = (_problem(model, steps, prompt, seed).x for seed in (5, 5, 6))
     demand(len(a) == 1, f"the latents have {len(a)} rows")
     demand(torch.equal(a, b), "the same seed gave other noise")
@@ -76,18 +78,18 @@ def gives_finite_velocities_shaped_like_x(
 def gives_the_same_velocity_whenever_asked(
     model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
 ) -> None:
-    """Bit for bit, also after calls for another sample."""
+    """Bit for bit, even after calls for another sample."""
     mine, other = _problem(model, steps, prompt), _problem(model, steps, prompt, 6)
     first = _velocity(model, mine, 1)
     _velocity(model, other, 2)
-    demand(torch.equal(first, _velocity(model, mine, 1)), "asked again the velocity differs")
+    demand(torch.equal(first, _velocity(model, mine, 1)), "called again it differs")
 
 
 @rule
-def velocity_leaves_its_inputs_alone(
+def velocity_leaves_its_inputs_unchanged(
     model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
 ) -> None:
-    """The loop still needs x and t."""
+    """The loop uses x and t after the call."""
     problem = _problem(model, steps, prompt)
     x, t = problem.x.clone(), problem.grid.model_times[1:2].clone()
     with torch.no_grad():
@@ -97,7 +99,7 @@ def velocity_leaves_its_inputs_alone(
 
 
 @rule
-def a_batch_gives_what_its_samples_give_alone(
+def a_batch_equals_its_samples_alone(
     model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
 ) -> None:
     """Up to rounding, with rows at different times."""
@@ -117,14 +119,14 @@ def a_batch_gives_what_its_samples_give_alone(
 def advances_by_an_euler_step(
     model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
 ) -> None:
-    """``x + dsigma v`` up to its rules of rounding; x and v are left alone."""
+    """`advance` returns ``x + dsigma v`` up to rounding, and leaves x and v unchanged."""
     problem = _problem(model, steps, prompt)
     x, v, dsigma = problem.x, _velocity(model, problem, 1), problem.grid.dsigmas[1]
     before = x.clone(), v.clone()
     off = _distance(x.double() + dsigma.double() * v.double(), model.advance(x, v, dsigma))
     demand(off <= _tolerance(v), f"`advance` is {off:.1e} (relative) from an Euler step")
-    same = torch.equal(before[0], x) and torch.equal(before[1], v)
-    demand(same, "`advance` changed its inputs")
+    unchanged = torch.equal(before[0], x) and torch.equal(before[1], v)
+    demand(unchanged, "`advance` changed its inputs")
 
 
 @rule
@@ -149,10 +151,10 @@ def never_skipping_is_plain_euler(
 
 @rule
 def decodes_its_latents(model: FlowModel, *, steps: int = 4, prompt: str = "a sample") -> None:
-    """To an output; the latents are left alone."""
+    """`decode` returns an output and leaves the latents unchanged."""
     problem = _problem(model, steps, prompt)
     x = problem.x.clone()
-    demand(model.decode(x, problem) is not None, "`decode` gave None")
+    demand(model.decode(x, problem) is not None, "`decode` returned None")
     demand(torch.equal(x, problem.x), "`decode` changed the latents")
 
 
@@ -160,17 +162,17 @@ def decodes_its_latents(model: FlowModel, *, steps: int = 4, prompt: str = "a sa
 def a_sample_that_fails_fails_alone(
     model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
 ) -> None:
-    """Where the velocity of one sample is not a number, it is marked and the others go on."""
+    """A sample whose velocity is NaN is marked as failed, and the others are generated."""
     requests = [_request(i, steps, prompt, i) for i in range(3)]
     samples = {s.request.index: s for s in _sampler(Poisoned(model)).run(requests)}
-    demand(samples[0].failure and samples[0].output is None, "a sample of NaN is not marked")
+    demand(samples[0].failure and samples[0].output is None, "a sample of NaN has not failed")
     for i in (1, 2):
         demand(not samples[i].failure, f"sample {i} failed with it: {samples[i].failure}")
         demand(samples[i].output is not None, f"sample {i} has no output")
 
 
 class Poisoned(ModelWrapper):
-    """A model whose last velocity of sample 0 is not a number."""
+    """Makes the last velocity of sample 0 NaN."""
 
     def prepare(self, request: Request) -> Problem:
         problem = self.model.prepare(request)

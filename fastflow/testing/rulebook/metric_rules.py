@@ -1,4 +1,4 @@
-"""Rules for metrics: light ones, on two small pictures and two short clips."""
+"""Rules for metrics: quick ones, on two small images and two short videos."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from fastflow.testing.rule import demand, rule
 
 
 @rule
-def says_whether_it_can_be_measured(metric: Metric) -> None:
-    """In one line, empty if it can."""
+def states_whether_it_can_be_measured(metric: Metric) -> None:
+    """`unavailable` returns one line, empty if it can be measured."""
     reason = metric.unavailable()
-    demand(isinstance(reason, str) and "\n" not in reason, f"`unavailable` says {reason!r}")
+    demand(isinstance(reason, str) and "\n" not in reason, f"`unavailable` returned {reason!r}")
 
 
 @rule
 def gives_named_floats(metric: Metric) -> None:
-    """Of the pictures it compares and scores, always the same."""
+    """For images that it compares and scores; the same when measured again."""
     if metric.unavailable():
         return
-    _demand_floats(metric, _picture(0), _picture(1))
+    _demand_floats(metric, _image(0), _image(1))
 
 
 @rule
 def gives_named_floats_of_videos(metric: Metric) -> None:
-    """Likewise; none where it speaks of images only."""
+    """For videos too; no number if it measures images only."""
     if metric.unavailable():
         return
-    a, b = (Video(tuple(_picture(i) for i in range(k, k + 3)), 8.0) for k in (0, 1))
+    a, b = (Video(tuple(_image(i) for i in range(k, k + 3)), 8.0) for k in (0, 1))
     _demand_floats(metric, a, b)
 
 
@@ -42,10 +42,10 @@ def _demand_floats(metric: Metric, a: Any, b: Any) -> None:
     for measure in (lambda: metric.compare(a, b), lambda: metric.score(a, request)):
         numbers = measure()
         plain = all(type(k) is str and type(v) is float for k, v in numbers.items())
-        demand(plain, f"it gave {numbers!r}")
-        demand(measure() == numbers, "measured again it gave other numbers")
+        demand(plain, f"it returned {numbers!r}")
+        demand(measure() == numbers, "measured again it returned other numbers")
 
 
-def _picture(seed: int) -> Image.Image:
+def _image(seed: int) -> Image.Image:
     pixels = np.random.default_rng(seed).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     return Image.fromarray(pixels)

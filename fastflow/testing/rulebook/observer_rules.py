@@ -1,4 +1,4 @@
-"""Rules for observers: a light one, that starts nothing."""
+"""Rules for observers: one on the signature, which opens nothing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from fastflow.testing.rule import demand, rule
 
 @rule
 def opens_on_a_run_directory_and_its_configuration(observer: Observer) -> None:
-    """``open(run_dir, config)``."""
+    """The signature is ``open(run_dir, config)``."""
     names = list(inspect.signature(observer.open).parameters)
     demand(names == ["run_dir", "config"], f"`open` takes {names}")

@@ -37,9 +37,9 @@ _KEYS = [(7, i) for i in range(3)]
 
 @rule
 def decides_the_same_on_a_replay(policy: Policy) -> None:
-    """Same memory, seed and sample: same decisions, whatever global randomness is up to."""
+    """The same memory, seed and sample give the same decisions, whatever the global seed."""
     for grid in _fitting(policy):
-        memory, _ = _taught(policy, grid)
+        memory, _ = _trained(policy, grid)
         for key in _KEYS:
             first = None
             for disturbance in range(3):
@@ -52,10 +52,10 @@ def decides_the_same_on_a_replay(policy: Policy) -> None:
 
 
 @rule
-def draws_anew_for_another_sample(policy: Policy) -> None:
-    """Where it draws by chance, a dozen samples do not all draw the same."""
+def draws_differently_for_another_sample(policy: Policy) -> None:
+    """If decisions are random, 12 samples do not all draw the same."""
     for grid in _fitting(policy):
-        memory, _ = _taught(policy, grid)
+        memory, _ = _trained(policy, grid)
         runs = [drive(policy, grid, memory, (7, i)) for i in range(12)]
         if all(math.prod(r.propensities.values()) < 0.5 for r in runs):
             differ = len({r.computed for r in runs}) > 1
@@ -64,9 +64,9 @@ def draws_anew_for_another_sample(policy: Policy) -> None:
 
 @rule
 def takes_only_arms_that_fit(policy: Policy) -> None:
-    """A policy with arms takes them in whole: never one that a forced step cuts short."""
+    """No arm is cut short by a forced step."""
     for grid in _fitting(policy):
-        memory, _ = _taught(policy, grid)
+        memory, _ = _trained(policy, grid)
         for key in _KEYS:
             seen = drive(policy, grid, memory, key)
             forced = [k for k in range(grid.steps) if grid.is_forced(k)]
@@ -89,10 +89,10 @@ def gives_plain_euler_where_it_never_skips(policy: Policy) -> None:
 
 
 @rule
-def says_the_probability_of_every_draw(policy: Policy) -> None:
-    """Propensities lie in (0, 1] and are what `arm_probabilities` gives for the arm taken."""
+def reports_the_probability_of_every_draw(policy: Policy) -> None:
+    """Propensities are in (0, 1] and equal the `arm_probabilities` of the arms taken."""
     for grid in _fitting(policy):
-        memory, _ = _taught(policy, grid)
+        memory, _ = _trained(policy, grid)
         for key in _KEYS:
             seen = drive(policy, grid, memory, key)
             skips = seen.skips(grid.steps)
@@ -106,48 +106,48 @@ def says_the_probability_of_every_draw(policy: Policy) -> None:
 
 
 @rule
-def learns_only_when_told_to(policy: Policy) -> None:
-    """A trajectory changes no memory, so the order of samples within a round does not matter."""
+def learns_only_in_learn(policy: Policy) -> None:
+    """A trajectory does not change the memory, so the order of samples does not matter."""
     for grid in _fitting(policy):
-        memory, _ = _taught(policy, grid)
+        memory, _ = _trained(policy, grid)
         before = _text(memory)
         drive(policy, grid, memory, (7, 9))
         demand(_text(memory) == before, "a trajectory changed the memory")
 
 
 @rule
-def leaves_a_frozen_memory_as_it_is(policy: Policy) -> None:
-    """Nothing is learned from it and nothing explored; also an empty one can be frozen."""
+def leaves_a_frozen_memory_unchanged(policy: Policy) -> None:
+    """A trajectory does not change a frozen memory, not even an empty one."""
     for grid in _fitting(policy):
-        for memory in (_taught(policy, grid)[0].freeze(), policy.empty(grid).freeze()):
+        for memory in (_trained(policy, grid)[0].freeze(), policy.empty(grid).freeze()):
             before = _text(memory)
             for key in _KEYS:
                 drive(policy, grid, memory, key)
             demand(_text(memory) == before, "a trajectory changed a frozen memory")
-            demand(memory.frozen, "a trajectory thawed a frozen memory")
+            demand(memory.frozen, "a trajectory unfroze a frozen memory")
 
 
 @rule
 def its_memory_survives_being_saved(policy: Policy) -> None:
-    """Through JSON, without the loss of a bit."""
+    """Saving as JSON and loading changes no bit."""
     with tempfile.TemporaryDirectory() as folder:
         for grid in _fitting(policy):
-            memory, _ = _taught(policy, grid)
+            memory, _ = _trained(policy, grid)
             path = Path(folder) / "memory.json"
             save_memory(memory, path)
             again = load_memory(policy.empty(grid), path)
-            demand(_text(again) == _text(memory), "a saved memory came back changed")
+            demand(_text(again) == _text(memory), "a saved memory changed when it was loaded")
 
 
 @rule
 def halves_merge_to_the_whole(policy: Policy) -> None:
-    """Two memories that learned half each make the one that learned all: counts to the last."""
+    """Merging two memories that learned half each gives the one that learned all."""
     for grid in _fitting(policy):
-        _, feedbacks = _taught(policy, grid)
+        _, feedbacks = _trained(policy, grid)
         whole, left, right = (policy.empty(grid) for _ in range(3))
         for memory, part in ((whole, feedbacks), (left, feedbacks[:2]), (right, feedbacks[2:])):
             if isinstance(memory, BanditMemory) and isinstance(left, BanditMemory):
-                memory.constants = left.constants  # measured on the first lesson alone
+                memory.constants = left.constants  # measured on the first sample only
             for feedback in part:
                 policy.learn(memory, feedback)
         left.merge(right)
@@ -155,47 +155,47 @@ def halves_merge_to_the_whole(policy: Policy) -> None:
 
 
 @rule
-def a_lesson_of_nan_does_not_enter_memory(policy: Policy) -> None:
-    """Nor one of infinity; and the policy goes on afterwards."""
+def feedback_of_nan_does_not_enter_memory(policy: Policy) -> None:
+    """Neither does feedback of infinity, and the policy still runs afterwards."""
     for grid in _fitting(policy):
         for bad in (math.nan, math.inf):
-            memory, feedbacks = _taught(policy, grid)
-            for known in (memory, policy.empty(grid)):
-                policy.learn(known, _spoilt(feedbacks[0], bad))
-                found = [v for v in _numbers(known.to_dict()) if not math.isfinite(v)]
-                demand(not found, f"memory holds {found[:3]} after a lesson of {bad}")
-                drive(policy, grid, known, (7, 1))
+            memory, feedbacks = _trained(policy, grid)
+            for learned in (memory, policy.empty(grid)):
+                policy.learn(learned, _filled(feedbacks[0], bad))
+                wrong = [v for v in _numbers(learned.to_dict()) if not math.isfinite(v)]
+                demand(not wrong, f"memory holds {wrong[:3]} after feedback of {bad}")
+                drive(policy, grid, learned, (7, 1))
 
 
 @rule
-def tells_one_reward_for_each_observation(policy: Policy) -> None:
-    """A number, or None where it has none; telling changes no memory."""
+def gives_one_reward_for_each_observation(policy: Policy) -> None:
+    """Each is a finite number or None, and the memory does not change."""
     for grid in _fitting(policy):
-        memory, feedbacks = _taught(policy, grid)
+        memory, feedbacks = _trained(policy, grid)
         before = _text(memory)
-        for known in (memory, policy.empty(grid)):
+        for learned in (memory, policy.empty(grid)):
             seen = feedbacks[0].observations
-            told = policy.rewards(known, seen)
-            demand(len(told) == len(seen), f"{len(seen)} have {len(told)} rewards")
-            plain = all(r is None or math.isfinite(r) for r in told)
-            demand(plain, f"the rewards are {told}")
-        demand(_text(memory) == before, "telling rewards changed the memory")
+            rewards = policy.rewards(learned, seen)
+            demand(len(rewards) == len(seen), f"{len(seen)} have {len(rewards)} rewards")
+            valid = all(r is None or math.isfinite(r) for r in rewards)
+            demand(valid, f"the rewards are {rewards}")
+        demand(_text(memory) == before, "computing rewards changed the memory")
 
 
 @rule
-def says_why_a_grid_is_too_short(policy: Policy) -> None:
-    """It runs on one to three steps, or says which parameter does not fit how many steps."""
+def states_why_a_grid_is_too_short(policy: Policy) -> None:
+    """It runs on one to three steps, or names the parameter and the number of steps."""
     for steps in (1, 2, 3):
         try:
             drive(policy, uneven(steps, 1.0))
         except ValueError as error:
             text = str(error)
-            told = "`" in text and f"{steps} steps" in text.replace("1 step ", "1 steps ")
-            demand(told, f"a grid of {steps} steps is refused by {text!r}")
+            stated = "`" in text and f"{steps} steps" in text.replace("1 step ", "1 steps ")
+            demand(stated, f"a grid of {steps} steps is refused by {text!r}")
 
 
 def _fitting(policy) -> list[Grid]:
-    """Returns the grids that the policy does not refuse."""
+    """Returns the grids that the policy accepts."""
     fitting, refusals = [], []
     for grid in grids().values():
         try:
@@ -207,8 +207,8 @@ def _fitting(policy) -> list[Grid]:
     return fitting
 
 
-def _taught(policy, grid, samples: int = 4) -> tuple[Memory, list]:
-    """Returns a memory that learned from a few trajectories, one by one, and their lessons."""
+def _trained(policy, grid, samples: int = 4) -> tuple[Memory, list]:
+    """Returns a memory that learned from a few trajectories in turn, and their feedback."""
     memory, feedbacks = policy.empty(grid), []
     for i in range(samples):
         seen: Transcript = drive(policy, grid, memory, (3, i))
@@ -217,8 +217,8 @@ def _taught(policy, grid, samples: int = 4) -> tuple[Memory, list]:
     return memory, feedbacks
 
 
-def _spoilt(feedback: Feedback, bad: float) -> Feedback:
-    """Returns a lesson whose numbers are all ``bad``."""
+def _filled(feedback: Feedback, bad: float) -> Feedback:
+    """Returns feedback whose numbers are all ``bad``."""
     observations = tuple(replace(o, error=bad) for o in feedback.observations)
     gram = None if feedback.gram is None else np.full_like(feedback.gram, bad)
     return Feedback(observations, gram)
@@ -229,9 +229,9 @@ def _demand_probability(policy, context, memory, taken, propensity):
     probabilities = [float(p) for p in policy.arm_probabilities(arms, context, memory)]
     valid = all(p >= 0 for p in probabilities) and abs(sum(probabilities) - 1) < 1e-9
     demand(valid, f"at step {context.index} the probabilities are {probabilities}")
-    said = probabilities[arms.index(taken)]
-    seen = f"at step {context.index} arm {taken} has propensity {propensity}, probability {said}"
-    demand(abs(said - propensity) < 1e-12, seen)
+    p = probabilities[arms.index(taken)]
+    seen = f"at step {context.index} arm {taken} has propensity {propensity}, probability {p}"
+    demand(abs(p - propensity) < 1e-12, seen)
 
 
 def _text(memory: Memory) -> str:
@@ -249,16 +249,18 @@ def _numbers(content):
         yield content
 
 
-def _demand_close(mine, theirs, where):
-    """Counts are equal, other numbers to 1e-12 of the largest beside them."""
-    if isinstance(theirs, dict):
-        demand(mine.keys() == theirs.keys(), f"{where} has {list(mine)}, not {list(theirs)}")
-        for name in theirs:
-            _demand_close(mine[name], theirs[name], f"{where}.{name}")
-    elif isinstance(theirs, list) and any(isinstance(v, float) for v in _numbers(theirs)):
-        a, b = list(_numbers(mine)), list(_numbers(theirs))
+def _demand_close(actual, expected, where):
+    """Demands equal counts, and other numbers equal to 1e-12 of the largest in their list."""
+    if isinstance(expected, dict):
+        demand(
+            actual.keys() == expected.keys(), f"{where} has {list(actual)}, not {list(expected)}"
+        )
+        for name in expected:
+            _demand_close(actual[name], expected[name], f"{where}.{name}")
+    elif isinstance(expected, list) and any(isinstance(v, float) for v in _numbers(expected)):
+        a, b = list(_numbers(actual)), list(_numbers(expected))
         scale = max(map(abs, b))
         apart = max((abs(u - v) for u, v in zip(a, b, strict=True)), default=0.0)
-        demand(apart <= 1e-12 * scale, f"{where} is {apart:.1e} apart of {scale:.1e}")
+        demand(apart <= 1e-12 * scale, f"{where} differs by {apart:.1e} at a scale of {scale:.1e}")
     else:
-        demand(mine == theirs, f"{where} is {mine}, not {theirs}")
+        demand(actual == expected, f"{where} is {actual}, not {expected}")

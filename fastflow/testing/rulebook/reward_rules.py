@@ -16,40 +16,40 @@ STEPS = 20
 
 @rule
 def measures_errors_in_a_known_loss(reward: Reward) -> None:
-    """The loop computes what `loss` names."""
+    """The loss is one that the loop can compute."""
     demand(reward.loss in LOSSES, f"the loss is {reward.loss!r}")
 
 
 @rule
 def gives_a_finite_number(reward: Reward) -> None:
-    """For every arm and every size of error, a float."""
-    constants = reward.calibrate(_lesson(), STEPS)
-    for seen in [*_lesson(), _seen(4, 0.0), _seen(4, 1e6)]:
+    """For every arm and every size of error."""
+    constants = reward.calibrate(_observations(), STEPS)
+    for seen in [*_observations(), _seen(4, 0.0), _seen(4, 1e6)]:
         value = reward.value(seen, constants)
-        demand(isinstance(value, float) and math.isfinite(value), f"{seen} is worth {value!r}")
+        demand(isinstance(value, float) and math.isfinite(value), f"{seen} has reward {value!r}")
 
 
 @rule
 def a_larger_error_is_never_worth_more(reward: Reward) -> None:
-    """Of the same arm at the same step."""
-    constants = reward.calibrate(_lesson(), STEPS)
+    """For the same arm at the same step."""
+    constants = reward.calibrate(_observations(), STEPS)
     for arm in (0, 1, 2, 6):
         values = [reward.value(_seen(arm, e), constants) for e in (0, 1e-6, 0.01, 0.5, 3.0)]
         falling = all(b <= a for a, b in pairwise(values))
-        demand(falling, f"arm {arm} is worth {values} as the error grows")
+        demand(falling, f"the rewards of arm {arm} are {values} as the error grows")
 
 
 @rule
 def its_constants_can_be_saved(reward: Reward) -> None:
-    """They are kept in memory.json: named finite floats."""
-    constants = reward.calibrate(_lesson(), STEPS)
+    """They are finite floats by name, which memory.json stores."""
+    constants = reward.calibrate(_observations(), STEPS)
     _demand_finite(constants)
     demand(json.loads(json.dumps(constants)) == constants, f"{constants} changes in JSON")
 
 
 @rule
-def a_first_generation_that_teaches_little_does_no_harm(reward: Reward) -> None:
-    """Nothing seen, no errors at all, or no arm but 0: all constants and rewards are finite."""
+def a_sparse_first_generation_gives_finite_rewards(reward: Reward) -> None:
+    """Constants and rewards are finite with no observations, no errors, or no arm but 0."""
     feedbacks = [], [_seen(0, 0.2)], [_seen(0, 0.0), _seen(2, 0.0)]
     for feedback in feedbacks:
         constants = reward.calibrate(feedback, STEPS)
@@ -60,12 +60,15 @@ def a_first_generation_that_teaches_little_does_no_harm(reward: Reward) -> None:
 
 @rule
 def gives_the_same_reward_whenever_asked(reward: Reward) -> None:
-    """It is a pure function of what was seen and of its constants."""
-    constants = reward.calibrate(_lesson(), STEPS)
-    first = [reward.value(o, constants) for o in _lesson()]
-    again = [reward.value(o, constants) for o in reversed(_lesson())]
-    demand(first == again[::-1], "asked again in another order it gave other rewards")
-    demand(reward.calibrate(_lesson(), STEPS) == constants, "calibrated again it differs")
+    """The reward is a pure function of the observation and the constants."""
+    constants = reward.calibrate(_observations(), STEPS)
+    first = [reward.value(o, constants) for o in _observations()]
+    again = [reward.value(o, constants) for o in reversed(_observations())]
+    demand(first == again[::-1], "called again in another order it returned other rewards")
+    demand(
+        reward.calibrate(_observations(), STEPS) == constants,
+        "calibrated again it returned other constants",
+    )
 
 
 def _seen(arm: int, error: float, step: int = 3) -> Observation:
@@ -73,7 +76,7 @@ def _seen(arm: int, error: float, step: int = 3) -> Observation:
     return Observation(step, arm, step + arm + 1, error, exposure, True)
 
 
-def _lesson() -> list[Observation]:
+def _observations() -> list[Observation]:
     return [_seen(m, 0.01 * (m + 1) * (k + 1), k) for k in range(5) for m in (0, 2, 4)]
 
 

@@ -46,7 +46,7 @@ class GenEval(Benchmark):
     def place(self, item: Item, repeat: int) -> str:
         return f"{_folder(item)}/samples/{repeat:04d}.png"
 
-    def beside(self, item: Item) -> dict[str, str]:
+    def companion_files(self, item: Item) -> dict[str, str]:
         return {f"{_folder(item)}/metadata.jsonl": json.dumps(item["metadata"]) + "\n"}
 
     def scores(self, path: Path) -> Iterator[Score]:

@@ -132,7 +132,7 @@ def test_a_trajectory_that_is_not_finite_is_refused():
 
 def test_a_policy_without_parameters_to_fit_says_so():
     recording = Recording.make(Known(), requests(1, STEPS), 1)
-    message = "^`Never` has nothing to calibrate: it takes its parameters as given.$"
+    message = "^`Never` has nothing to calibrate: its parameters are set by hand.$"
     with pytest.raises(ValueError, match=message):
         Never().calibrated(recording)
     assert Never().quality(recording) == {}
