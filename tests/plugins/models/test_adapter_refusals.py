@@ -1,4 +1,4 @@
-"""What every adapter of a diffusers pipeline refuses, and in which words."""
+"""What every model that is a diffusers pipeline refuses, and in which words."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from PIL import Image
 from tiny_pipelines import flux
 
 from fastflow import Request
-from fastflow_minis import folders
+from fastflow_minis import zoo
 from fastflow_plugins.models.diffusers import check_device
 
 AGAIN = "Copy or download it again."
@@ -66,7 +66,10 @@ def test_a_size_that_patches_do_not_tile(family, size, patch, instead):
     ("family", "refusal"),
     [
         (FLUX, "FluxPipeline does not edit images: leave out the request's `image`."),
-        (HUNYUAN_VIDEO, "HunyuanVideoPipeline does not take images: leave out the request's `image`."),
+        (
+            HUNYUAN_VIDEO,
+            "HunyuanVideoPipeline does not take images: leave out the request's `image`.",
+        ),
     ],
     ids=_name,
 )
@@ -229,7 +232,7 @@ def test_weights_that_are_cut_off(family, copy, part):
 
 
 def test_a_mini_without_its_weights(family, tmp_path, monkeypatch):
-    monkeypatch.setattr(folders, "_SHIPPED", tmp_path)
+    monkeypatch.setattr(zoo, "_SHIPPED", tmp_path)
     name = family.mini
     assert _load(family, name) == (
         f"The weights of {name!r} are not in {tmp_path / name}: install the project from its "
@@ -255,7 +258,9 @@ def test_a_hub_repository_that_is_out_of_reach(family):
 
 def test_a_name_that_no_hub_repository_can_have(family):
     refusal = _load(family, "an owner/a name")
-    assert refusal.startswith("`path` 'an owner/a name' is not a folder on this machine, and the hub")
+    assert refusal.startswith(
+        "`path` 'an owner/a name' is not a folder on this machine, and the hub"
+    )
     assert "HFValidationError" in refusal
 
 

@@ -1,4 +1,4 @@
-"""What BAGEL's adapter refuses, and in which words."""
+"""What the model BAGEL refuses, and in which words."""
 
 import json
 import shutil
@@ -171,8 +171,9 @@ def test_weights_that_are_cut_off(folder, name):
 
 def of_ema(folder, reason):
     return (
-        f"the weights {folder / 'ema.safetensors'} are not those of the BAGEL that llm_config.json "
-        f"and vit_config.json next to them describe: {reason}. Take all three from BAGEL's repository."
+        f"the weights {folder / 'ema.safetensors'} are not those of the BAGEL that "
+        "llm_config.json and vit_config.json next to them describe: "
+        f"{reason}. Take all three from BAGEL's repository."
     )
 
 
@@ -200,7 +201,9 @@ def test_weights_of_a_larger_model(folder):
 def test_weights_of_another_shape(folder):
     change(folder / "llm_config.json", intermediate_size=128)
     refusal = message(Bagel(path=str(folder)).load)
-    assert refusal.startswith(of_ema(folder, "")[: -len(". Take all three from BAGEL's repository.")])
+    assert refusal.startswith(
+        of_ema(folder, "")[: -len(". Take all three from BAGEL's repository.")]
+    )
     assert "size mismatch for language_model.model.layers.0.mlp.gate_proj.weight" in refusal
 
 
@@ -215,20 +218,24 @@ def test_an_autoencoder_of_something_else(folder, change):
     change_weights(folder / "ae.safetensors", lambda w: (change(w), w.update(x=torch.zeros(1))))
     refusal = message(Bagel(path=str(folder)).load)
     file = folder / "ae.safetensors"
-    assert refusal.startswith(f"the weights {file} are not those of FLUX's autoencoder, which BAGEL")
+    assert refusal.startswith(
+        f"the weights {file} are not those of FLUX's autoencoder, which BAGEL"
+    )
     assert refusal.endswith("Take ae.safetensors from BAGEL's repository.")
 
 
 def test_a_vocabulary_larger_than_the_network_has(folder):
     change(folder / "llm_config.json", vocab_size=260)
     assert message(Bagel(path=str(folder)).load) == (
-        f"{folder / 'vocab.json'} does not fit llm_config.json next to it: with the markers it has "
-        "261 words, and the network has 260. Take both from BAGEL's repository."
+        f"{folder / 'vocab.json'} does not fit llm_config.json next to it: with the markers "
+        "it has 261 words, and the network has 260. Take both from BAGEL's repository."
     )
 
 
 def test_a_damaged_vocabulary(folder):
     (folder / "vocab.json").write_text("{")
     refusal = message(Bagel(path=str(folder)).load)
-    assert refusal.startswith(f"{folder / 'vocab.json'} and merges.txt next to it do not make a tokenizer (")
+    assert refusal.startswith(
+        f"{folder / 'vocab.json'} and merges.txt next to it do not make a tokenizer ("
+    )
     assert refusal.endswith("Copy or download them again.")
