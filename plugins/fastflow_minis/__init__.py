@@ -1,4 +1,4 @@
-"""Small flow models, trained on a world of coloured shapes, and that world itself."""
+"""Small flow models trained on worlds of coloured shapes, and those worlds."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -23,7 +23,7 @@ def fastflow_commands() -> dict[str, Command]:
 
 
 def train_mini(words: list[str]) -> None:
-    """Trains a mini as the words of the command line say.
+    """Trains a mini, from the arguments of the command line.
 
     Raises:
         ValueError: for an unknown name or key, or a value of the wrong type.

@@ -23,7 +23,7 @@ EVALUATIONS: dict[str, Evaluation] = {
     "bagel_mini": BagelSceneEvaluation(),
     "bagel_mini_edit": BagelEditEvaluation(),
 }
-"""How each mini is evaluated; a mini with two abilities is listed twice."""
+"""The evaluation of each mini; a mini with two abilities is listed twice."""
 
 _MINI = {"bagel_mini_edit": "bagel_mini"}
 
@@ -40,9 +40,9 @@ def generate_answers(
     """Answers questions; the i-th has the noise of ``seed + i`` in any batch.
 
     Args:
-        evaluation: How to ask and to score.
+        evaluation: The evaluation that generates and scores answers.
         model: The model that `evaluation.load` returned.
-        questions: What to ask.
+        questions: The questions.
         steps: Number of denoising steps.
         true_cfg_scale: Strength of classifier-free guidance against the empty prompt; 1 is off.
         batch: Answers at a time.
@@ -60,7 +60,7 @@ def generate_answers(
 
 
 def score_table(scores: dict[str, MeanScore]) -> str:
-    """Formats scores as lines of text."""
+    """Formats scores as a table in plain text."""
     lines = []
     for name, one in scores.items():
         low, high = one.interval()

@@ -1,4 +1,4 @@
-"""Which minis there are, and the folders of their weights."""
+"""The list of minis, and the folders of their weights."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ def find_folder(source: str, argument: str, file: str = "model_index.json") -> P
         file: A file that such a folder contains; the default is a pipeline's.
 
     Raises:
-        ValueError: There is no such mini and no such folder.
+        ValueError: There is neither such a mini nor such a folder.
     """
     path = Path(source)
     if not (path / file).is_file() and source in MINIS:
         path = _SHIPPED / source
     if not (path / file).is_file():
         raise ValueError(
-            f"`{argument}` must be a folder with {file} in it, or a mini whose weights are here, "
-            f"got {source!r}."
+            f"`{argument}` must be a folder that contains {file}, or a mini whose weights are "
+            f"installed, got {source!r}."
         )
     return path
 

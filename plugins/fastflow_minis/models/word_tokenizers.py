@@ -21,7 +21,7 @@ def t5_tokenizer(words: Sequence[str], length: int) -> T5Tokenizer:
 
 
 def clip_tokenizer(words: Sequence[str], length: int) -> CLIPTokenizer:
-    """Returns a CLIP tokenizer whose merges make every word one token; others fall to letters."""
+    """Returns a CLIP tokenizer in which every word is a token; unknown words become letters."""
     letters = [chr(c) for c in range(ord("!"), ord("~") + 1)]
     merges: Any = _merges([[*word[:-1], word[-1] + _END] for word in words])
     vocabulary = ["<|startoftext|>", "<|endoftext|>", *letters, *(c + _END for c in letters)]
@@ -31,7 +31,7 @@ def clip_tokenizer(words: Sequence[str], length: int) -> CLIPTokenizer:
 
 
 def llama_tokenizer(words: Sequence[str], length: int) -> LlamaTokenizer:
-    """Returns a Llama tokenizer whose merges make every word one token; others fall to bytes.
+    """Returns a Llama tokenizer in which every word is a token; unknown words become bytes.
 
     It starts every text with ``<s>``, as HunyuanVideo's does: where the template before the
     prompt is empty, that is the only token of an empty prompt.
@@ -51,9 +51,9 @@ def llama_tokenizer(words: Sequence[str], length: int) -> LlamaTokenizer:
 
 
 def qwen_tables(words: Sequence[str]) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Returns a Qwen2 tokenizer's vocabulary and merges; they make every word one token.
+    """Returns the vocabulary and merges of a Qwen2 tokenizer in which every word is a token.
 
-    A word inside a text has the space before it as its first letter; others fall to bytes.
+    A word inside a text begins with the space before it; unknown words become bytes.
     """
     merges: Any = _merges([[*word] for word in words] + [[_SPACE, *word] for word in words])
     tokens = [*sorted(ByteLevel.alphabet()), *("".join(pair) for pair in merges)]

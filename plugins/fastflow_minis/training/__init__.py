@@ -1,1 +1,1 @@
-"""Training, the same for all minis: recipes, flow matching, optimisers, datasets."""
+"""Training, which is the same for all minis: recipes, flow matching, optimisers, datasets."""

@@ -16,7 +16,7 @@ def save_state(value: dict[str, Any], path: Path) -> None:
 
 
 def load_or_make(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Reads what `save_state` wrote; makes and writes it first if there is no file."""
+    """Reads what `save_state` wrote; if there is no file, makes and writes it first."""
     if not path.exists():
         save_state(make(), path)
     return torch.load(path)

@@ -18,13 +18,13 @@ _CHUNK = 1_000
 
 @dataclass(frozen=True)
 class Example:
-    """A training example.
+    """Holds a training example.
 
     Attributes:
         image: The image to learn, (64, 64, 3) uint8, or the frames of a video (F, 64, 64, 3).
-        caption: The text that asks for it.
+        caption: The text that describes it, or the instruction that leads to it.
         task: The caption's task.
-        source: The image that an instruction is about, likewise; None for captions.
+        source: The image before the instruction, likewise; None for captions.
     """
 
     image: np.ndarray
@@ -42,14 +42,15 @@ World = Callable[[np.random.Generator], Example]
 
 @dataclass(frozen=True)
 class EncodedDataset:
-    """The training examples of a transformer, encoded and on the CPU.
+    """Holds the training examples of a transformer, encoded and on the CPU.
 
     Attributes:
         latents: Normalised latents of the images (N, C, 16, 16) or videos, float32.
         captions: N captions.
         tasks: Their tasks.
         sources: Latents of the source images, likewise; None if there are none.
-        views: Other views of the source images (N, ...), such as a vision encoder's; or None.
+        views: Another encoding of the source images (N, ...), such as the input of a vision
+            encoder; or None.
     """
 
     latents: torch.Tensor

@@ -18,7 +18,7 @@ _BLOCKS = ("blocks.", "language_model.model.layers.")
 
 
 class Noised(NamedTuple):
-    """Data mixed with noise.
+    """Holds data mixed with noise.
 
     Attributes:
         x: Noisy data (B, ...).
@@ -51,7 +51,7 @@ def draw_batch(
         generator: Source of the random numbers.
 
     Returns:
-        Indices of examples (B,) and of captions (B,): the same, or N for the empty caption.
+        Indices of examples (B,), and of captions (B,): the same, or N for the empty caption.
     """
     chosen = torch.multinomial(weights, recipe.batch, True, generator=generator)
     dropped = torch.rand(len(chosen), generator=generator) < recipe.dropout
@@ -59,7 +59,7 @@ def draw_batch(
 
 
 class FlowMatching:
-    """The state of a training run: parameters, their average, optimisers and random numbers.
+    """Holds the state of a training run: parameters, their average, optimisers, random numbers.
 
     Args:
         learners: The parts to train, in place, on their device.
@@ -117,7 +117,7 @@ class FlowMatching:
 
 
 def rate_factor(step: int, recipe: Recipe) -> float:
-    """Returns the rate's factor: linear warm-up to 1, then a cosine to 0 at the last step."""
+    """Returns the learning rate's factor: linear warm-up to 1, then a cosine down to 0."""
     if step < recipe.warmup:
         return (step + 1) / recipe.warmup
     done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
@@ -125,7 +125,7 @@ def rate_factor(step: int, recipe: Recipe) -> float:
 
 
 def _optimisers(learners: nn.ModuleDict, recipe: Recipe) -> list[tuple]:
-    """Pairs optimisers with their highest rates: Muon for block matrices, AdamW for the rest."""
+    """Returns (optimiser, highest rate) pairs: Muon for block matrices, AdamW for the rest."""
     matrices, rest = [], []
     for name, parameter in learners.named_parameters():
         muon = recipe.muon_rate is not None and _is_block_matrix(name, parameter)

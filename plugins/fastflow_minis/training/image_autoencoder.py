@@ -1,4 +1,4 @@
-"""How autoencoders are trained, of images or videos, and how those of images encode."""
+"""Training of autoencoders, of images or of videos, and encoding of images."""
 
 # diffusers and transformers annotate these calls wrongly:
 # pyright: reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false
@@ -89,7 +89,7 @@ def minimise(
     """Minimises a loss with AdamW and a one-cycle learning rate.
 
     Args:
-        module: The module, changed in place; in training mode meanwhile.
+        module: The module, trained in place; left in evaluation mode.
         loss: Draws a batch and returns its loss.
         steps: Optimiser steps.
         rate: The highest learning rate.

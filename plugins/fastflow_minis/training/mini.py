@@ -16,7 +16,7 @@ Objective = Callable[["torch.Generator"], "torch.Tensor"]
 
 
 class Mini(ABC):
-    """A model under training.
+    """Describes a model under training.
 
     Attributes:
         learners: The parts that flow matching trains, under their names in the model, on their

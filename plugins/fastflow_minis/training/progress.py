@@ -14,12 +14,12 @@ _LOG_EVERY = 20
 
 
 class TrainingProgress:
-    """A bar on the terminal and a line of means in ``losses.jsonl`` every 20 steps.
+    """Shows a bar on the terminal and writes a line of means to ``losses.jsonl`` every 20 steps.
 
-    As a context manager, it gives a function that takes a step's numbers.
+    As a context manager, it returns a function that takes a step's numbers.
 
     Args:
-        stage: Name of what is trained.
+        stage: The label of the bar and of the lines.
         steps: Total number of steps.
         run: The run's folder.
         done: Number of steps that an earlier process took.

@@ -1,4 +1,4 @@
-"""The recipe of a mini model: how it is trained, as data."""
+"""The recipe of a mini model: its hyperparameters, as data."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _MAY_BE_ZERO = ("seed", "warmup")
 
 @dataclass(frozen=True)
 class Recipe(ABC):
-    """The hyperparameters that all minis share; each mini's recipe adds its sizes and its data.
+    """Holds the hyperparameters that all minis share; each mini's recipe adds its own.
 
     Attributes:
         seed: Seed of weights, examples and noise.
         steps: Optimiser steps of flow matching.
         batch: Samples in one step.
-        rate: Highest learning rate of AdamW, in the middle of warm-up and cosine decay.
+        rate: Highest learning rate of AdamW, between warm-up and cosine decay.
         muon_rate: Learning rate of Muon for the blocks' matrices; None leaves all to AdamW.
         warmup: Steps of linear warm-up.
         weight_decay: Decoupled weight decay.
@@ -59,7 +59,7 @@ class Recipe(ABC):
 
     @abstractmethod
     def build(self, run: Path, device: str = "cpu") -> Mini:
-        """Builds the model as it is before flow matching; heavy imports belong inside the method.
+        """Builds the model as it is before flow matching; imports torch only when it is called.
 
         Args:
             run: The training run's folder, where parts that are trained first (an autoencoder)
@@ -79,7 +79,7 @@ class Recipe(ABC):
 
 @dataclass(frozen=True)
 class AutoencoderParts(Recipe):
-    """The autoencoder of a mini and its training.
+    """Adds the hyperparameters of a mini's autoencoder.
 
     Attributes:
         vae_channels: Channels at 64, 32, 16, ... pixels.

@@ -1,4 +1,4 @@
-"""Trains a mini model by its recipe: build, gather examples, flow matching, export."""
+"""Trains a mini model by its recipe: builds it, gathers examples, trains, exports."""
 
 import dataclasses
 import shutil
@@ -29,15 +29,15 @@ def train(
         out: The run's folder: recipe, examples, checkpoint, losses (JSON lines) and, at the end,
             the model.
         device: Where to train, such as "cpu" or "cuda".
-        resume: Whether to continue what `out` holds, by the recipe in it.
+        resume: Whether to continue the run in `out`, by the recipe in it.
         **overrides: Fields of the recipe to change, such as ``steps=20``.
 
     Returns:
         The folder of the trained model, ``out/pipeline``.
 
     Raises:
-        ValueError: The name or a field is unknown, or `out` holds a run and `resume` is off, or
-            holds a run of another mini.
+        ValueError: The name or a field is unknown, or `out` contains a run and `resume` is off,
+            or it contains a run of another mini.
     """
     out = Path(out)
     recipe = _recipe(name, out, resume, overrides)
@@ -50,7 +50,7 @@ def train(
         ) from None
     except ValueError:
         if [path.name for path in out.iterdir()] == [RECIPE]:
-            shutil.rmtree(out)  # nothing was done: the folder can be used again
+            shutil.rmtree(out)  # nothing was trained: the folder can be used again
         raise
     return export_mini(out, out / "pipeline")
 

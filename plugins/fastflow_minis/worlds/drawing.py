@@ -36,11 +36,11 @@ _OVERSAMPLING = 8
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One object of a scene.
+    """Describes one object of a scene.
 
     Attributes:
         shape: One of `SHAPES`.
-        colour: A key of `COLOURS`.
+        colour: A key of `OBJECT_COLOURS`.
         centre: Position (x, y) in pixels, y pointing down.
         size: Diameter in pixels, even.
     """
@@ -53,7 +53,12 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Scene:
-    """A background (a key of `BACKGROUNDS`) with objects that do not touch each other."""
+    """Describes a scene.
+
+    Attributes:
+        background: A key of `BACKGROUNDS`.
+        items: The objects, which do not touch each other.
+    """
 
     background: str
     items: tuple[SceneObject, ...]
@@ -76,7 +81,7 @@ def inside_shape(shape: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 @cache
 def coverage(shape: str, size: int) -> np.ndarray:
-    """Returns how much of every pixel a shape covers, shape (size, size), values in [0, 1]."""
+    """Returns how much of each pixel a shape covers: (size, size), from 0 to 1."""
     fine = size * _OVERSAMPLING
     axis = (np.arange(fine) + 0.5) / fine * 2 - 1
     mask = inside_shape(shape, axis[None, :], axis[:, None]) & np.ones((fine, fine), bool)

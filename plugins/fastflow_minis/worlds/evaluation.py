@@ -15,7 +15,7 @@ _Z = 1.96
 
 
 class Question(Protocol):
-    """A question to a mini: a prompt and what belongs to it."""
+    """A question to a mini: a prompt, and for edits its source."""
 
     @property
     def task(self) -> str:
@@ -24,7 +24,7 @@ class Question(Protocol):
 
 
 class Evaluation(ABC):
-    """How a mini is evaluated.
+    """Asks a mini held-out questions and scores its answers.
 
     Attributes:
         tasks: The kinds of question.
@@ -49,7 +49,7 @@ class Evaluation(ABC):
         Args:
             model: What `load` returned.
             questions: The questions.
-            seeds: Seed of each question's noise; the rest of the batch does not matter.
+            seeds: Seed of each question's noise, which does not depend on the rest of the batch.
             steps: Number of denoising steps.
             scale: Strength of true classifier-free guidance; 1 is off.
 
@@ -64,7 +64,12 @@ class Evaluation(ABC):
 
 @dataclass(frozen=True)
 class MeanScore:
-    """The sum of scores from 0 to 1, and their number."""
+    """Holds the mean of scores from 0 to 1.
+
+    Attributes:
+        right: The sum of the scores.
+        total: The number of scores.
+    """
 
     right: float
     total: int
@@ -77,7 +82,7 @@ class MeanScore:
     def interval(self) -> tuple[float, float]:
         """Returns Wilson's 95 % confidence interval of the rate.
 
-        It is exact for scores of 0 and 1; others vary less, so it is wider than needed for them.
+        It is meant for scores of 0 and 1; other scores vary less, so for them it is too wide.
         """
         if not self.total:
             return (0.0, 1.0)
@@ -93,6 +98,11 @@ def score_answers(
     evaluation: Evaluation, answers: Sequence[np.ndarray], questions: Sequence
 ) -> dict[str, MeanScore]:
     """Scores answers.
+
+    Args:
+        evaluation: The evaluation that they belong to.
+        answers: The outputs.
+        questions: The question of each.
 
     Returns:
         The scores under "overall" and per task, then those of the other named scores.

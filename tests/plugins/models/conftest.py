@@ -1,4 +1,4 @@
-"""The families that the suites of adapters run over, and their pipelines as folders."""
+"""The families that the suites of models run over, and their pipelines as folders."""
 
 import shutil
 

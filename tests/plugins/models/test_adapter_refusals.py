@@ -1,4 +1,4 @@
-"""What every adapter of a diffusers pipeline refuses, and in which words."""
+"""What every model that is a diffusers pipeline refuses, and in which words."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Every adapter of a diffusers pipeline: its own numbers, in batches too, and the cost."""
+"""Every model that is a diffusers pipeline: its own numbers, in batches too, and the cost."""
 
 import pytest
 import torch
@@ -144,7 +144,7 @@ def test_it_keeps_every_rule_of_flow_models(dtype, family, kind, true_cfg_scale)
     check(model, prompt="a red cat")
 
 
-def test_the_recipe_keeps_every_rule_of_adapters(family):
+def test_the_recipe_keeps_every_rule_of_models(family):
     check(family.recipe_type())
     check(family.recipe_type(path=family.mini))
 

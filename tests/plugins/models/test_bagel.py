@@ -298,7 +298,7 @@ def test_it_keeps_every_rule_of_flow_models(options):
     check(bagel.model(torch.bfloat16, **options | {"height": 16, "width": 32}))
 
 
-def test_the_recipe_keeps_every_rule_of_adapters():
+def test_the_recipe_keeps_every_rule_of_models():
     check(Bagel())
     assert Bagel().prompts(3) == []
 

@@ -1,4 +1,4 @@
-"""What BAGEL's adapter refuses, and in which words."""
+"""What the model BAGEL refuses, and in which words."""
 
 import json
 import shutil
@@ -171,8 +171,9 @@ def test_weights_that_are_cut_off(folder, name):
 
 def of_ema(folder, reason):
     return (
-        f"the weights {folder / 'ema.safetensors'} are not those of the BAGEL that llm_config.json "
-        f"and vit_config.json next to them describe: {reason}. Take all three from BAGEL's repository."
+        f"the weights {folder / 'ema.safetensors'} are not those of the BAGEL that "
+        "llm_config.json and vit_config.json next to them describe: "
+        f"{reason}. Take all three from BAGEL's repository."
     )
 
 
@@ -226,8 +227,8 @@ def test_an_autoencoder_of_something_else(folder, change):
 def test_a_vocabulary_larger_than_the_network_has(folder):
     change(folder / "llm_config.json", vocab_size=260)
     assert message(Bagel(path=str(folder)).load) == (
-        f"{folder / 'vocab.json'} does not fit llm_config.json next to it: with the markers it has "
-        "261 words, and the network has 260. Take both from BAGEL's repository."
+        f"{folder / 'vocab.json'} does not fit llm_config.json next to it: with the markers "
+        "it has 261 words, and the network has 260. Take both from BAGEL's repository."
     )
 
 

@@ -1,4 +1,4 @@
-"""What FLUX Kontext's adapter alone refuses, and in which words."""
+"""What FLUX Kontext alone refuses, and in which words."""
 
 import pytest
 from adapter_cases import KONTEXT

@@ -98,10 +98,10 @@ def position_table(side: int, width: int) -> Tensor:
 def look_back(made: Network) -> None:
     """Initialises the first heads of the first layers to attend to the words before.
 
-    What belongs to what ("a red circle and a blue square") takes a transformer long to find out
-    from random weights. Queries and keys that are the same for every word see only distances: by
-    the phases of the rotary frequencies they meet at one or two words back. Training can undo
-    it all.
+    From random weights, a transformer takes long to learn which words belong together ("a red
+    circle and a blue square"). Queries and keys that are the same for every word depend only on
+    distance: by the phases of the rotary frequencies they agree one or two words back. Training
+    is free to change all of it.
     """
     for layer in made.transformer.layers[:_GUIDED]:
         attention: Any = layer.self_attn
@@ -137,7 +137,7 @@ def bagel_autoencoder(recipe: BagelRecipe) -> AutoencoderKL:
 
 @torch.no_grad()
 def scale_latents(vae: AutoencoderKL, spread: float) -> None:
-    """Scales latents of a standard deviation so that it is 1 after BAGEL's fixed scale."""
+    """Scales latents of this standard deviation so that it is 1 after BAGEL's fixed scale."""
     factor = 1 / (SCALE * spread)
     out: Any = vae.encoder.conv_out
     channels = vae.config.latent_channels

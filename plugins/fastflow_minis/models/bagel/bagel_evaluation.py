@@ -1,4 +1,4 @@
-"""The evaluations of a BAGEL: it draws scenes, and it edits them."""
+"""The evaluations of a BAGEL that draws scenes and edits them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _IMAGE_SCALE = 1.5
 
 
 class BagelSceneEvaluation(SceneEvaluation):
-    """A caption of a held-out combination, drawn by a BAGEL."""
+    """Asks a BAGEL for captions of held-out combinations."""
 
     def load(self, folder: Path, device: str) -> Any:
         return load_bagel(folder, device)
@@ -53,7 +53,7 @@ class BagelSceneEvaluation(SceneEvaluation):
 
 
 class BagelEditEvaluation(EditEvaluation):
-    """A scene and an instruction of a held-out combination, edited by a BAGEL."""
+    """Asks a BAGEL for edits of held-out combinations."""
 
     def load(self, folder: Path, device: str) -> Any:
         return load_bagel(folder, device)

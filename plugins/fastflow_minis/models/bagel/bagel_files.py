@@ -38,14 +38,14 @@ def write_bagel(
         folder: The folder to write to.
         network: The network.
         vae: The autoencoder.
-        words: The words that the tokenizer knows.
+        words: The tokenizer's vocabulary.
         recipe: The sizes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary, merges = qwen_tables(words)
-    known = network.transformer.embed_tokens.num_embeddings
+    vocabulary_size = network.transformer.embed_tokens.num_embeddings
     for name, content in (
-        ("llm_config.json", llm_config(recipe, known)),
+        ("llm_config.json", llm_config(recipe, vocabulary_size)),
         ("vit_config.json", vit_config(recipe)),
         ("vocab.json", vocabulary),
     ):
@@ -71,7 +71,7 @@ def _renamed(name: str, levels: int) -> str:
 
 
 def _shaped(name: str, weight: Tensor) -> Tensor:
-    """The official attention is made of convolutions of one pixel."""
+    """Returns a weight in its official shape: attention there consists of 1 x 1 convolutions."""
     is_attention = "attentions" in name and weight.ndim == 2
     return weight[:, :, None, None] if is_attention else weight
 

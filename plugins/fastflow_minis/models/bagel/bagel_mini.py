@@ -79,7 +79,7 @@ def _autoencoder(recipe: BagelRecipe, run: Path, device: str) -> AutoencoderKL:
 
 
 class BagelMini(Mini):
-    """A BAGEL that learns the worlds of scenes and of edits.
+    """Trains a BAGEL on the worlds of scenes and of edits.
 
     Args:
         network: The network, on its device.
@@ -122,7 +122,7 @@ def siglip_views(sources: np.ndarray) -> Tensor:
 
 
 class BagelBatch(NamedTuple):
-    """A batch of examples, on the CPU.
+    """Holds a batch of examples, on the CPU.
 
     Attributes:
         data: Latent tokens (B, 16, 64).
@@ -138,7 +138,7 @@ class BagelBatch(NamedTuple):
 
 
 class CaptionBuckets:
-    """Examples grouped by the length of their captions, so that a batch needs no padding.
+    """Groups examples by the length of their captions, so that a batch needs no padding.
 
     Args:
         dataset: The examples.
@@ -183,7 +183,7 @@ def _tokens(latents: Tensor) -> Tensor:
 
 
 class BagelLoss:
-    """The loss on scenes and on edits: the mean squared velocity error of a batch of both.
+    """Computes the loss on scenes and edits: the mean squared velocity error of a batch of both.
 
     Args:
         network: The network.
@@ -229,7 +229,7 @@ def bagel_velocities(
     """Calls the network as `BagelFlow` does, on many samples at once.
 
     Args:
-        network: The network, which takes one sample; `torch.vmap` makes that a batch.
+        network: The network, written for one sample; `torch.vmap` batches it.
         x: Noisy latent tokens (B, N, 64).
         t: Times (B,), 1 is noise.
         words: Token ids of the texts (B, L); None reads no text.
@@ -252,7 +252,7 @@ def bagel_velocities(
         return network.velocity(context, x, t, places)
 
     given = (x, t[:, None], words, sources, views)
-    with sdpa_kernel(SDPBackend.MATH):  # the others are not vectorised
+    with sdpa_kernel(SDPBackend.MATH):  # the other kernels do not work under vmap
         return torch.vmap(one, tuple(None if g is None else 0 for g in given))(*given)
 
 

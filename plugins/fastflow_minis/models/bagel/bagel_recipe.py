@@ -11,10 +11,10 @@ from fastflow_minis.training.recipe import AutoencoderParts
 
 @dataclass(frozen=True)
 class BagelRecipe(AutoencoderParts):
-    """A BAGEL that draws and edits scenes; all but its autoencoder is trained from scratch.
+    """Trains a BAGEL that draws and edits scenes; only its autoencoder has a start.
 
     Attributes:
-        start: The mini, or the folder of a FluxPipeline, whose autoencoder's levels its own keeps.
+        start: The mini, or the folder of a FluxPipeline, whose autoencoder's levels it adopts.
         inner_steps: Optimiser steps of the levels inside these, on their features; `vae_steps`
             on whole images follow.
         inner_batch: Images in one of these steps.
@@ -28,10 +28,10 @@ class BagelRecipe(AutoencoderParts):
         width: Width of the transformer.
         layers: Its layers, each with the weights of two experts.
         heads: Its attention heads.
-        key_heads: Heads of keys and values, which heads share.
+        key_heads: Its heads of keys and values, which attention heads share.
         inner: Width inside its perceptrons.
         vision_width: Width of SigLIP.
-        vision_layers: Layers of SigLIP that are used; one more is not.
+        vision_layers: Layers of SigLIP that are used; it has one more.
     """
 
     name = "bagel_mini"

@@ -1,8 +1,8 @@
 """A deeper autoencoder from a trained one: it keeps the outer levels and learns one more inside.
 
-Learned from pixels alone, an autoencoder with three halvings spends its first thousand steps on
-backgrounds. Features of a trained one tell shapes and colours apart from the start, and they are
-small: only the levels inside them are trained on them, ten times cheaper than on whole images.
+Trained on pixels alone, an autoencoder with three halvings spends its first thousand steps on
+backgrounds. The features of a trained one distinguish shapes and colours from the start, and they
+are small, so training the inner levels on them costs a tenth of training on whole images.
 """
 
 # diffusers annotates these parts wrongly:
@@ -43,7 +43,7 @@ def adopt_outer_levels(vae: AutoencoderKL, start: AutoencoderKL) -> None:
     own, old = vae.encoder, start.encoder
     own.conv_in.load_state_dict(old.conv_in.state_dict())
     for new, trained in zip(own.down_blocks, old.down_blocks, strict=False):
-        # the innermost trained level has no way down
+        # the innermost trained level has no downsampling
         new.load_state_dict(trained.state_dict(), strict=False)
     own, old = vae.decoder, start.decoder
     for new, trained in zip(own.up_blocks[1:], old.up_blocks, strict=True):
@@ -53,7 +53,7 @@ def adopt_outer_levels(vae: AutoencoderKL, start: AutoencoderKL) -> None:
 
 
 class LevelFeatures(NamedTuple):
-    """The features of images in a trained autoencoder, inside its outer levels.
+    """Holds the features of images in a trained autoencoder, inside its outer levels.
 
     Attributes:
         read: The output of its encoder's levels (N, C, 16, 16).
@@ -66,7 +66,7 @@ class LevelFeatures(NamedTuple):
     @classmethod
     @torch.no_grad()
     def of(cls, start: AutoencoderKL, images: Tensor) -> LevelFeatures:
-        """Computes them from 8-bit images (N, 64, 64, 3)."""
+        """Computes the features of 8-bit images (N, 64, 64, 3)."""
         device = next(start.parameters()).device
         encoder, decoder = start.encoder, start.decoder
         read, drawn = [], []
@@ -79,7 +79,7 @@ class LevelFeatures(NamedTuple):
 
 
 class InnerLevels(nn.Module):
-    """The part of an autoencoder inside the levels that it adopted.
+    """Applies the part of an autoencoder inside the levels that it adopted.
 
     Args:
         vae: The autoencoder, whose parts these are.

@@ -66,10 +66,10 @@ def flux_pipeline(
     """Puts an untrained transformer and text encoders around an autoencoder.
 
     Args:
-        kind: FluxPipeline, or another with the same parts.
-        recipe: Their sizes.
+        kind: FluxPipeline, or another class with the same parts.
+        recipe: The sizes of the parts.
         vae: The autoencoder.
-        words: The words that the tokenizers know.
+        words: The tokenizers' vocabulary.
     """
     torch.manual_seed(recipe.seed)
     tokenizer = clip_tokenizer(words, recipe.tokens)
@@ -140,10 +140,10 @@ def _t5(recipe: FluxParts, vocabulary: int) -> T5EncoderModel:
 def look_at_neighbours(encoder: T5EncoderModel) -> T5EncoderModel:
     """Makes every attention head attend to fixed relative positions, permanently.
 
-    FLUX's text tokens carry no positions, so what belongs to what ("a red circle and a blue
-    square") must be written into each token by T5. Trained from random weights in an hour, T5
-    stays a bag of words; with queries of zero its relative position bias alone decides, and a
-    noun's token contains its adjective from the first step on.
+    FLUX's text tokens carry no positions, so T5 must write into each token which words belong
+    together ("a red circle and a blue square"). Trained from random weights for an hour, T5 stays
+    a bag of words. With queries of zero, its relative position bias alone decides, and a noun's
+    token contains its adjective from the first step on.
 
     Returns:
         The same encoder, changed in place.

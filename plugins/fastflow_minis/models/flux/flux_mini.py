@@ -72,7 +72,7 @@ def _autoencoder(recipe: FluxRecipe, run: Path, device: str) -> AutoencoderKL:
 
 
 class FluxMini(Mini):
-    """A pipeline of FLUX's parts that learns a world of images with captions.
+    """Trains a pipeline of FLUX's parts on a world of images with captions.
 
     Args:
         pipe: The pipeline, on its device.
@@ -110,7 +110,7 @@ class FluxMini(Mini):
 
 
 class FluxLoss:
-    """The loss of a pipeline on a dataset: the mean squared velocity error of a batch.
+    """Computes a pipeline's loss: the mean squared velocity error of a batch.
 
     Args:
         pipe: The pipeline.
@@ -144,7 +144,7 @@ class FluxLoss:
 
 @dataclass(frozen=True)
 class FluxTokens:
-    """Token ids (B, tokens) of captions for CLIP and T5."""
+    """Holds the token ids (B, tokens) of captions for CLIP and T5."""
 
     clip: torch.Tensor
     t5: torch.Tensor

@@ -11,7 +11,7 @@ from fastflow_minis.training.recipe import AutoencoderParts, Recipe
 
 @dataclass(frozen=True)
 class FluxParts(Recipe):
-    """The sizes of a pipeline with FLUX's parts.
+    """Holds the sizes of a pipeline with FLUX's parts.
 
     Attributes:
         examples: Number of examples that are drawn once, encoded and kept in memory.
@@ -36,7 +36,7 @@ class FluxParts(Recipe):
 
 @dataclass(frozen=True)
 class FluxRecipe(FluxParts, AutoencoderParts):
-    """A FluxPipeline that draws scenes, trained from scratch.
+    """Trains a FluxPipeline that draws scenes, from scratch.
 
     Attributes:
         relational: How many times more often captions of two kinds of object are drawn than

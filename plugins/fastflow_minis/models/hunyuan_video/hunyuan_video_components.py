@@ -38,9 +38,9 @@ def hunyuan_video_pipeline(
     """Puts an untrained transformer and text encoders around an autoencoder.
 
     Args:
-        recipe: Their sizes.
+        recipe: The sizes of the parts.
         vae: The autoencoder.
-        words: The words that the tokenizers know.
+        words: The tokenizers' vocabulary.
     """
     torch.manual_seed(recipe.seed)
     tokenizer = llama_tokenizer(words, recipe.tokens)

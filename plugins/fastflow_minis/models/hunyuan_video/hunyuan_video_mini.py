@@ -73,7 +73,7 @@ def _autoencoder(recipe: HunyuanVideoRecipe, run: Path, device: str) -> Autoenco
 
 
 class HunyuanVideoMini(Mini):
-    """A pipeline of HunyuanVideo's parts that learns the world of videos.
+    """Trains a pipeline of HunyuanVideo's parts on the world of videos.
 
     Args:
         pipe: The pipeline, on its device.
@@ -105,7 +105,7 @@ class HunyuanVideoMini(Mini):
 
 
 class HunyuanVideoLoss:
-    """The loss of a pipeline on a dataset: the mean squared velocity error of a batch.
+    """Computes a pipeline's loss: the mean squared velocity error of a batch.
 
     Args:
         pipe: The pipeline.
@@ -130,11 +130,11 @@ class HunyuanVideoLoss:
 
 @dataclass(frozen=True)
 class HunyuanVideoTokens:
-    """Token ids (B, tokens) of captions for the language model and CLIP.
+    """Holds the token ids (B, tokens) of captions for the language model and CLIP.
 
     Attributes:
         llama: Ids.
-        mask: 1 where there is a token, 0 behind the last.
+        mask: 1 for a token, 0 for padding.
         clip: Ids.
     """
 

@@ -11,10 +11,10 @@ from fastflow_minis.training.recipe import AutoencoderParts
 
 @dataclass(frozen=True)
 class HunyuanVideoRecipe(AutoencoderParts):
-    """A HunyuanVideoPipeline of moving shapes; all but its autoencoder is trained from scratch.
+    """Trains a HunyuanVideoPipeline on moving shapes; only its autoencoder has a start.
 
     Attributes:
-        start: The mini, or the folder of a BAGEL, from whose autoencoder its own starts.
+        start: The mini, or the folder of a BAGEL, whose autoencoder is the start of its own.
         examples: Number of examples that are drawn once, encoded and kept in memory.
         heads: Attention heads of the transformer, 32 wide each.
         double_blocks: Transformer blocks with separate text and video weights.
@@ -22,7 +22,7 @@ class HunyuanVideoRecipe(AutoencoderParts):
         refiner_blocks: Blocks that refine the prompt's tokens.
         patch: Side in latents of the square that is one token.
         text_width: Width of both text encoders.
-        llama_layers: Layers of the language model that are used; two more are not.
+        llama_layers: Layers of the language model that are used; the model has two more.
         clip_layers: Layers of the CLIP encoder.
         tokens: Length of the text sequence (`max_sequence_length` of the pipeline).
     """

@@ -37,13 +37,14 @@ def video_tensor(videos: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def inflate(vae: AutoencoderKLHunyuanVideo, still: AutoencoderKL) -> None:
-    """Gives an autoencoder of videos the weights of one of images, for each frame alone.
+    """Gives an autoencoder of videos the weights of one of images, so that frames do not interact.
 
-    A kernel over three frames gets the image's weights for the last of them, the present, and 0
-    for the two before (https://arxiv.org/abs/1705.07750 spreads them instead). Before it halves,
-    the image's encoder pads at the right and the bottom and the video's at the left and the top:
-    either is the other turned by half a turn. So every kernel is turned, and a single frame's
-    latents are those of the turned image but for the borders, which the video's repeats.
+    A kernel over three frames gets the image's weights for the last of them, the current one, and
+    0 for the two before (https://arxiv.org/abs/1705.07750 spreads them instead). Before halving
+    the resolution, the image's encoder pads at the right and the bottom, the video's at the left
+    and the top: each is the other rotated by 180 degrees. So every kernel is rotated, and a single
+    frame's latents are those of the rotated image except at the borders, where the video's encoder
+    repeats pixels.
 
     Args:
         vae: The autoencoder to change, in place.
@@ -58,12 +59,12 @@ def inflate(vae: AutoencoderKLHunyuanVideo, still: AutoencoderKL) -> None:
             f"`vae_channels` must be those of `start`, {', '.join(map(str, same))}, got "
             f"{', '.join(map(str, channels))}."
         )
-    known = still.state_dict()
+    image_weights = still.state_dict()
     for name, weight in vae.state_dict().items():
         if "quant_conv" in name:  # FLUX's has none
             weight.copy_(torch.eye(len(weight)).view(weight.shape) if weight.ndim > 1 else 0)
             continue
-        own = known[re.sub(r"\.conv\.(weight|bias)$", r".\1", name)]
+        own = image_weights[re.sub(r"\.conv\.(weight|bias)$", r".\1", name)]
         if weight.ndim == own.ndim:
             weight.copy_(own)
         else:
@@ -113,10 +114,10 @@ def video_latents(vae: AutoencoderKLHunyuanVideo, videos: np.ndarray) -> torch.T
 
 @torch.no_grad()
 def normalise_video_latents(vae: AutoencoderKLHunyuanVideo, videos: torch.Tensor) -> None:
-    """Makes the mean of every channel of the latents 0 and the variance of all 1.
+    """Makes the mean of every channel of the latents 0, and their joint variance 1.
 
-    A HunyuanVideoPipeline knows a scaling factor and no shift, so the means go into the
-    convolutions on both sides of the latents, which are of one pixel.
+    A HunyuanVideoPipeline has a scaling factor but no shift, so the means go into the one-pixel
+    convolutions before and after the latents.
 
     Args:
         vae: A trained autoencoder.

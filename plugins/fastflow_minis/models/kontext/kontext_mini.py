@@ -1,4 +1,4 @@
-"""A FluxKontextPipeline in training: a FLUX mini that goes on to learn edits."""
+"""A FluxKontextPipeline in training: a FLUX mini that continues with edits."""
 
 # diffusers and transformers annotate these calls wrongly:
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false
@@ -25,7 +25,7 @@ from fastflow_minis.zoo import find_folder
 def build_kontext(recipe: KontextRecipe, run: Path, device: str) -> FluxMini:
     """Puts the parts of a trained FLUX mini into a pipeline that edits."""
     folder = find_folder(recipe.start, "start")
-    if not (run / "vae").exists():  # the dataset is encoded with it: it must stay the same
+    if not (run / "vae").exists():  # a resumed run must encode its dataset with the same one
         AutoencoderKL.from_pretrained(folder / "vae").save_pretrained(run / "vae")
     vae = AutoencoderKL.from_pretrained(run / "vae")
     pipe = flux_pipeline(FluxKontextPipeline, recipe, vae, words_of_scenes_and_edits())
@@ -47,7 +47,7 @@ def edit_example(rng: np.random.Generator) -> Example:
 
 @torch.no_grad()
 def adopt_weights(pipe: FluxPipeline, start: FluxPipeline) -> None:
-    """Copies a trained pipeline's weights where shapes allow, and the embeddings of its words.
+    """Copies a trained pipeline's weights where shapes agree, and the embeddings of its words.
 
     Args:
         pipe: The pipeline to change, in place.
@@ -60,8 +60,8 @@ def adopt_weights(pipe: FluxPipeline, start: FluxPipeline) -> None:
         part.load_state_dict(fitting, strict=False)
     for encoder, tokenizer in (("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2")):
         own, learned = (getattr(p, encoder).get_input_embeddings().weight for p in (pipe, start))
-        known = getattr(start, tokenizer).get_vocab()
+        rows = getattr(start, tokenizer).get_vocab()
         if own.shape[1] == learned.shape[1]:
             for token, row in getattr(pipe, tokenizer).get_vocab().items():
-                if token in known:
-                    own[row] = learned[known[token]]
+                if token in rows:
+                    own[row] = learned[rows[token]]

@@ -11,7 +11,7 @@ from fastflow_minis.training.mini import Mini
 
 @dataclass(frozen=True)
 class KontextRecipe(FluxParts):
-    """A FluxKontextPipeline that edits scenes, made from a mini that draws them.
+    """Trains a FluxKontextPipeline that edits scenes, from a mini that draws them.
 
     Attributes:
         start: The mini, or the folder of a FluxPipeline, whose autoencoder it keeps and from whose

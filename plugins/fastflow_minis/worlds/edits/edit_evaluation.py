@@ -19,7 +19,7 @@ from fastflow_minis.worlds.evaluation import Evaluation
 
 
 class EditEvaluation(Evaluation):
-    """A scene and an instruction of a held-out combination, scored as in GEdit."""
+    """Asks for edits of held-out combinations, and scores them as in GEdit."""
 
     tasks = EDIT_TASKS
 

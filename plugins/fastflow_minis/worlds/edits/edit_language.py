@@ -1,4 +1,4 @@
-"""The language of edits: instructions of six tasks, their meaning, and back."""
+"""The language of edits: instructions of six tasks, and their meaning."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ EDIT_WORDINGS = {
     "move": ("move the {colour} {shape} to the {to}", "shift the {colour} {shape} to the {to}"),
     "background": ("make the background {to}", "change the background to {to}"),
 }
-"""How each task is worded."""
+"""The wordings of each task."""
 
 EDIT_OUTCOMES = {
     "recolour": tuple(OBJECT_COLOURS),
@@ -38,11 +38,11 @@ EDIT_OUTCOMES = {
 
 @dataclass(frozen=True)
 class Instruction:
-    """An instruction with its meaning.
+    """Holds an instruction with its meaning.
 
     Attributes:
         text: The sentence.
-        task: One of `TASKS`.
+        task: One of `EDIT_TASKS`.
         colour: Colour of the object; empty if the instruction names none ("background").
         shape: Shape of the object, likewise.
         to: The result: a colour, a shape, a place or a background; empty if there is none
@@ -78,7 +78,7 @@ def parse_instruction(text: str) -> Instruction:
             return Instruction(plain, task, **match.groupdict())
     forms = "\n".join(f"  {form}" for forms in EDIT_WORDINGS.values() for form in forms)
     raise ValueError(
-        f"`text` must be an instruction to edit a scene, got {text!r}. Say one of\n{forms}\n"
+        f"`text` must be an instruction to edit a scene, got {text!r}. Use one of\n{forms}\n"
         f"with the colours {', '.join(OBJECT_COLOURS)}; the shapes {', '.join(SHAPES)}; "
         f"the backgrounds {', '.join(BACKGROUNDS)}; the places {', '.join(PLACES)}."
     )
@@ -87,9 +87,9 @@ def parse_instruction(text: str) -> Instruction:
 def words_of_edits() -> tuple[str, ...]:
     """Returns every word of the language once, sorted."""
     forms = (form for task in EDIT_TASKS for form in EDIT_WORDINGS[task])
-    said = {word for form in forms for word in re.sub(r"{\w+}", "", form).split()}
-    named = [*OBJECT_COLOURS, *SHAPES, *BACKGROUNDS, *PLACES]
-    return tuple(sorted(said | {word for name in named for word in name.split()}))
+    fixed = {word for form in forms for word in re.sub(r"{\w+}", "", form).split()}
+    names = [*OBJECT_COLOURS, *SHAPES, *BACKGROUNDS, *PLACES]
+    return tuple(sorted(fixed | {word for name in names for word in name.split()}))
 
 
 def _patterns() -> Iterator[tuple[str, re.Pattern]]:

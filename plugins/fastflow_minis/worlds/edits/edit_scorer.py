@@ -1,8 +1,8 @@
-"""Scores an edited image from what can be read in it, without a learned model.
+"""Scores an edited image by what it shows, without a learned model.
 
 As in GEdit (https://arxiv.org/abs/2504.17761, after VIEScore, https://arxiv.org/abs/2312.14867):
-semantic consistency is whether the asked edit was made, perceptual quality whether everything
-else is as before and the image is clean, and the overall score is their geometric mean.
+semantic consistency is whether the requested edit was made, perceptual quality whether everything
+else is unchanged and the image is clean, and the overall score is their geometric mean.
 """
 
 import math
@@ -24,33 +24,33 @@ from fastflow_minis.worlds.scenes.scene_scorer import (
 )
 
 DRIFT = 4.0
-"""How far an object that is not to be moved may stray, in pixels per axis."""
+"""How far an object that is not to be moved may shift, in pixels per axis."""
 
 MARGIN = 2
 """Pixels around an edited object that may change with it: its soft edge."""
 
 CHANGED = 70.0
-"""Distance, in 8-bit RGB, from which a pixel counts as changed.
+"""Distance, in 8-bit RGB, above which a pixel counts as changed.
 
-The nearest of its neighbours before counts, so that an edge may be softer or a pixel off.
+It is the distance to the nearest of its neighbours before the edit, so that an edge may be softer
+or a pixel off.
 """
 
 SPOILT = 0.05
-"""Share of changed other pixels at which quality is 0; the smallest object covers more.
-"""
+"""Share of other pixels that changed at which quality is 0; the smallest object covers more."""
 
 
 @dataclass(frozen=True)
 class EditScores:
-    """The scores of an edited image, from 0 to 1.
+    """Holds the scores of an edited image, from 0 to 1.
 
     Attributes:
-        g_sc: Semantic consistency: 1 if the asked edit was made; 0.5 if it was, but the object
-            lost its shape, its colour or its place with it, or what was moved is also still there;
-            0 if it was not made.
-        g_pq: Perceptual quality: 1 if all else is as before and the image is clean, falling to 0
-            with the share of other pixels that changed, of objects that the world does not have,
-            and of specks; the worst of the three counts.
+        g_sc: Semantic consistency: 1 if the requested edit was made; 0.5 if it was made but the
+            object lost its shape, colour or position, or if a moved object is also still at its
+            old position; 0 if it was not made.
+        g_pq: Perceptual quality: 1 if everything else is unchanged and the image is clean. It
+            falls to 0 with the share of other pixels that changed, with the share of objects that
+            the world does not have, and with the number of specks; the worst of the three counts.
     """
 
     g_sc: float
@@ -113,12 +113,12 @@ def _consistency(asked: Instruction, subject: SeenObject | None, after: SceneRea
         return made * (0.5 if set(old) - set(new) else 1.0)
     if subject is None or len(old) != 1:
         return 0.0
-    (now,) = old
+    (edited,) = old
     if asked.task == "recolour":
-        made, kept = now.colour == asked.to, now.shape == asked.shape
+        made, kept = edited.colour == asked.to, edited.shape == asked.shape
     else:
-        made, kept = now.shape == asked.to, now.colour == asked.colour
-    stayed = max(abs(np.subtract(now.centre, subject.centre))) <= DRIFT
+        made, kept = edited.shape == asked.to, edited.colour == asked.colour
+    stayed = max(abs(np.subtract(edited.centre, subject.centre))) <= DRIFT
     return made * (1.0 if kept and stayed else 0.5)
 
 
@@ -134,7 +134,7 @@ def _quadrant(point: tuple[float, float]) -> tuple[bool, bool]:
 def _kept(
     source: np.ndarray, asked: Instruction, subject: SeenObject | None, image: np.ndarray
 ) -> float:
-    """Compares the pixels that the edit does not concern with the source's."""
+    """Returns how well the pixels that the edit does not concern agree with the source's."""
     expected, pixels = to_pixels(source), to_pixels(image)
     judged = np.ones(expected.shape[:2], bool)
     if subject is not None:
@@ -150,7 +150,7 @@ def _kept(
 
 
 def _distance(pixels: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Returns how far each pixel is from the nearest of those expected around it."""
+    """Returns each pixel's distance from the nearest of the expected ones around it."""
     padded = np.pad(expected, ((1, 1), (1, 1), (0, 0)), mode="edge")
     return np.min(
         [np.linalg.norm(pixels - near, axis=-1) for near in shifted_by_a_pixel(padded)], axis=0
@@ -158,7 +158,7 @@ def _distance(pixels: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 
 def _on_background(source: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the source on another background, and a mask of where it is known: no soft edges."""
+    """Returns the source on another background, and a mask of its pixels without soft edges."""
     ground = background_of(source)
     stands_out = np.linalg.norm(source - ground, axis=-1) > CONTRAST
     shifted = shifted_by_a_pixel(np.pad(stands_out, 1, mode="edge"))

@@ -1,7 +1,7 @@
-"""What an instruction combines, and which combinations training never shows.
+"""The combinations of an instruction, and which of them training never shows.
 
-A combination is an instruction's (colour, shape, to); of a background, which names no object, it
-is (from, to). The rules are arithmetic on word indices, so that about a fifth of the combinations
+A combination is an instruction's (colour, shape, to); for a background, without an object, it is
+(from, to). The rules are arithmetic on word indices, so that about a fifth of the combinations
 is held out and every word, and in tasks of three words every pair of words, is still seen.
 """
 

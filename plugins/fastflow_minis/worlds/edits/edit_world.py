@@ -1,4 +1,4 @@
-"""The world of edits: what to learn from, and edits that training never shows."""
+"""The world of edits: edits to train on, and held-out edits."""
 
 from dataclasses import dataclass, replace
 from itertools import product
@@ -22,13 +22,13 @@ _OBJECTS = tuple(product(OBJECT_COLOURS, SHAPES))
 
 @dataclass(frozen=True)
 class SceneEdit:
-    """A scene, an instruction, and the scene that follows.
+    """Holds a scene, an instruction, and the scene that follows.
 
     Attributes:
-        source: The scene before: one to four objects, one in a quadrant, all different.
+        source: The scene before: one to four different objects, at most one in a quadrant.
         instruction: What to change.
         target: A scene after, never empty. What the instruction leaves open is random: the size
-            and the exact place of an added object, the exact place of a moved one.
+            and exact position of an added object, and the exact position of a moved one.
     """
 
     source: Scene
@@ -63,7 +63,7 @@ def held_out_edits(count: int, seed: int = 0) -> list[SceneEdit]:
 
 
 def _held_out(index: int, seed: int) -> SceneEdit:
-    """Goes through each task's held-out combinations repeatedly, in the seed's order."""
+    """Returns the edit with this index, from each task's held-out combinations in turn."""
     turn, task = divmod(index, len(EDIT_TASKS))
     deck = np.random.default_rng([seed, task]).permutation(len(_HELD_OUT[EDIT_TASKS[task]]))
     combination = _HELD_OUT[EDIT_TASKS[task]][deck[turn % len(deck)]]
@@ -95,7 +95,7 @@ def _draw(rng: np.random.Generator, task: str, combination: EditCombination) -> 
 def _after(
     rng: np.random.Generator, own: tuple[SceneObject, ...], asked: Instruction
 ) -> tuple[SceneObject, ...]:
-    """Returns what becomes of the object that an instruction names; it may not exist before."""
+    """Returns the object that an instruction names as it is after the edit, if it still exists."""
     if asked.task == "remove":
         return ()
     if asked.task == "recolour":
@@ -109,7 +109,7 @@ def _after(
 def _others(
     rng: np.random.Generator, free: list[str], fewest: int, avoid: tuple[str, str] | None = None
 ) -> tuple[SceneObject, ...]:
-    """Draws some objects, each of another kind, in quadrants that are free."""
+    """Draws some objects, all of different kinds, in quadrants that are free."""
     count = int(rng.integers(fewest, len(free) + 1))
     kinds = [kind for kind in _OBJECTS if kind != avoid]
     chosen = [kinds[i] for i in rng.permutation(len(kinds))[:count]]

@@ -17,7 +17,7 @@ from fastflow_minis.worlds.scenes.scene_world import held_out_captions
 
 
 class SceneEvaluation(Evaluation):
-    """A caption of a held-out combination; the score is 1 if the image shows it, else 0."""
+    """Asks for captions of held-out combinations; the score is 1 if the image shows it, else 0."""
 
     tasks = SCENE_TASKS
 

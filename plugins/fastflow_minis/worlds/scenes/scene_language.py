@@ -1,4 +1,4 @@
-"""The language of scenes: captions of six tasks, their meaning, and back."""
+"""The language of scenes: captions of six tasks, and their meaning."""
 
 import re
 from dataclasses import dataclass
@@ -35,7 +35,13 @@ SCENE_GRAMMAR = """\
 
 @dataclass(frozen=True)
 class AskedObject:
-    """A kind of object that a caption asks for, and how many of it; any colour if None."""
+    """Describes a kind of object that a caption asks for.
+
+    Attributes:
+        shape: One of `SHAPES`.
+        colour: A key of `OBJECT_COLOURS`; None for any.
+        count: How many there are to be.
+    """
 
     shape: str
     colour: str | None = None
@@ -44,14 +50,14 @@ class AskedObject:
 
 @dataclass(frozen=True)
 class SceneCaption:
-    """A caption with its meaning.
+    """Holds a caption with its meaning.
 
     Attributes:
         text: The caption.
-        task: One of `TASKS`.
-        objects: The asked objects in the caption's order.
-        relation: Where the first object lies relative to the second (task "position"), else None.
-        background: The asked background, None if any will do.
+        task: One of `SCENE_TASKS`.
+        objects: The requested objects, in the caption's order.
+        relation: Where the first object is relative to the second (task "position"), else None.
+        background: The requested background; None for any.
     """
 
     text: str
@@ -92,7 +98,7 @@ def parse_caption(caption: str) -> SceneCaption:
             stop do not matter.
 
     Returns:
-        What the caption asks for.
+        The caption with its meaning.
 
     Raises:
         ValueError: The caption is not in the language; the message shows the grammar.
@@ -103,7 +109,7 @@ def parse_caption(caption: str) -> SceneCaption:
         if match:
             return _meaning(text, task, match.groupdict())
     raise ValueError(
-        f"`caption` must be in the language of the scenes, got {caption!r}. Say {SCENE_GRAMMAR}\n"
+        f"`caption` must be in the language of the scenes, got {caption!r}. Use {SCENE_GRAMMAR}\n"
         f"with the openings {', '.join(SCENE_OPENINGS)}; the shapes {', '.join(SHAPES)}; "
         f"the colours {', '.join(OBJECT_COLOURS)}; the backgrounds {', '.join(BACKGROUNDS)}."
     )

@@ -1,9 +1,9 @@
-"""Reads an image and decides whether a caption holds, without a learned model.
+"""Reads an image and decides whether it matches a caption, without a learned model.
 
 The image is segmented by its distance from the background; every connected part gets the nearest
-colour and the shape whose outline, stretched to the part's box, overlaps it best. As in GenEval
-(https://arxiv.org/abs/2310.11513) a caption holds if the image shows what is asked; in this
-world, moreover, nothing else.
+colour, and the shape whose outline, stretched to the part's box, overlaps it best. As in GenEval
+(https://arxiv.org/abs/2310.11513), an image matches if it shows what the caption asks for; in this
+world it must also show nothing else.
 """
 
 from collections import Counter
@@ -17,19 +17,19 @@ from fastflow_minis.worlds.drawing import BACKGROUNDS, OBJECT_COLOURS, SHAPES, i
 from fastflow_minis.worlds.scenes.scene_language import AskedObject, SceneCaption, parse_caption
 
 CONTRAST = 50.0
-"""Distance from the background, in 8-bit RGB, from which on a pixel belongs to an object."""
+"""Distance from the background, in 8-bit RGB, above which a pixel belongs to an object."""
 
 SPECK = 60
 """Parts of fewer pixels are ignored; the smallest object has about 250."""
 
 OVERLAP = 0.75
-"""Least intersection over union with a shape's outline to be called that shape."""
+"""Least intersection over union with a shape's outline for an object to have that shape."""
 
 COLOUR_TOLERANCE = 90.0
-"""Greatest distance from a named colour, in 8-bit RGB, to be called by its name."""
+"""Greatest distance from a named colour, in 8-bit RGB, for a colour to have that name."""
 
 APART = 10.0
-"""Least difference, in pixels, between centres of which one is left of or above the other."""
+"""Least distance, in pixels, between the centres of objects left of or above each other."""
 
 _SIDES = (15, 33)
 _TIP = 4
@@ -38,13 +38,13 @@ _EXTENT = {"square": 0.9}
 
 @dataclass(frozen=True)
 class SeenObject:
-    """An object in an image; shape or colour is None if the world does not have it.
+    """Describes an object in an image; shape or colour is None if the world does not have it.
 
     Attributes:
         shape: One of `SHAPES`.
-        colour: A key of `COLOURS`.
-        box: Its left, top, right and bottom in pixels, y pointing down; right and bottom are the
-            first that no longer belong to it.
+        colour: A key of `OBJECT_COLOURS`.
+        box: Its left, top, right and bottom in pixels, y pointing down; right and bottom are
+            exclusive.
     """
 
     shape: str | None
@@ -60,12 +60,12 @@ class SeenObject:
 
 @dataclass(frozen=True)
 class SceneReading:
-    """What an image shows.
+    """Describes what an image shows.
 
     Attributes:
-        background: A key of `BACKGROUNDS`, None if the world does not have it.
+        background: A key of `BACKGROUNDS`; None if the world does not have it.
         objects: The objects.
-        specks: How many pixels stand out and belong to no object.
+        specks: The number of pixels that differ from the background but belong to no object.
     """
 
     background: str | None
@@ -74,13 +74,13 @@ class SceneReading:
 
 
 def holds(image: np.ndarray, prompt: SceneCaption | str) -> bool:
-    """Decides whether an image (see `read`) shows what a prompt or a caption asks for."""
+    """Returns whether an image (see `read_scene`) shows what a prompt or a caption asks for."""
     prompt = parse_caption(prompt) if isinstance(prompt, str) else prompt
     return reading_holds(read_scene(image), prompt)
 
 
 def reading_holds(reading: SceneReading, prompt: SceneCaption) -> bool:
-    """Decides whether a reading is what a prompt asks for."""
+    """Returns whether a reading is what a prompt asks for."""
     if prompt.background not in (None, reading.background):
         return False
     asked = [one for one in prompt.objects for _ in range(one.count)]
@@ -109,7 +109,7 @@ def _lie(relation: str, first: SeenObject, second: SeenObject) -> bool:
 
 
 def read_scene(image: np.ndarray) -> SceneReading:
-    """Finds background and objects.
+    """Finds the background and the objects of an image.
 
     Args:
         image: (64, 64, 3), uint8 from 0 to 255 or float from 0 to 1.
@@ -147,7 +147,7 @@ def to_pixels(image: np.ndarray) -> np.ndarray:
 
 
 def shifted_by_a_pixel(padded: np.ndarray) -> list[np.ndarray]:
-    """Returns the nine images that lie, shifted by up to a pixel, in a padded one."""
+    """Returns the nine images, shifted by up to a pixel, that a padded one contains."""
     height, width = padded.shape[0] - 2, padded.shape[1] - 2
     return [padded[i : i + height, j : j + width] for i in range(3) for j in range(3)]
 
@@ -182,7 +182,7 @@ def _object(pixels: np.ndarray, ground: np.ndarray, part: np.ndarray) -> SeenObj
 
 
 def _shape(mask: np.ndarray) -> str | None:
-    """Names the outline that fills a box (h, w) best; a thin tip may have faded from its top."""
+    """Returns the shape that fills a box (h, w) best; a thin tip may be missing at the top."""
     if not all(_SIDES[0] <= side <= _SIDES[1] for side in mask.shape):
         return None
     masks = [np.pad(mask, ((tip, 0), (0, 0))) for tip in range(_TIP + 1)]

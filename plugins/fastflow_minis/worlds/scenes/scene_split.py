@@ -1,4 +1,4 @@
-"""What a caption combines, which combinations training never shows, and the captions of each.
+"""The combinations of a caption, which of them training never shows, and the captions of each.
 
 A combination is a tuple of words per task: (shape, background), (shape, shape),
 (count, colour, shape), (colour, shape), (shape, relation, shape) and
@@ -30,8 +30,8 @@ _HELD_OUT_PAIRS = ({"circle", "cross"}, {"square", "ring"})
 def is_held_out_scene(task: str, combination: SceneCombination) -> bool:
     """Returns whether a combination of a task is held out from training.
 
-    Orders that mean the same share their answer: "a ring and a square" with "a square and a
-    ring", "a ring left of a square" with "a square right of a ring".
+    Combinations that mean the same get the same answer, such as "a ring and a square" and "a
+    square and a ring", or "a ring left of a square" and "a square right of a ring".
     """
     return _RULES[task](*combination)
 
@@ -119,7 +119,7 @@ def scene_content(task: str, combination: SceneCombination) -> str:
 
 
 def scene_captions(task: str, combination: SceneCombination) -> Iterator[str]:
-    """Yields every caption of a combination: all openings, and backgrounds where they vary."""
+    """Yields every caption of a combination: all openings, and all backgrounds if it is open."""
     text = scene_content(task, combination)
     contents, endings = [text], [""]
     if task == "single_object":

@@ -57,7 +57,7 @@ def held_out_captions(count: int, seed: int = 0) -> list[SceneCaption]:
 
 
 def training_scene(rng: np.random.Generator) -> tuple[Scene, str]:
-    """Draws a scene and a caption that holds for it; never a held-out combination."""
+    """Draws a scene and a caption that matches it; never a held-out combination."""
     task = SCENE_TASKS[rng.integers(len(SCENE_TASKS))]
     combination = _choice(rng, _SEEN[task])
     caption = _choice(rng, _CAPTIONS[task, combination])
@@ -65,9 +65,9 @@ def training_scene(rng: np.random.Generator) -> tuple[Scene, str]:
 
 
 def scene_of(prompt: SceneCaption, rng: np.random.Generator) -> Scene:
-    """Draws a scene for which a caption holds; what it leaves open is random.
+    """Draws a scene that matches a caption; what the caption leaves open is random.
 
-    Several objects stand in reading order, as the caption names them; one object stands anywhere.
+    Several objects are in reading order, as the caption names them; a single one is anywhere.
     """
     asked = [one for one in prompt.objects for _ in range(one.count)]
     places = _PLACES.get(prompt.relation or "", range(len(asked)))

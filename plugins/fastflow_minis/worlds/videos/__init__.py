@@ -1,1 +1,1 @@
-"""The world of videos: a shape that moves, captions that say how, and a scorer."""
+"""The world of videos: a shape that moves, captions that describe its motion, and a scorer."""

@@ -19,7 +19,7 @@ from fastflow_minis.worlds.videos.video_world import FRAMES, held_out_motions
 
 
 class VideoEvaluation(Evaluation):
-    """A caption of a held-out combination; the score is 1 if the video is as asked, else 0."""
+    """Asks for captions of held-out combinations; the score is 1 if the video shows it, else 0."""
 
     tasks = VIDEO_TASKS
 

@@ -1,4 +1,4 @@
-"""The language of videos: captions of a moving object, their meaning, and back."""
+"""The language of videos: captions of a moving object, and their meaning."""
 
 import re
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ VIDEO_TASKS = tuple(f"{direction} {speed}" for direction, speed in product(DIREC
 
 VIDEO_OPENINGS = ("a video", "a clip", "an animation")
 VIDEO_WORDINGS = ("moving {direction} {speed}", "{speed} moving {direction}")
-"""How a motion is worded."""
+"""The wordings of a motion."""
 
 
 @dataclass(frozen=True)
 class Motion:
-    """A caption with its meaning.
+    """Holds a caption with its meaning.
 
     Attributes:
         text: The caption.
-        colour: Of the object, a key of `COLOURS`.
-        shape: Of the object, one of `SHAPES`.
+        colour: The object's, a key of `OBJECT_COLOURS`.
+        shape: The object's, one of `SHAPES`.
         direction: A key of `DIRECTIONS`.
         speed: A key of `SPEEDS`.
-        background: The asked background, None if any will do.
+        background: The requested background; None for any.
     """
 
     text: str
@@ -46,7 +46,7 @@ class Motion:
 
     @property
     def task(self) -> str:
-        """One of `TASKS`."""
+        """One of `VIDEO_TASKS`."""
         return f"{self.direction} {self.speed}"
 
 
@@ -83,7 +83,7 @@ def parse_motion(caption: str) -> Motion:
         for form in VIDEO_WORDINGS
     )
     raise ValueError(
-        f"`caption` must be in the language of the videos, got {caption!r}. Say one of\n{forms}\n"
+        f"`caption` must be in the language of the videos, got {caption!r}. Use one of\n{forms}\n"
         f"with the openings {', '.join(VIDEO_OPENINGS)}; the colours {', '.join(OBJECT_COLOURS)}; "
         f"the shapes {', '.join(SHAPES)}; the directions {', '.join(DIRECTIONS)}; the speeds "
         f"{', '.join(SPEEDS)}; the backgrounds {', '.join(BACKGROUNDS)}."

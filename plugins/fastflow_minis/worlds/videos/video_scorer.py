@@ -1,7 +1,7 @@
 """Reads a video and scores what moves in it, without a learned model.
 
-Every frame is read as an image of the world of scenes (`read_scene`); where each shows one
-object, the objects are one track.
+Every frame is read as an image of the world of scenes (`read_scene`); the objects of the frames
+that show exactly one are taken to be the same object.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from fastflow_minis.worlds.scenes.scene_scorer import (
 from fastflow_minis.worlds.videos.video_language import DIRECTIONS, SPEEDS, Motion, parse_motion
 
 MAJORITY = 0.5
-"""Share of frames that must show one object, and the asked one, for a caption to hold."""
+"""Share of frames above which the video counts as showing an object or a trait."""
 
 SIDEWAYS = 0.5
-"""Greatest movement across the asked direction, as a share of that along it."""
+"""Greatest movement across the requested direction, as a share of that along it."""
 
 SPEED_BOUNDS = (0.4, 2.0, 4.5)
 """Bounds of the speeds in pixels per frame: standing, slow, quick, jumping."""
@@ -35,18 +35,18 @@ SPEED_BOUNDS = (0.4, 2.0, 4.5)
 
 @dataclass(frozen=True)
 class VideoScores:
-    """The scores of a video, from 0 to 1; 1 is best, except for flicker.
+    """Holds the scores of a video, from 0 to 1; 1 is best, except for flicker.
 
     Attributes:
-        object: Whether most frames show the asked shape, and it alone.
-        colour: Whether that object has the asked colour in most frames.
-        direction: Whether it moves in the asked direction.
-        speed: Whether it moves as quickly as asked, in any direction.
-        background: Whether most frames have the asked background; 1 if none is asked.
-        consistency: Share of the frames that show one object of the video's most frequent shape
-            and colour.
-        smoothness: Of its motion: 1 minus the change of its step from frame to frame, as a share
-            of its step, which counts as a pixel at least; 0 if too few frames show it.
+        object: Whether most frames show the requested shape and nothing else.
+        colour: Whether that object has the requested colour in most frames.
+        direction: Whether it moves in the requested direction.
+        speed: Whether it moves at the requested speed, in any direction.
+        background: Whether most frames have the requested background; 1 if none is requested.
+        consistency: Share of the frames that show a single object, of the video's most frequent
+            shape and colour.
+        smoothness: 1 minus the change of the object's step from frame to frame, as a share of the
+            step (of one pixel if the step is shorter); 0 if too few frames show the object.
         flicker: Mean change of the background from frame to frame, as a share of black to white.
     """
 
@@ -61,7 +61,7 @@ class VideoScores:
 
     @property
     def score(self) -> float:
-        """1 if object, colour, direction, speed and background are as asked, else 0."""
+        """1 if object, colour, direction, speed and background are as requested, else 0."""
         return self.object * self.colour * self.direction * self.speed * self.background
 
     def numbers(self) -> dict[str, float]:
@@ -74,7 +74,7 @@ def score_video(video: np.ndarray, asked: Motion | str) -> VideoScores:
 
     Args:
         video: Frames (F, 64, 64, 3), two or more, uint8 from 0 to 255 or float from 0 to 1.
-        asked: The motion that was asked for, or its caption.
+        asked: The requested motion, or its caption.
 
     Raises:
         ValueError: The video has another shape, or the caption is not in the language.
@@ -119,7 +119,7 @@ def _step(centres: np.ndarray) -> np.ndarray:
 
 
 def _named(speed: float) -> str | None:
-    """Returns the name of a speed in pixels per frame; None if there is no such speed."""
+    """Returns the name of a speed in pixels per frame; None if it has none."""
     names = (None, *SPEEDS, None)
     return names[int(np.searchsorted(SPEED_BOUNDS, speed))]
 
@@ -139,7 +139,7 @@ def _smoothness(centres: np.ndarray) -> float:
 
 
 def _flicker(video: np.ndarray) -> float:
-    """Compares the pixels that are background in a frame and in the next, without edges."""
+    """Returns the mean change of the pixels that are background in a frame and in the next."""
     frames = [to_pixels(frame) for frame in video]
     grounds = [
         ~np.any(shifted_by_a_pixel(np.pad(_stands_out(frame), 1)), axis=0) for frame in frames

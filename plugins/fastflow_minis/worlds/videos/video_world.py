@@ -1,4 +1,4 @@
-"""The world of videos: what to learn from, and captions that training never shows."""
+"""The world of videos: videos with captions to train on, and held-out captions."""
 
 import random
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from fastflow_minis.worlds.videos.video_language import (
 )
 
 FRAMES = 9
-"""Frames of a video: one, and two times the four that the autoencoder takes together."""
+"""Frames of a video: one, and two groups of the four that the autoencoder joins to one latent."""
 
 FPS = 8
 
@@ -37,7 +37,7 @@ _NUMBERS = tuple({name: i for i, name in enumerate(names)} for names in (OBJECT_
 
 @dataclass(frozen=True)
 class MovingObject:
-    """An object that moves across a background.
+    """Describes an object that moves across a background.
 
     Attributes:
         background: A key of `BACKGROUNDS`.
@@ -92,20 +92,20 @@ def held_out_motions(count: int, seed: int = 0) -> list[Motion]:
 
 
 def training_video(rng: np.random.Generator) -> tuple[MovingObject, Motion]:
-    """Draws a video and a caption that holds for it; never a held-out combination."""
+    """Draws a video and a caption that matches it; never a held-out combination."""
     combination = _SEEN[rng.integers(len(_SEEN))]
-    ways = video_captions(*combination)
-    asked = ways[rng.integers(len(ways))]
+    captions = video_captions(*combination)
+    asked = captions[rng.integers(len(captions))]
     return video_of(asked, rng), asked
 
 
 def video_of(asked: Motion, rng: np.random.Generator) -> MovingObject:
-    """Draws a video for which a caption holds; what it leaves open is random."""
+    """Draws a video that matches a caption; what the caption leaves open is random."""
     size = int(rng.choice(OBJECT_SIZES))
     step = SPEEDS[asked.speed] * np.array(DIRECTIONS[asked.direction])
-    way = (FRAMES - 1) * step
-    room = size // 2 + 1
-    low, high = room + np.maximum(0, -way), IMAGE_SIDE - room - np.maximum(0, way)
+    path = (FRAMES - 1) * step
+    margin = size // 2 + 1
+    low, high = margin + np.maximum(0, -path), IMAGE_SIDE - margin - np.maximum(0, path)
     start = rng.integers(low, high + 1)
     centres = [start + i * step for i in range(FRAMES)]
     items = (SceneObject(asked.shape, asked.colour, (int(x), int(y)), size) for x, y in centres)

@@ -94,7 +94,7 @@ def test_what_is_written_is_what_was_learned(mini, tmp_path):
 
 @pytest.mark.parametrize("sees", [True, False])
 @pytest.mark.parametrize("hears", [True, False])
-def test_training_calls_the_network_as_the_adapter_does(mini, sees, hears):
+def test_training_calls_the_network_as_the_plugin_does(mini, sees, hears):
     parts = Parts(mini.network, mini.vae, mini.tokenizer)
     flow = BagelFlow(parts, Bagel(path="mini", image_scale=1.5, **SIZE))
     asked = held_out_edits(1)[0]

@@ -157,7 +157,7 @@ def test_a_start_that_does_not_exist_is_refused_and_leaves_nothing_behind(tmp_pa
     with pytest.raises(ValueError, match="`start`") as error:
         train("kontext_mini", out, start="nowhere")
     assert str(error.value) == (
-        "`start` must be a folder with model_index.json in it, or a mini whose weights are here, "
-        "got 'nowhere'."
+        "`start` must be a folder that contains model_index.json, or a mini whose weights are "
+        "installed, got 'nowhere'."
     )
     assert not out.exists()

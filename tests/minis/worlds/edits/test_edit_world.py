@@ -94,7 +94,7 @@ def test_a_sentence_outside_the_language_is_refused_with_the_grammar(text):
     with pytest.raises(ValueError, match="`text`") as error:
         parse_instruction(text)
     message = str(error.value)
-    start = f"`text` must be an instruction to edit a scene, got {text!r}. Say one of\n  make the "
+    start = f"`text` must be an instruction to edit a scene, got {text!r}. Use one of\n  make the "
     assert message.startswith(start)
     assert all(form in message for forms in EDIT_WORDINGS.values() for form in forms)
     assert message.endswith("the places top left, top right, bottom left, bottom right.")

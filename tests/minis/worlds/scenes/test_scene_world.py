@@ -122,7 +122,7 @@ def test_a_sentence_outside_the_language_is_refused_with_the_grammar(caption):
         parse_caption(caption)
     message = str(error.value)
     assert message.startswith(
-        f"`caption` must be in the language of the scenes, got {caption!r}. Say {SCENE_GRAMMAR}"
+        f"`caption` must be in the language of the scenes, got {caption!r}. Use {SCENE_GRAMMAR}"
     )
     assert "the shapes circle, square, triangle, cross, ring" in message
 

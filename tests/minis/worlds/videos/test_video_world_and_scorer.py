@@ -98,7 +98,7 @@ def test_a_sentence_outside_the_language_is_refused_with_the_grammar(text):
         parse_motion(text)
     message = str(error.value)
     assert message.startswith(
-        f"`caption` must be in the language of the videos, got {text!r}. Say one of\n"
+        f"`caption` must be in the language of the videos, got {text!r}. Use one of\n"
         "  <opening> of a <colour> <shape> moving {direction} {speed}[ on a <background> backgr"
     )
     assert message.endswith("the speeds slowly, quickly; the backgrounds white, grey, black.")
