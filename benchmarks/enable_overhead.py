@@ -1,9 +1,9 @@
-"""What `enable` adds to a pipeline's call where nothing is skipped: all of it is ours.
+"""Measures the time that `enable` adds to a pipeline's call where nothing is skipped.
 
-Run with `make bench`. A FluxPipeline is called in turn as it is and enabled with the policy never:
-the whole call, prompt to image. Printed are ratios of medians, by the clock and by the processor's
-time, which other processes disturb less; and what is added to a pipeline whose network costs
-nothing, in milliseconds, the least over many calls, which they hardly disturb.
+Run with `make bench`. A FluxPipeline is called alternately untouched and enabled with the policy
+never; the whole call is timed, prompt to image. It prints ratios of medians, by the clock and by
+the processor's time, which other processes disturb less. It also prints the milliseconds added to
+a pipeline whose network takes no time: the least over many calls, which they hardly disturb.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import fastflow
 from fastflow_minis import folder
 
 ALLOWED = 1.01
-SHORTEST = 0.05  # seconds of a call: below, a model is a toy and a ratio says little
+SHORTEST = 0.05  # seconds of a call: a ratio over a shorter one is not informative
 LARGE = {"num_layers": 2, "num_single_layers": 4, "num_attention_heads": 6}
 CALLS = {"random weights, 4 steps": (LARGE, 4), "flux_mini, 8 steps": ({}, 8)}
 
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def bare(steps: int, repeats: int = 300) -> float:
-    """Returns the milliseconds added to a call whose network costs nothing, least over least."""
+    """Returns the milliseconds added to a call whose network takes no time, least minus least."""
     pipe, plain, enabled = StandIn(), [], []
 
     def seconds() -> float:
@@ -75,7 +75,7 @@ def bare(steps: int, repeats: int = 300) -> float:
 
 
 def pipeline(sizes: dict) -> FluxPipeline:
-    """Returns flux_mini, or with other sizes of its transformer one with random weights."""
+    """Returns flux_mini or, given other sizes of its transformer, one with random weights."""
     pipe = FluxPipeline.from_pretrained(folder("flux_mini"))
     pipe.set_progress_bar_config(disable=True)
     if sizes:

@@ -1,4 +1,4 @@
-"""What the loop costs: against the plain pipeline, per skipped step, in memory, by the clock.
+"""Measures the loop's cost: against the plain pipeline, per skipped step, in memory, in time.
 
 Run with `make bench`. Timings are paired within one process; medians are reported.
 """
@@ -161,7 +161,7 @@ def latents_held(model: FluxFlow, extrapolator: fastflow.Extrapolator) -> float:
 
 
 def held(size: int) -> int:
-    """Counts live storages of at least that many float32 numbers that are no parameters."""
+    """Counts live storages of at least that many float32 numbers that are not parameters."""
     gc.collect()
     found = set()
     for thing in gc.get_objects():

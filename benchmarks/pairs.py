@@ -1,4 +1,4 @@
-"""Timings side by side: two ways to do one thing, taken in turn, so that both see one machine."""
+"""Paired timings: two ways to do one thing, timed alternately, under the same conditions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def interleaved(
     """Yields what ``a()`` and ``b()`` took, the order alternating, after one unmeasured pair.
 
     Args:
-        a: does something and returns what it took.
-        b: does the other.
+        a: does the first and returns the time it took.
+        b: does the second and returns the same.
         pairs: how many to measure.
-        name: says on the progress bar what is timed.
+        name: what is timed, for the progress bar.
     """
     a(), b()
     for i in trange(pairs, desc=name, leave=False):

@@ -33,11 +33,11 @@ measure every row of it again.
 
 - **never skipping**: whether the output is bit for bit that of the untouched pipeline.
 - **disabled**: whether it is so again after `disable()`.
-- **counted**: whether the statistics count exactly the calls that hooks on the transformers recorded,
-  both without and with skipping.
-- **calls**: calls of the transformer, by the untouched pipeline and with every third step computed.
-  With guidance a step may take two calls. Steps at both ends, and on both sides of a change of
-  experts, are always computed.
+- **counted**: whether the statistics count exactly the calls that hooks on the transformers
+  recorded, both without and with skipping.
+- **calls**: calls of the transformer, by the untouched pipeline and with every third step
+  computed. With guidance a step may take two calls. Steps at both ends, and on both sides of a
+  change of experts, are always computed.
 
 <!-- written by `make identity`; do not edit -->
 
