@@ -1,4 +1,4 @@
-"""A pipeline whose network costs nothing: what is left of a call is the loop, and `enable`."""
+"""A pipeline whose network takes no time: what remains of a call is the loop, and `enable`."""
 
 from __future__ import annotations
 

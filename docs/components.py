@@ -1,6 +1,6 @@
 """Writes components.md: the table of fastflow's own components, from the catalog.
 
-Run ``make components`` after adding a component; a test says when the page is out of date.
+Run ``make components`` after adding a component; a test fails while the page is out of date.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 
 TESTS = Path(__file__).parents[1] / "tests"
-sys.path[:0] = [path for path in (str(TESTS), str(TESTS / "enable")) if path not in sys.path]
+PLACES = [str(TESTS / "support"), str(TESTS / "acceleration")]
+sys.path[:0] = [path for path in PLACES if path not in sys.path]
 
 from matrix import Row, measure  # noqa: E402
 from tiny_pipelines.case import Case  # noqa: E402
@@ -28,15 +29,15 @@ HEAD = """\
 What [`enable`](pipelines.md) does to the pipelines of diffusers, measured: each row is a whole
 pipeline with small random weights that is called untouched, enabled with `policy="never"`, enabled
 with `Every(interval=3)`, and untouched again. `make identity` writes this table, and the tests
-measure every row of it anew.
+measure every row of it again.
 
 - **never skipping**: whether the output is bit for bit that of the untouched pipeline.
-- **disabled**: whether it is so again afterwards.
-- **counted**: whether the calls that the statistics count are those that hooks on the transformers
-  saw, never skipping and skipping.
-- **calls**: the transformer's, of the untouched pipeline and with every third step computed. Where
-  guidance takes two calls a step costs two. Steps at both ends, and at both sides of a change of
-  experts, are computed in any case.
+- **disabled**: whether it is so again after `disable()`.
+- **counted**: whether the statistics count exactly the calls that hooks on the transformers
+  recorded, both without and with skipping.
+- **calls**: calls of the transformer, by the untouched pipeline and with every third step
+  computed. With guidance a step may take two calls. Steps at both ends, and on both sides of a
+  change of experts, are always computed.
 
 <!-- written by `make identity`; do not edit -->
 

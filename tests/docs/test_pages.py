@@ -1,4 +1,4 @@
-"""The documentation says what is so: its examples run, and its lists are complete."""
+"""The documentation is true: its examples run, and its lists are complete."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=name_of)
-def test_examples_run_and_print_what_the_page_says(page, monkeypatch, tmp_path, capsys):
+def test_examples_run_and_print_what_the_page_shows(page, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     module = ModuleType("example")  # a module: dataclasses look up their types in theirs
     monkeypatch.setitem(sys.modules, "example", module)
@@ -66,18 +66,17 @@ def test_examples_run_and_print_what_the_page_says(page, monkeypatch, tmp_path, 
 
 
 @pytest.mark.parametrize(("command", "answer"), REFUSALS, ids=[c for c, _ in REFUSALS])
-def test_a_refusal_reads_as_the_page_says(command, answer, monkeypatch, tmp_path, capsys):
+def test_a_refusal_reads_as_on_the_page(command, answer, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "something").touch()
-    monkeypatch.delenv("FASTFLOW_RUN_DIR", raising=False)
     words = shlex.split(command.removeprefix("$ fastflow "))
     assert main(words) == 2
-    said = capsys.readouterr().err
-    assert said[said.index(f"fastflow {words[0]}:") :].split() == answer.split()
+    printed = capsys.readouterr().err
+    assert printed[printed.index(f"fastflow {words[0]}:") :].split() == answer.split()
     assert [path.name for path in tmp_path.rglob("*") if path.name != "runs"] == ["something"]
 
 
-def test_what_enable_refuses_reads_as_the_page_says(monkeypatch, tmp_path):
+def test_what_enable_refuses_reads_as_on_the_page(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     section = (DOCS / "bad_input.md").read_text(encoding="utf-8")
     section = section.split("\n## Pipelines\n")[1].split("\n## ")[0]
@@ -86,15 +85,15 @@ def test_what_enable_refuses_reads_as_the_page_says(monkeypatch, tmp_path):
 
 
 def refusals() -> set[str]:
-    """Returns what `enable` says to pipelines and arguments that it cannot take."""
-    said = set()
+    """Returns the messages of `enable` for pipelines and arguments that it cannot take."""
+    messages = set()
 
     def refuse(pipe, policy="ucb", **options):
         with pytest.raises(
             ValueError, match=r"cannot|accelerated|there is no|must|not"
         ) as refused:
             fastflow.enable(pipe, policy, **options)
-        said.add(str(refused.value))
+        messages.add(str(refused.value))
 
     for name in ("stable_diffusion", "pixart", "sd3_heun"):
         refuse(NAMED[name].build(torch.float32))
@@ -110,7 +109,7 @@ def refusals() -> set[str]:
         NAMED["wan_21"].run(other, num_inference_steps=12)
         accelerated.memory.save("wan.json")
     refuse(pipe, memory="wan.json")
-    return said
+    return messages
 
 
 HOOKS = ["fastflow_commands", *(kind.hook for kind in KINDS.values())]
@@ -134,7 +133,7 @@ def test_the_table_of_components_is_current():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     committed = (DOCS / "components.md").read_text(encoding="utf-8")
-    assert committed == module.page(), "say: make components"
+    assert committed == module.page(), "run: make components"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The site builds, with every link whole, and asks nobody else for anything."""
+"""The site builds, every link works, and no page loads anything from elsewhere."""
 
 import os
 import re

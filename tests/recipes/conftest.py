@@ -1,4 +1,4 @@
-"""Makes a recipe's package known as if it were installed."""
+"""Installs a recipe's package in a folder of its own."""
 
 import contextlib
 import importlib

@@ -126,8 +126,8 @@ def test_a_benchmark_goes_to_its_scorer_and_back(install, capsys):
     with install(RECIPES["A benchmark"]) as folder:
         (folder / "haiku.txt").write_text("an old silent pond\na frog jumps in\n")
         for side, score in (("skipped", 0.5), ("full", 1.0)):
-            marks = [f"files/{side}/{n}-0.png {score}\n" for n in range(2)]
-            (folder / f"{side}.txt").write_text("".join(marks))
+            scores = [f"files/{side}/{n}-0.png {score}\n" for n in range(2)]
+            (folder / f"{side}.txt").write_text("".join(scores))
         use(RECIPES["A benchmark"])
         assert (folder / "files" / "skipped" / "1-0.png").is_file()
     assert "1.0000   0.5000  -0.5000" in capsys.readouterr().out
