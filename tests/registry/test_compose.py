@@ -10,8 +10,8 @@ from fastflow.registry import KINDS, ConfigError, build, installed, load, preset
 from fastflow.runs import RunSettings
 
 OLD = (
-    "was written by fastflow 0.1, which named classes to be run in it; such runs are not opened "
-    "any more. Run it again."
+    "was written by fastflow 0.1, whose format names classes; such runs can no longer be opened. "
+    "Run it again."
 )
 
 
