@@ -1,4 +1,4 @@
-"""Timings side by side: two ways to do one thing, taken in turn, so that both see one machine."""
+"""Paired timings: two ways to do one thing, timed alternately, under the same conditions."""
 
 from __future__ import annotations
 
