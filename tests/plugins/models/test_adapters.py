@@ -12,6 +12,7 @@ from transformers.utils import logging as of_transformers
 import fastflow_minis
 from fastflow import Request
 from fastflow.registry import build, read
+from fastflow.runs import RunSettings
 from fastflow.testing import check
 from fastflow_minis import MINIS
 from fastflow_plugins.models.flux import Flux
@@ -319,4 +320,5 @@ def test_the_minis_name_stands_for_its_folder(family, save, monkeypatch):
     ],
 )
 def test_presets_are_the_models_own_settings(name, expected):
-    assert build(read([f"model={name}"]).model) == expected
+    config = read([f"model={name}"], "sample", RunSettings)
+    assert build("model", config["model"]) == expected
