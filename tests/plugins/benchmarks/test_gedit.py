@@ -1,4 +1,4 @@
-"""GEdit-Bench: its dataset in every form, its marks, and a run of tiny edits there and back."""
+"""GEdit-Bench: its dataset in every form, its scores, and a run of tiny edits there and back."""
 
 import csv
 import io
@@ -41,7 +41,7 @@ def row(key, task, instruction, language, colour):
 
 @pytest.fixture
 def plain(tmp_path):
-    """Writes the dataset as JSON lines, with pictures beside them."""
+    """Writes the dataset as JSON lines, with pictures next to them."""
     lines = []
     for one in map(row, *zip(*ROWS, strict=True)):
         picture = one["input_image"]
@@ -51,7 +51,7 @@ def plain(tmp_path):
     return tmp_path / "gedit.jsonl"
 
 
-def told(prompts):
+def contents_of(prompts):
     return [(p.text, p.task, p.image.getpixel((0, 0)), p.item["key"]) for p in prompts]
 
 
@@ -63,7 +63,7 @@ ENGLISH = [
 
 
 def test_the_instructions_of_one_language_are_drawn(plain):
-    assert told(GEdit().read(plain)) == ENGLISH
+    assert contents_of(GEdit().read(plain)) == ENGLISH
     (chinese,) = GEdit(language="cn").read(plain)
     assert GEdit().place(chinese.item, 0) == "fullset/style_change/cn/k2.png"
     assert GEdit().source(chinese.item) == "fullset/style_change/cn/k2_SRCIMG.png"
@@ -80,7 +80,11 @@ def test_the_dataset_is_read_as_it_is_published(tmp_path, name):
     else:
         with ipc.new_stream(str(tmp_path / name), table.schema) as file:
             file.write_table(table)
-    assert told(GEdit().read(tmp_path)) == told(GEdit().read(tmp_path / name)) == ENGLISH
+    assert (
+        contents_of(GEdit().read(tmp_path))
+        == contents_of(GEdit().read(tmp_path / name))
+        == ENGLISH
+    )
 
 
 def test_a_damaged_dataset_is_named(tmp_path):
@@ -146,7 +150,7 @@ def test_no_sample_goes_outside_of_its_folder():
         places(GEdit(), [(item, 0)])
 
 
-def marked(folder, out, side, marks):
+def score_files(folder, out, side, scores):
     """Writes what GEdit's scorer would about an export, one file for each task."""
     folder.mkdir(parents=True)
     for task in {task for _, task, _, _, _ in ROWS}:
@@ -155,14 +159,14 @@ def marked(folder, out, side, marks):
             writer.writerow(COLUMNS)
             for key, own, instruction, language, _ in ROWS:
                 place = f"{out}/{side}/fullset/{own}/{language}/{key}"
-                line = [f"{place}_SRCIMG.png", f"{place}.png", instruction, *marks[key]]
+                line = [f"{place}_SRCIMG.png", f"{place}.png", instruction, *scores[key]]
                 if own == task:
                     writer.writerow([*line, "True", language])
     return folder
 
 
 def test_marks_that_are_none_are_refused_by_their_line(tmp_path):
-    file = marked(tmp_path / "a", tmp_path, "full", {key: (9, "?") for key, *_ in ROWS})
+    file = score_files(tmp_path / "a", tmp_path, "full", {key: (9, "?") for key, *_ in ROWS})
     with pytest.raises(ValueError, match=r"style_change_gpt_score.csv', line 2, has a score that"):
         list(GEdit().scores(file))
     (tmp_path / "b.csv").write_text("prompt,score\na,1\n")
@@ -188,13 +192,13 @@ def test_edits_go_out_and_their_marks_come_back(plain, tmp_path, capsys):
     with Image.open(source) as picture:
         assert (picture.size, picture.getpixel((0, 0))) == ((16, 24), (0, 0, 255))
     assert len(list((out / "full").rglob("*.png"))) == 6
-    marks = {key: (9, 4) for key, *_ in ROWS}
-    full = marked(tmp_path / "scores/full", out, "full", marks)
-    skipped = marked(tmp_path / "scores/skipped", out, "skipped", marks | {"k1": (4, 4)})
+    scores = {key: (9, 4) for key, *_ in ROWS}
+    full = score_files(tmp_path / "scores/full", out, "full", scores)
+    skipped = score_files(tmp_path / "scores/skipped", out, "skipped", scores | {"k1": (4, 4)})
     capsys.readouterr()
     assert main(["import-scores", str(run), f"full={full}", f"skipped={skipped}"]) == 0
-    said = [line.split()[:4] for line in capsys.readouterr().out.splitlines()]
-    assert said[1:4] == [
+    printed = [line.split()[:4] for line in capsys.readouterr().out.splitlines()]
+    assert printed[1:4] == [
         ["overall", "3", "6.0000", "5.0000"],
         ["semantics", "3", "9.0000", "6.5000"],
         ["quality", "3", "4.0000", "4.0000"],

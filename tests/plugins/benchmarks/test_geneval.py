@@ -1,4 +1,4 @@
-"""GenEval's prompts, and what is no such file."""
+"""GenEval's prompts, and files that are refused."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_another_file_is_refused(tmp_path, text, message):
     assert str(error.value).startswith(f"`prompts` {str(file)!r}{message}")
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path):
+def test_a_file_that_is_not_text_is_refused(tmp_path):
     file = tmp_path / "image.png"
     file.write_bytes(b"\x89PNG\xff\xfe")
     with pytest.raises(ValueError, match="is not UTF-8 text"):

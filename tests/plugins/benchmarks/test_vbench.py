@@ -139,8 +139,8 @@ def test_videos_go_out_and_their_scores_come_back(tmp_path, capsys):
     ]
     capsys.readouterr()
     assert main(["import-scores", str(run), *files]) == 0
-    said = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert [line[:5] for line in said[1:3]] == [
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[:5] for line in printed[1:3]] == [
         ["dynamic_degree", "2", "1.0000", "0.5000", "-0.5000"],
         ["color", "2", "0.5000", "0.6250", "-0.2500"],  # of the one pair
     ]

@@ -1,4 +1,4 @@
-"""What the methods are tested on: tiny FLUX models, their requests, their full runs."""
+"""What the methods are tested on: tiny FLUX models, their requests, their reference runs."""
 
 import functools
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ def requests(count=2, steps=STEPS, first=0):
 
 
 class Stand(NamedTuple):
-    """A model, a bench with it, the requests that are measured, and their full runs."""
+    """A model, a bench with it, the requests that are measured, and their reference runs."""
 
     model: FlowModel
     bench: Bench
@@ -60,7 +60,7 @@ def bench(model, steps=STEPS, tuning=2):
 
 
 def in_full_alone(model, asked):
-    """Returns the full runs of requests, one at a time."""
+    """Returns the reference runs of requests, one at a time."""
     return ordered(reference_sampler(model, max_batch=1).generate(asked))
 
 
@@ -76,7 +76,7 @@ def generated(method, bench, asked, learned=None):
 
 
 def error(samples, full):
-    """Returns the root mean square of what lies between samples and their full runs."""
+    """Returns the root mean square of the distances between samples and their reference runs."""
     squares = [(s.x - f.x).double().square().mean() for s, f in zip(samples, full, strict=True)]
     return float(torch.stack(squares).mean().sqrt())
 
@@ -91,7 +91,7 @@ def evaluations(model, block=-2):
 
 
 def assert_same(samples, full):
-    """Asserts that samples are bit for bit those of the full runs."""
+    """Asserts that samples equal the reference runs bit for bit."""
     for sample, whole in zip(samples, full, strict=True):
         assert torch.equal(sample.x, whole.x)
         assert sample.calls == whole.calls

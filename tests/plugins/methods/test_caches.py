@@ -180,7 +180,7 @@ def test_nothing_at_all_is_left_on_the_network(method):
 
 @pytest.mark.parametrize("first", [1, 2, 3])
 def test_calls_are_counted_however_many_first_blocks_are_computed(first):
-    """Of four blocks; those after the first ones are left out after the warm-up."""
+    """Of four blocks; those after the first ones are skipped after the warm-up."""
     model, bench, asked, _ = stand()
     with evaluations(model, first - 1) as kept, evaluations(model, -1) as left_out:
         (sample,) = generated(DBCache(threshold=9.0, first=first), bench, asked[:1])
@@ -190,8 +190,8 @@ def test_calls_are_counted_however_many_first_blocks_are_computed(first):
 def test_as_many_first_blocks_as_there_are_is_refused():
     model, bench, asked, whole = stand()
     message = (
-        "^`first` must be at most 3 for a transformer of 4 blocks, got 4: there would be nothing "
-        "to leave out.$"
+        "^`first` must be at most 3 for a transformer of 4 blocks, got 4: no block would be "
+        "left to skip.$"
     )
     with pytest.raises(ValueError, match=message):
         generated(DBCache(first=4), bench, asked)

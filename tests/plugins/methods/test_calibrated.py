@@ -21,7 +21,7 @@ class Known(ModelWrapper):
     """A model whose velocity changes by a polynomial of how much its probe changes.
 
     Args:
-        noise: the relative size of what the velocity changes beside.
+        noise: the relative size of the noise on the change of the velocity.
     """
 
     def __init__(self, noise=0.0):

@@ -1,4 +1,4 @@
-"""The schedule that was best in hindsight: exact calls, and what it predicts."""
+"""The oracle: its exact number of computed steps, and what it predicts."""
 
 import functools
 
@@ -24,7 +24,7 @@ SCHEME = Scheme(Linear(), Interpolate())
 
 
 def known(model, asked):
-    """Returns a stand whose bench holds the full runs of the requests, with Gram matrices."""
+    """Returns a stand whose bench has the reference runs of the requests, with Gram matrices."""
     steps = asked[0].steps
     whole = list(reference_sampler(model, Reference(gram=steps), max_batch=1).generate(asked))
     bench = Bench(model, steps, Recording.make(model, asked[:1], 1), max_batch=1)

@@ -26,7 +26,7 @@ BANDIT = UCB(arms=(0, 1, 2), warmup_samples=1, update_every=2)
 
 
 @functools.cache
-def taught():
+def learned_state():
     """Returns what the bandit learns from the prompts, frozen afterwards or not."""
     return Skipping(policy=BANDIT).learn(stand().bench, PROMPTS)
 
@@ -52,7 +52,7 @@ def test_a_policy_that_learns_nothing_costs_nothing_beforehand():
 
 def test_it_learns_from_the_requests_it_is_given_as_a_run_would():
     model = stand().model
-    learned = taught()
+    learned = learned_state()
     sampler = Sampler(model, BANDIT, Linear(), Interpolate(), max_batch=1)
     samples = list(sampler.run(PROMPTS))
     assert learned.what.to_dict() == sampler.memory.to_dict()
@@ -63,7 +63,7 @@ def test_it_learns_from_the_requests_it_is_given_as_a_run_would():
 @pytest.mark.parametrize("frozen", [True, False])
 def test_what_was_learned_is_not_changed_by_generating(frozen):
     _, bench, asked, _ = stand()
-    method, learned = Skipping(policy=BANDIT, frozen=frozen), taught()
+    method, learned = Skipping(policy=BANDIT, frozen=frozen), learned_state()
     before = learned.what.to_dict()
     first = generated(method, bench, asked, learned)
     assert learned.what.to_dict() == before
@@ -74,7 +74,7 @@ def test_what_was_learned_is_not_changed_by_generating(frozen):
 def memories(method, monkeypatch):
     """Returns the memories that a method generates with, at their end."""
     _, bench, _, _ = stand()
-    learned = taught()
+    learned = learned_state()
     samplers, plain = [], Skipping._sampler
 
     def sampler(self, bench, policy):
@@ -99,7 +99,7 @@ def test_unfrozen_it_goes_on_learning(monkeypatch):
 
 def test_frozen_a_sample_does_not_depend_on_the_others():
     _, bench, asked, _ = stand()
-    method, learned = Skipping(policy=BANDIT, frozen=True), taught()
+    method, learned = Skipping(policy=BANDIT, frozen=True), learned_state()
     together = generated(method, bench, asked, learned)
     assert_same(generated(method, bench, asked[1:], learned), together[1:])
 

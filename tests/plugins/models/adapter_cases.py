@@ -1,4 +1,4 @@
-"""Adapters of diffusers pipelines, a declaration each: what their suites run over."""
+"""The models that are diffusers pipelines, one declaration each, for the suites."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def _same_video(ours, theirs):
 
 @dataclass(frozen=True)
 class Family:
-    """A family of models and what is particular to its adapter.
+    """A family of models and what is particular to it.
 
     Attributes:
         name: as it begins the keys of memories.
         pipeline: makes the tiny pipeline, by dtype, `guidance_embeds` and the scheduler's options.
         kind: its class.
-        recipe_type: the adapter.
-        flow: what the adapter loads.
+        recipe_type: the recipe.
+        flow: the class of the loaded model.
         mini: the name of its small model.
         usual: the recipe for the tiny pipeline.
         images: what requests bring, in turn.

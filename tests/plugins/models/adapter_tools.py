@@ -1,4 +1,4 @@
-"""What the suites of adapters do with a model: run, listen, compare, hear it refuse."""
+"""What the suites do with a model: run it, record its inputs, compare, collect refusals."""
 
 import pytest
 import torch

@@ -20,11 +20,11 @@ def seen(step, arm, error):
 
 
 # steps 0 and 1 computed; at 1 the arm 2 is drawn, 2 and 3 skipped, landing at 4, then 5 computed
-LESSON = [seen(0, 0, 0.30), seen(1, 2, 0.08), seen(4, 0, 0.02)]
+FEEDBACK = [seen(0, 0, 0.30), seen(1, 2, 0.08), seen(4, 0, 0.02)]
 
 
 def rewards(policy, feedback):
-    """Returns {(step, arm): mean reward} of what one lesson leaves in memory."""
+    """Returns {(step, arm): mean reward} that one sample leaves in memory."""
     memory = policy.empty(GRID)
     policy.learn(memory, Feedback(tuple(feedback)))
     count, mean = memory.reward.count, memory.reward.mean
@@ -34,13 +34,13 @@ def rewards(policy, feedback):
 
 def test_the_paper_rewards_the_decision_by_the_error_at_its_landing():
     mu = 0.30 / 20
-    assert rewards(PAPER, LESSON) == {(0, 0): -0.30, (1, 2): 2 * mu - 0.08, (4, 0): -0.02}
+    assert rewards(PAPER, FEEDBACK) == {(0, 0): -0.30, (1, 2): 2 * mu - 0.08, (4, 0): -0.02}
 
 
 def test_the_released_code_rewards_the_decision_at_once_and_the_landing_by_the_skip():
-    assert rewards(RELEASED, LESSON) == {
+    assert rewards(RELEASED, FEEDBACK) == {
         (1, 2): 0.005 * 2 - 0.30,  # the error between the velocities of steps 0 and 1
-        (4, 2): 0.001 * 2 - 0.08,  # the landing's bandit is told, not that of step 1
+        (4, 2): 0.001 * 2 - 0.08,  # the landing's bandit is rewarded, not that of step 1
     }
 
 
@@ -86,5 +86,5 @@ def test_ties_go_to_the_smallest_arm_in_the_released_code_and_are_drawn_in_the_p
 
 
 def test_the_first_sample_of_the_released_code_tries_the_smallest_arm_everywhere():
-    """All is untried, so arm 0 is drawn at every step: the first sample runs in full."""
+    """All is untried, so arm 0 is drawn at every step and the first sample skips nothing."""
     assert drive(RELEASED, GRID).computed == tuple(range(20))

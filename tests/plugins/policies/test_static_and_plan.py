@@ -57,7 +57,7 @@ def test_random_arms_have_a_pace():
 
 
 def planned(calls, **options):
-    """Returns a second sample after one in full, beside the second in full."""
+    """Returns a second sample after an unskipped one, and its reference run."""
     policy = Plan(computed_steps=calls, **options)
     memory = policy.empty(GRID)
     first = drive(policy, GRID, memory, **HOW)

@@ -32,7 +32,7 @@ def edits():
 
 
 def _applies(edit: SceneEdit, asked) -> bool:
-    """Says whether an instruction asks for something else that the scene allows."""
+    """Returns whether an instruction asks for something else that the scene allows."""
     kinds = [(item.colour, item.shape) for item in edit.source.items]
     named = asked.task == "background" or ((asked.colour, asked.shape) in kinds) != (
         asked.task == "add"
