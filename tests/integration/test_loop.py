@@ -197,11 +197,10 @@ def test_nothing_reaches_across_a_jump(in_grid):
         while True:
             if step.k == 6:
                 step.jump()
-            is_computed = step.wants_model()
-            seen.append(step.k) if is_computed else None
-            step = loop.send(
-                (step.x, scalar(1 if step.k < 6 else 10) if is_computed else None, euler)
-            )
+            v = scalar(1 if step.k < 6 else 10) if step.wants_model() else None
+            if v is not None:
+                seen.append(step.k)
+            step = loop.send((step.x, v, euler))
     except StopIteration as stop:
         end = stop.value
     assert seen == [0, 1, 3, 5, 6, 7, 10, 11]

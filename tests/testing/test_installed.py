@@ -1,10 +1,12 @@
 """Every installed component keeps every rule of its kind."""
 
 import functools
+from importlib import import_module
 
 import pytest
 from examples import LOADS, MORE, components, loads
 
+import fastflow.testing
 from fastflow import installed
 from fastflow.testing import check, failures, kind_of, rules
 
@@ -57,6 +59,11 @@ def test_a_rule_has_a_sentence_as_name_and_a_docstring():
         for rule in of_kind:
             assert "_" in rule.__name__
             assert rule.__doc__
+
+
+def test_rules_is_a_function_after_the_modules_of_rules_are_imported():
+    import_module("fastflow.testing.rules.policy_rules")
+    assert fastflow.testing.rules is rules
 
 
 def test_rules_of_an_unknown_kind_are_refused():
