@@ -108,3 +108,9 @@ def test_every_kind_of_component_can_be_chosen_or_listed():
     config = composed()
     assert {"policy", "extrapolator", "corrector", "model", "executor"} <= config["names"].keys()
     assert set(KINDS) >= config["names"].keys()
+
+
+def test_a_kind_that_a_command_does_not_use_is_refused():
+    with pytest.raises(ConfigError) as refused:
+        composed("method=skipping")
+    assert str(refused.value) == "`method` is not used by `fastflow sample`. Leave it out."
