@@ -282,7 +282,7 @@ def test_damaged_results_and_other_formats_are_refused_and_the_line_is_named(
     [
         (["export", "RUN"], "`out` is missing. Usage: fastflow export RUN_DIR out=FOLDER"),
         (["export", "out=a"], "usage: fastflow export RUN_DIR out=FOLDER"),
-        (["export", "nowhere", "out=a"], "`run_dir` 'nowhere' is not there: give the directory"),
+        (["export", "nowhere", "out=a"], "`run_dir` 'nowhere' does not exist. Give the directory"),
         (["export", "RUN", f"out={PROMPTS}"], f"`out` '{PROMPTS}' is a file. Give a folder."),
         (
             ["import-scores", "RUN"],
