@@ -10,7 +10,7 @@ from itertools import pairwise
 from fastflow.evaluation.method import Bench, Knob, Learned, Method
 from fastflow.sampling.request import Request
 
-TOLERANCE = 0.25  # computed steps; a value as close to the target ends the search
+CLOSE_ENOUGH = 0.25  # computed steps; a value as close to the target ends the search
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Search:
             self._try(end)
         for _ in range(self.tries):
             between = self._between(target)
-            if self._distance(self._nearest(target), target) <= TOLERANCE or between is None:
+            if self._distance(self._nearest(target), target) <= CLOSE_ENOUGH or between is None:
                 break
             self._try(between)
         return self._nearest(target)

@@ -62,8 +62,8 @@ def decisions(run: RunContent) -> Chart | None:
                 if m > 0:
                     level = int(np.searchsorted(edges, m))
                     boxes.setdefault(level, []).append((k + 1, i, m, height))
-        for level, found in boxes.items():
-            rectangles(ax, found, colour(level, len(edges)))
+        for level, drawn in boxes.items():
+            rectangles(ax, drawn, colour(level, len(edges)))
         ax.set(xlim=(0, run.steps), ylim=(len(shown), 0), xlabel="time step", ylabel="sample")
         ax.spines[["left", "bottom"]].set_visible(False)
         ax.tick_params(length=0)

@@ -93,8 +93,8 @@ def _panel(
     levels = np.minimum(np.searchsorted(edges, values), len(edges) - 1)
     gap = 0.08 if len(values) <= 120 else 0.0
     for level in range(len(edges)):
-        found = np.argwhere(cells & (levels == level))
-        boxes = [(k, a + 0.04, 1 - gap, 0.92) for k, a in found]
+        positions = np.argwhere(cells & (levels == level))
+        boxes = [(k, a + 0.04, 1 - gap, 0.92) for k, a in positions]
         rectangles(ax, boxes, colour(level, len(edges)))
     ax.set(xlim=(0, len(values)), ylim=(0, len(table.arms)), ylabel="arm")
     ax.set_yticks([a + 0.5 for a in range(len(table.arms))], [str(m) for m in table.arms])

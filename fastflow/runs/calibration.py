@@ -124,7 +124,7 @@ class CalibrationJob:
 
 
 def as_preset(name: str, fitted: Policy, model: str, recording: Recording, steps: int) -> str:
-    """Returns a fitted policy as a preset in YAML; its comments tell how it was made and is used.
+    """Returns a fitted policy as a preset in YAML; its comments have its origin and its use.
 
     Args:
         name: the component or preset that was fitted.
