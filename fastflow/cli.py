@@ -1,4 +1,4 @@
-"""The command line."""
+"""The commands of ``fastflow``: parsing, printing and exit codes."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ Try: fastflow sample model=flux_mini policy=ucb samples=16
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command and returns the exit status: 0 done, 1 failed, 2 misused, 130 interrupted."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it warns about torchvision
+    """Runs a command and returns the exit status: 0 done, 1 failed, 2 usage, 130 interrupted."""
+    os.environ.setdefault(
+        "TRANSFORMERS_VERBOSITY", "error"
+    )  # transformers warns about torchvision
     name, *words = (sys.argv[1:] if arguments is None else arguments) or [""]
     from fastflow.registry.catalog import PluginError, installed
     from fastflow.sampling.executor import Interrupted
     from fastflow.sampling.storage import DiskFull
 
     try:
-        commands = COMMANDS | _foreign(installed().commands)
+        commands = COMMANDS | _plugin_commands(installed().commands)
         if name in ("", "-h", "--help", "help"):
             print(usage(commands))
             return 0 if name else 2
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def usage(commands: Mapping[str, Command]) -> str:
-    """Returns the help: every command with its words and its purpose."""
+    """Returns the help text: every command with its arguments and its purpose."""
     calls = [f"  fastflow {name} {command.usage}".rstrip() for name, command in commands.items()]
     width = 44
     lines = [
@@ -58,18 +60,18 @@ def usage(commands: Mapping[str, Command]) -> str:
     return "\n".join([HEAD, *lines, EXAMPLES])
 
 
-def _foreign(commands: Mapping[str, Command]) -> dict[str, Command]:
+def _plugin_commands(commands: Mapping[str, Command]) -> dict[str, Command]:
     """Returns the plugins' commands.
 
     Raises:
-        PluginError: if one has the name of a command of fastflow's own.
+        PluginError: if one has the name of a built-in command.
     """
     from fastflow.registry.catalog import PluginError
 
     if taken := sorted(commands.keys() & COMMANDS.keys()):
         raise PluginError(
-            f"a plugin gives a command named {taken[0]!r}, which fastflow has already. Rename it "
-            "in its `fastflow_commands`, or uninstall it."
+            f"a plugin has a command named {taken[0]!r}, which is the name of a built-in command. "
+            "Rename it in the plugin's `fastflow_commands`, or uninstall the plugin."
         )
     return dict(commands)
 
@@ -83,7 +85,7 @@ def _sample(words: list[str]) -> None:
     if config is None:
         return
     path = run(config)
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # Lightning starts the other processes with it
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # set by Lightning in the other processes
         print(headline(json.loads((path / "summary.json").read_text())))
         print(f"report    {path / 'report.html'}\n{path}")
 
@@ -111,7 +113,7 @@ def _calibrate(words: list[str]) -> None:
 
 
 def _configuration(words: Sequence[str], root: str, settings: type) -> dict[str, Any] | None:
-    """Composes a command's configuration; prints it and returns None if that is asked for."""
+    """Composes a command's configuration; with ``--cfg``, prints it and returns None."""
     from fastflow.registry.compose import read, to_yaml
 
     config = read([word for word in words if word != SHOW], root, settings)
@@ -168,7 +170,7 @@ def _export(words: list[str]) -> None:
     usage = "export RUN_DIR out=FOLDER"
     path, options = _path_and_options(words, usage, ("out",))
     if "out" not in options:
-        raise ValueError(f"say where to: fastflow {usage}")
+        raise ValueError(f"`out` is missing. Usage: fastflow {usage}")
     run, out = BenchmarkRun.open(path), Path(options["out"])
     for side, count in export(run, out).items():
         print(f"{count:>5} samples   {out / side}")
@@ -184,7 +186,7 @@ def _import_scores(words: list[str]) -> None:
     path, options = _path_and_options(words, usage, (*SIDES, "replace", "partial"))
     files = {side: Path(options[side]) for side in SIDES if side in options}
     if not files:
-        raise ValueError(f"say what the scorer wrote: fastflow {usage}")
+        raise ValueError(f"the scorer's files are missing. Usage: fastflow {usage}")
     flags = {name: _flag(name, options) for name in ("replace", "partial")}
     print(as_text(take_scores(BenchmarkRun.open(path), files, **flags)))
     print(f"report    {path / 'report.html'}\n{path}")
@@ -193,7 +195,7 @@ def _import_scores(words: list[str]) -> None:
 def _path_and_options(
     words: list[str], usage: str, names: Sequence[str]
 ) -> tuple[Path, dict[str, str]]:
-    """Splits a run directory from the ``key=value`` words around it."""
+    """Separates the run directory from the ``key=value`` words."""
     options = dict(word.split("=", 1) for word in words if "=" in word)
     if unknown := [name for name in options if name not in names]:
         raise ValueError(f"there is no setting `{unknown[0]}`. Usage: fastflow {usage}")
@@ -214,21 +216,21 @@ def _one_path(words: list[str], usage: str) -> Path:
 
 
 COMMANDS = {
-    "sample": Command(_sample, "[key=value ...]", "generate, skip, learn, score, report"),
+    "sample": Command(_sample, "[key=value ...]", "generate with skipping, learn, score, report"),
     "compare": Command(
-        _compare, "[key=value ...]", "every method at equal compute, on the same noise"
+        _compare, "[key=value ...]", "compare methods at equal compute, on the same noise"
     ),
     "calibrate": Command(
         _calibrate, "[POLICY] [key=value ...]", "fit a policy's parameters to a model"
     ),
-    "plugins": Command(_plugins, "[KIND]", "the installed components and their parameters"),
-    "report": Command(_report, "RUN_DIR", "write the report.html of a run or comparison again"),
-    "memory": Command(_memory, "RUN_DIR|FILE", "print what was learned"),
+    "plugins": Command(_plugins, "[KIND]", "list the installed components and their parameters"),
+    "report": Command(_report, "RUN_DIR", "rewrite the report.html of a run or a comparison"),
+    "memory": Command(_memory, "RUN_DIR|FILE", "print what a policy has learned"),
     "export": Command(
-        _export, "RUN_DIR out=FOLDER", "a benchmark's outputs, as its scorer reads them"
+        _export, "RUN_DIR out=FOLDER", "write a benchmark's outputs in the layout of its scorer"
     ),
     "import-scores": Command(
-        _import_scores, "RUN_DIR skipped=FILE full=FILE", "take in what the scorer gave"
+        _import_scores, "RUN_DIR skipped=FILE full=FILE", "add a scorer's results to the run"
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Every method brought to the same number of computed steps, on the same noise."""
+"""Comparisons of methods at the same number of computed steps, on the same noise."""
 
 from fastflow.comparison.compare import compare
 from fastflow.comparison.comparison_settings import ComparisonSettings

@@ -1,4 +1,4 @@
-"""What had to hold in a comparison, and what was found."""
+"""The results of a comparison: its table, its checks and its findings."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from fastflow.comparison.table import PSNR, RowReader, TableRow, value_of
 from fastflow.evaluation.bootstrap import Interval, bootstrap_mean
 from fastflow.evaluation.measurement import SampleRow
 
-CONTROL = "negative control"  # the group of methods that a sound comparison puts last
+CONTROL = "negative control"  # the group of methods that a valid comparison ranks last
 NO_PEERS = ("ours", "oracle", CONTROL)
 
 
 @dataclass(frozen=True)
 class Check:
-    """Something that has to hold whatever the methods are worth.
+    """Something that must hold in a valid comparison, however good the methods are.
 
     Args:
-        what: what has to hold.
-        holds: whether it does; None where it could not be looked at.
-        why: what was seen.
+        what: what must hold.
+        holds: whether it holds; None if it could not be checked.
+        why: the reason.
     """
 
     what: str
@@ -35,15 +35,15 @@ class Check:
 
 @dataclass(frozen=True)
 class Finding:
-    """The best of ours and the best of the others at one target.
+    """The best of our methods and the best of the others at one target.
 
     Args:
         target: the number of computed steps.
-        ours: the name of ours.
-        peer: the name of theirs.
-        psnr_ours: mean and interval.
-        psnr_peer: likewise.
-        difference: of the paired differences, ours minus theirs.
+        ours: the name of our best method.
+        peer: the name of the best other method.
+        psnr_ours: the PSNR of our method to the reference run, in dB.
+        psnr_peer: the PSNR of the other method.
+        difference: the paired difference, ours minus the other's.
     """
 
     target: int
@@ -55,17 +55,24 @@ class Finding:
 
     @property
     def is_apart(self) -> bool:
-        """Whether the two intervals do not overlap, ours above."""
+        """Whether our interval lies entirely above the other."""
         return self.psnr_ours[1] > self.psnr_peer[2]
 
 
 @dataclass
 class ComparisonResults:
-    """All that a comparison found.
+    """All results of a comparison.
 
     Attributes:
-        reference: the reference run's scores and distance to the converged run.
-        noise_floor: the reference run in another batch size; what differs is rounding.
+        settings: the settings of the comparison.
+        model: the name of the model.
+        branches: the number of network calls of one computed step.
+        reference: the reference run's scores and its distance to the converged run.
+        noise_floor: the reference run in another batch size, which differs by rounding alone.
+        table: a row for each method and target.
+        checks: what must hold in a valid comparison.
+        findings: our best method and the best other, for each target.
+        left_out: what is missing from the comparison, and why.
     """
 
     settings: ComparisonSettings
@@ -79,37 +86,35 @@ class ComparisonResults:
     left_out: list[str] = field(default_factory=list)
 
     def at(self, target: int, groups: Iterable[str] | None = None) -> list[TableRow]:
-        """Returns the lines with numbers at a target, of some groups or of all."""
-        wanted = None if groups is None else set(groups)
+        """Returns the rows at a target that did not fail, of some groups or of all."""
+        among = None if groups is None else set(groups)
         return [
-            line
-            for line in self.table
-            if line.target == target
-            and not line.failure
-            and (wanted is None or line.group in wanted)
+            row
+            for row in self.table
+            if row.target == target and not row.failure and (among is None or row.group in among)
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns everything as JSON knows it."""
+        """Returns all results in JSON types."""
         content = asdict(self)
-        for finding, mine in zip(content["findings"], self.findings, strict=True):
-            finding["is_apart"] = mine.is_apart
+        for entry, finding in zip(content["findings"], self.findings, strict=True):
+            entry["is_apart"] = finding.is_apart
         return content
 
 
-def results(
+def evaluate(
     settings: ComparisonSettings,
     model: str,
     references: StoredReferences,
     rows: Sequence[MethodRow],
 ) -> ComparisonResults:
-    """Turns rows into numbers, checks and findings.
+    """Evaluates the rows of a comparison: its table, checks and findings.
 
     Args:
-        settings: the comparison's settings.
-        model: the model's name.
-        references: what every row is compared with.
-        rows: the rows there are.
+        settings: the settings of the comparison.
+        model: the name of the model.
+        references: the measurements of the reference runs.
+        rows: the rows measured so far.
     """
     by_index = {row.index: row for row in references.reference}
     reader = RowReader(settings, references.branches, by_index)
@@ -117,101 +122,102 @@ def results(
     def read(name: str, samples: list[SampleRow]) -> TableRow:
         return reader.read(MethodRow(name, settings.steps, samples=samples))
 
-    found = ComparisonResults(
+    results = ComparisonResults(
         settings,
         model,
         references.branches,
         read("reference", references.reference),
-        read("reference, another batch", references.noise_floor),
+        read("reference, other batch size", references.noise_floor),
         [reader.read(row) for row in rows],
     )
-    found.left_out = list(dict.fromkeys(f"{r.method}: {r.failure}" for r in rows if r.failure))
-    found.checks = list(checks(found, references.identical_at_zero))
+    results.left_out = list(dict.fromkeys(f"{r.method}: {r.failure}" for r in rows if r.failure))
+    results.checks = list(checks(results, references.identical_at_zero))
     samples = {(row.method, row.target): row.samples for row in rows}
-    found.findings = list(findings(found, samples))
-    return found
+    results.findings = list(findings(results, samples))
+    return results
 
 
-def checks(found: ComparisonResults, identical: Mapping[str, bool]) -> Iterable[Check]:
-    """Yields what has to hold."""
-    yield _falls(found)
-    yield _below_noise_floor(found)
+def checks(results: ComparisonResults, identical: Mapping[str, bool]) -> Iterable[Check]:
+    """Yields what must hold in a valid comparison."""
+    yield _falls(results)
+    yield _below_noise_floor(results)
     for name, same in identical.items():
-        what = f"`{name}` at a knob of 0 is the reference run, bit for bit"
-        yield Check(what, same, "it is" if same else "it is not")
-    yield _control_last(found)
+        what = f"With its knob at 0, `{name}` is the reference run, bit for bit"
+        yield Check(what, same, "identical" if same else "different")
+    yield _control_last(results)
 
 
-def _falls(found: ComparisonResults) -> Check:
-    what = "The error of the oracles' schedules falls as calls rise"
-    names = dict.fromkeys(line.method for line in found.table if line.group == "oracle")
-    wrong, seen = [], 0
+def _falls(results: ComparisonResults) -> Check:
+    what = "The error of oracle schedules falls with the number of calls"
+    names = dict.fromkeys(row.method for row in results.table if row.group == "oracle")
+    wrong, checked = [], 0
     for name in names:
-        lines = [line for line in found.table if line.method == name and not line.failure]
-        by_calls = sorted(lines, key=lambda line: line.calls)
-        values = [line.psnr for line in by_calls if line.psnr is not None]
-        seen += len(values) > 1
+        rows = [row for row in results.table if row.method == name and not row.failure]
+        by_calls = sorted(rows, key=lambda row: row.calls)
+        values = [row.psnr for row in by_calls if row.psnr is not None]
+        checked += len(values) > 1
         if any(b <= a for a, b in pairwise(values)):
             wrong.append(name)
-    why = f"not so for {', '.join(wrong)}" if wrong else f"in the PSNR of all {seen} schedules"
-    return Check(what, (not wrong) if seen else None, why if seen else "there is none")
+    why = f"not for {', '.join(wrong)}" if wrong else "PSNR rises with the calls of every oracle"
+    return Check(what, not wrong, why) if checked else Check(what, None, "no oracle to check")
 
 
-def _below_noise_floor(found: ComparisonResults) -> Check:
-    what = "No row is closer to the reference run than that run in another batch size"
-    lines = [line for line in found.table if line.psnr is not None]
-    if not lines or found.noise_floor.psnr is None:
+def _below_noise_floor(results: ComparisonResults) -> Check:
+    what = "No method is closer to the reference run than that run in another batch size"
+    rows = [row for row in results.table if row.psnr is not None]
+    if not rows or results.noise_floor.psnr is None:
         return Check(what, None, "nothing was measured")
-    best = max(lines, key=lambda line: line.psnr or 0.0)
+    best = max(rows, key=lambda row: row.psnr or 0.0)
     why = (
-        f"{found.noise_floor.psnr:.1f} dB; the closest row, {best.method}, has {best.psnr:.1f} dB"
+        f"{results.noise_floor.psnr:.1f} dB; the closest method, {best.method}, has "
+        f"{best.psnr:.1f} dB"
     )
-    return Check(what, (best.psnr or 0.0) <= found.noise_floor.psnr, why)
+    return Check(what, (best.psnr or 0.0) <= results.noise_floor.psnr, why)
 
 
-def _control_last(found: ComparisonResults) -> Check:
-    what = "The negative control comes last"
-    wrong, seen = [], 0
-    for target in found.settings.targets:
-        lines = [line for line in found.at(target) if line.psnr is not None]
-        controls = [line for line in lines if line.group == CONTROL]
-        others = [line for line in lines if line.group != CONTROL]
+def _control_last(results: ComparisonResults) -> Check:
+    what = "The negative control has the lowest PSNR"
+    wrong, checked = [], 0
+    for target in results.settings.targets:
+        rows = [row for row in results.at(target) if row.psnr is not None]
+        controls = [row for row in rows if row.group == CONTROL]
+        others = [row for row in rows if row.group != CONTROL]
         if controls and others:
-            seen += 1
-            worst = min(line.psnr or 0.0 for line in others)
-            if max(line.psnr or 0.0 for line in controls) >= worst:
+            checked += 1
+            worst = min(row.psnr or 0.0 for row in others)
+            if max(row.psnr or 0.0 for row in controls) >= worst:
                 wrong.append(str(target))
-    if not seen:
-        return Check(what, None, "there is none")
+    if not checked:
+        return Check(what, None, "no negative control to check")
     return Check(what, not wrong, f"not at {', '.join(wrong)}" if wrong else "at every target")
 
 
 def findings(
-    found: ComparisonResults, samples: Mapping[tuple[str, int], Sequence[SampleRow]]
+    results: ComparisonResults, samples: Mapping[tuple[str, int], Sequence[SampleRow]]
 ) -> Iterable[Finding]:
-    """Yields, target by target, the best of ours and the best of the others."""
-    peers = [group for group in [*found.settings.groups, "others"] if group not in NO_PEERS]
-    for target in found.settings.targets:
-        ours = _best(found.at(target, ["ours"]))
-        peer = _best(line for line in found.at(target, peers) if line.reached)
+    """Yields our best method and the best other method at each target."""
+    peers = [group for group in [*results.settings.groups, "others"] if group not in NO_PEERS]
+    for target in results.settings.targets:
+        ours = _best(results.at(target, ["ours"]))
+        peer = _best(row for row in results.at(target, peers) if row.reached)
         if ours is None or peer is None:
             continue
-        mine = _psnrs(samples[ours.method, target])
-        theirs = _psnrs(samples[peer.method, target])
+        own = _psnrs(samples[ours.method, target])
+        others = _psnrs(samples[peer.method, target])
         yield Finding(
             target,
             ours.method,
             peer.method,
             ours.fidelity[PSNR],
             peer.fidelity[PSNR],
-            bootstrap_mean([mine[i] - theirs[i] for i in mine]),
+            bootstrap_mean([own[i] - others[i] for i in own]),
         )
 
 
-def _best(lines: Iterable[TableRow]) -> TableRow | None:
-    """Returns the line of the highest PSNR that does not take more calls than it was to."""
-    fair = [line for line in lines if line.psnr is not None and line.steps <= line.target + 1]
-    return max(fair, key=lambda line: line.psnr or 0.0, default=None)
+def _best(rows: Iterable[TableRow]) -> TableRow | None:
+    """Returns the row with the highest PSNR among those at most one step above the target."""
+    fair = [row for row in rows if row.psnr is not None and row.steps <= row.target + 1]
+    return max(fair, key=lambda row: row.psnr or 0.0, default=None)
 
 
 def _psnrs(samples: Sequence[SampleRow]) -> dict[int, float]:

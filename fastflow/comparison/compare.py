@@ -1,4 +1,4 @@
-"""`fastflow compare`: a configuration in, a comparison's directory out."""
+"""`fastflow compare`: from a configuration to the directory of a comparison."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from pathlib import Path
 
-from fastflow.comparison.checks import ComparisonResults, results
+from fastflow.comparison.checks import ComparisonResults, evaluate
 from fastflow.comparison.comparison_settings import ComparisonSettings
 from fastflow.comparison.job import ComparisonJob
 from fastflow.comparison.page.exhibits import render_comparison
@@ -35,9 +35,9 @@ def compare(config: Config) -> Path:
     """Runs a comparison and returns its directory.
 
     Raises:
-        ValueError: for anything wrong with the configuration, before anything is computed.
-        DiskFull: if the disk fills; every finished row is kept.
-        Interrupted: on Ctrl-C, likewise.
+        ValueError: if the configuration is wrong, before anything is computed.
+        DiskFull: if the disk is full; finished rows are kept.
+        Interrupted: on Ctrl-C, or if a process was killed; finished rows are kept.
     """
     settings = settings_of(config, ComparisonSettings)
     directory = None
@@ -60,42 +60,42 @@ def compare(config: Config) -> Path:
             directory.write_json("versions.json", versions(settings.device))
             directory.write_json("left_out.json", [reason for reason in reasons if reason])
             job.work()
-            found = finish(directory)
+            results = finish(directory)
             for session in sessions:
-                session.summary(found.to_dict(), directory.path)
+                session.summary(results.to_dict(), directory.path)
     except (KeyboardInterrupt, BrokenProcessPool) as error:
-        ended = "One of the processes was ended from outside, as happens for want of memory. "
+        killed = "One of the processes was killed, probably because memory ran out. "
         raise Interrupted(
-            f"{ended if isinstance(error, BrokenProcessPool) else ''}"
-            f"Finished rows are kept; go on with: fastflow compare resume={directory.path}"
+            f"{killed if isinstance(error, BrokenProcessPool) else ''}"
+            f"Finished rows are kept; resume with: fastflow compare resume={directory.path}"
         ) from error
     return directory.path
 
 
 def finish(directory: ComparisonDirectory) -> ComparisonResults:
-    """Writes comparison.json, comparison.csv and report.html from the rows that are there."""
+    """Writes comparison.json, comparison.csv and report.html from the finished rows."""
     config = load(directory.path / "config.yaml")
     settings = settings_of(config, ComparisonSettings)
     asked = [(name, target) for target in settings.targets for name in settings.names()]
     rows = [row for name, target in asked if (row := directory.row(name, target))]
-    found = results(settings, config["names"]["model"], directory.references(), rows)
-    found.left_out += directory.read_json("left_out.json")
+    results = evaluate(settings, config["names"]["model"], directory.references(), rows)
+    results.left_out += directory.read_json("left_out.json")
     if len(rows) < len(asked):
-        found.left_out.append(
-            f"{len(asked) - len(rows)} of {len(asked)} rows are missing; go on with: "
+        results.left_out.append(
+            f"{len(asked) - len(rows)} of {len(asked)} rows are missing; resume with: "
             f"fastflow compare resume={directory.path}"
         )
-    directory.write_json("comparison.json", found.to_dict())
-    directory.write_text("comparison.csv", as_csv(found))
-    directory.write_text("report.html", render_comparison(found, directory))
-    return found
+    directory.write_json("comparison.json", results.to_dict())
+    directory.write_text("comparison.csv", as_csv(results))
+    directory.write_text("report.html", render_comparison(results, directory))
+    return results
 
 
 def two_sets(settings: ComparisonSettings, model: Model) -> tuple[list[Request], list[Request]]:
-    """Returns the samples to measure and those to tune on: other prompts, if there are several.
+    """Returns the requests to measure and those to tune on, with other prompts if possible.
 
     Raises:
-        ValueError: if there is no prompt, or a file of them is missing or damaged.
+        ValueError: if there are no prompts, or their file is missing or damaged.
     """
     asked = RunSettings(
         steps=settings.steps,

@@ -9,32 +9,34 @@ from dataclasses import dataclass, field
 
 @dataclass
 class ComparisonSettings:
-    """What to compare, on what, and where to write it; the methods' own parameters are beside.
+    """What to compare, on which samples, and where to write it.
+
+    The parameters of the methods are set separately.
 
     Args:
         methods: names of methods or presets of `conf/method`; all in `groups` if None.
-        groups: names of methods by the group they are shown in. Those in ``ours`` are set against
-            all others but ``oracle`` and ``negative control``.
-        targets: the numbers of computed steps that every method is brought to.
-        steps: the number T of time steps of the full run.
-        samples: how many samples are measured.
-        tuning: on how many other samples knobs are searched and methods learn.
-        live: on how many of those knobs are searched where that takes the network.
-        seed: seeds noise (sample i has ``seed + i``) and decisions.
+        groups: names of methods by the group they are shown in. The methods in ``ours`` are
+            compared with all others, except ``oracle`` and ``negative control``.
+        targets: the numbers of computed steps at which the methods are compared.
+        steps: the number T of time steps of the reference run.
+        samples: the number of samples that are measured.
+        tuning: the number of other samples, on which knobs are tuned and methods learn.
+        live: the number of those used for tuning where every try has to run the network.
+        seed: seeds the noise (sample i has ``seed + i``) and the decisions.
         prompt: a single prompt.
-        prompts: a file of prompts, as `sample` takes it; its last part is kept for tuning.
-        image: a picture to edit; for all prompts that bring none of their own.
-        converged_steps: how many steps the converged reference takes; 0 leaves it out.
-        pairs: how often each method is timed, each time beside a full run; 0 times nothing.
-        examples: how many samples' images are kept of each method.
-        max_batch: how many samples are under way at once.
-        workers: how many processes share the rows, method by method; only on a CPU.
+        prompts: a file of prompts, as for `sample`; its last part is reserved for tuning.
+        image: an image to edit, for all prompts without one of their own.
+        converged_steps: the number of steps of the converged run; 0 leaves it out.
+        pairs: how often each method is timed, each time paired with a reference run; 0 for never.
+        examples: the number of samples whose outputs are kept of each method.
+        max_batch: the largest number of samples computed at once.
+        workers: the number of processes that share the methods; more than 1 only on a CPU.
         device: a torch device.
-        dtype: a torch floating dtype for the model.
-        out: the directory to make; named after time and model under runs/ if None.
+        dtype: a floating-point dtype of torch for the model.
+        out: the directory to create; if None, runs/ with time and model.
         resume: a comparison's directory to finish; its own configuration is used.
         metrics: names of metrics.
-        observers: names of observers that mirror the result, such as wandb.
+        observers: names of observers that receive the results, such as wandb.
     """
 
     methods: list[str] | None = None
@@ -77,7 +79,9 @@ class ComparisonSettings:
         if self.workers > 1 and "fork" not in multiprocessing.get_all_start_methods():
             raise ValueError(f"`workers` must be 1 on {sys.platform}: it cannot fork processes.")
         if not self.targets:
-            raise ValueError("`targets` is empty. Say to which numbers of calls methods go.")
+            raise ValueError(
+                "`targets` is empty. Give the numbers of computed steps to compare at."
+            )
         for target in self.targets:
             if not 2 <= target <= self.steps:
                 raise ValueError(
@@ -85,7 +89,7 @@ class ComparisonSettings:
                 )
 
     def names(self) -> list[str]:
-        """Returns the names of the methods that take part, each once.
+        """Returns the names of the methods to compare, each once.
 
         Raises:
             ValueError: if there are none.
@@ -94,9 +98,11 @@ class ComparisonSettings:
         if named is None:
             named = [name for names in self.groups.values() for name in names]
         if not named:
-            raise ValueError("`methods` is empty. Leave it out, and all in `groups` take part.")
+            raise ValueError(
+                "`methods` is empty. Leave it out to compare all methods in `groups`."
+            )
         return list(dict.fromkeys(named))
 
     def group_of(self, name: str) -> str:
-        """Returns the group a method is shown in."""
+        """Returns the group that a method is shown in."""
         return next((g for g, names in self.groups.items() if name in names), "others")

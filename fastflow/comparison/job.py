@@ -1,4 +1,4 @@
-"""The comparison itself: references first, then row by row, each kept once it is done."""
+"""The work of a comparison: first the references, then row by row, each kept when finished."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Shown = TypeVar("Shown")
 
 @dataclass
 class ComparisonJob:
-    """One comparison: its parts, and what it still has to do."""
+    """One comparison: its settings, model, methods and requests."""
 
     settings: ComparisonSettings
     model: Model
@@ -48,7 +48,7 @@ class ComparisonJob:
     peaks: dict[str, int] = field(default_factory=dict)
 
     def work(self) -> None:
-        """Measures every row that is not there yet."""
+        """Measures every row that is not finished yet."""
         model = self.model.load(self.settings.device, self.settings.dtype)
         recording = self._record(model)
         bench = Bench(
@@ -76,7 +76,7 @@ class ComparisonJob:
             bar.update()
 
     def _work_side_by_side(self, measure: Measure, bar: tqdm) -> None:
-        """Gives each process a method with all its rows, which share a search."""
+        """Measures methods in parallel; all rows of a method share a search and a process."""
 
         def rows_of(name: str) -> str:
             for target in self.settings.targets:
@@ -102,19 +102,20 @@ class ComparisonJob:
         size, steps = settings.max_batch, settings.converged_steps
         reference = self._shown(reference_runs(model, requests, size), "reference runs")
         other = reference_sampler(model, max_batch=other_batch(size)).generate(requests)
-        again = self._shown(other, "reference runs, another batch")
-        exact: Iterable[tuple[int, Any]] = ()
+        again = self._shown(other, "reference runs, another batch size")
+        outputs: Iterable[tuple[int, Any]] = ()
         if steps:
             kept = self.directory.path / "converged.safetensors"
-            exact = self._shown(converged(model, requests, steps, size, kept), f"in {steps} steps")
+            runs = converged(model, requests, steps, size, kept)
+            outputs = self._shown(runs, f"converged runs, {steps} steps")
         return References(
             {sample.request.index: sample for sample in reference},
             {sample.request.index: sample for sample in again},
-            dict(exact),
+            dict(outputs),
         )
 
     def _shown(self, samples: Iterable[Shown], what: str) -> Iterator[Shown]:
-        """Passes samples on and shows how many there were."""
+        """Yields samples, with a progress bar."""
         yield from tqdm(samples, total=len(self.measured), desc=what, unit="sample")
 
     def _keep_references(self, measure: Measure) -> None:
@@ -137,21 +138,22 @@ class ComparisonJob:
         self.directory.write_json("references.json", stored.to_json())
 
     def _identical_at_zero(self, measure: Measure) -> dict[str, bool]:
-        """Says of each method that is exact at a knob of zero whether it is, bit for bit."""
-        found = {}
+        """Returns whether each method that should be exact at a knob of 0 is, bit for bit."""
+        identical = {}
         alone = reference_sampler(measure.bench.model, max_batch=1)
         for name, method in self.methods.items():
             if not method.exact_at_zero or method.unavailable():
                 continue
-            (full,) = alone.generate(self.measured[:1])
+            (reference,) = alone.generate(self.measured[:1])
             exact = method.at(0.0)
             learned = exact.learn(measure.bench, self.tuning)
             (sample,) = exact.generate(measure.bench, self.measured[:1], learned)
-            found[name] = bool((sample.x == full.x).all()) and sample.calls == full.calls
-        return found
+            same = bool((sample.x == reference.x).all())
+            identical[name] = same and sample.calls == reference.calls
+        return identical
 
     def _row(self, measure: Measure, name: str, target: int) -> MethodRow:
-        """Measures one row; what goes wrong is written into it, and the others go on."""
+        """Measures one row; an error becomes the row's failure, and the comparison continues."""
         method, bench = self.methods[name], measure.bench
         row = MethodRow(name, target, repr(method), method.knob.name)
         if reason := method.unavailable():
@@ -161,8 +163,8 @@ class ComparisonJob:
             row.value = self._search(measure, name).find(target)
             method = method.at(row.value)
             row.recipe = repr(method)
-            asked = self.measured if method.is_oracle else self.tuning
-            learned = method.learn(bench, asked)
+            requests = self.measured if method.is_oracle else self.tuning
+            learned = method.learn(bench, requests)
             row.learned = {
                 "samples": learned.samples,
                 "calls": learned.calls,
@@ -173,7 +175,8 @@ class ComparisonJob:
                 unit="sample",
                 leave=False,
                 desc=name,
-                disable=self.settings.workers > 1,  # bars of several processes would overwrite
+                disable=self.settings.workers
+                > 1,  # bars of several processes overwrite each other
             ) as bar:
 
                 def show(sample) -> None:
@@ -195,7 +198,7 @@ class ComparisonJob:
         return row
 
     def _search(self, measure: Measure, name: str) -> Search:
-        """Returns the method's search, which remembers what it tried for other targets."""
+        """Returns the method's search, which keeps the values tried for other targets."""
         if name not in self.searches:
             method, bench = self.methods[name], measure.bench
             steps_at = replayed(method, bench) if method.replays else self._live(method, bench)
@@ -203,7 +206,7 @@ class ComparisonJob:
         return self.searches[name]
 
     def _live(self, method: Method, bench: Bench) -> Callable[[float], float]:
-        """Returns how many steps a method computes, on a few tuning prompts by the network."""
+        """Returns a function from a knob's value to the mean computed steps, run live."""
         learned: list[Learned] = []
 
         def steps_at(value: float) -> float:

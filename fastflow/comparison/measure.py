@@ -1,4 +1,4 @@
-"""Measures a method at one number of computed steps, sample by sample."""
+"""Measures methods: their samples, denoising times and peak memory."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Measure:
     """Measures methods on the same requests, against the same references.
 
     Args:
-        bench: what methods are given.
+        bench: the model and the recordings that methods use.
         requests: the samples to measure.
-        measurement: measures a sample.
-        references: what they are compared with.
+        measurement: the metrics to measure.
+        references: the runs to compare with.
     """
 
     bench: Bench
@@ -33,12 +33,12 @@ class Measure:
     def samples(
         self, method: Method, learned: Learned, show: Callable[[Sample], None]
     ) -> list[SampleRow]:
-        """Generates every request by a method; returns what was measured, in their order."""
-        found = []
+        """Generates the requests with a method; returns their rows in the order of indices."""
+        rows = []
         for sample in method.generate(self.bench, self.requests, learned):
-            found.append(replace(self.row(sample), velocity_change=None, gram=None))
+            rows.append(replace(self.row(sample), velocity_change=None, gram=None))
             show(sample)
-        return sorted(found, key=lambda row: row.index)
+        return sorted(rows, key=lambda row: row.index)
 
     def row(self, sample: Sample) -> SampleRow:
         """Measures one sample."""
@@ -51,9 +51,13 @@ class Measure:
         return [replace(self.row(samples[i]), gram=None) for i in sorted(samples)]
 
     def pairs(self, method: Method, learned: Learned, count: int) -> list[tuple[float, float]]:
-        """Times a method and the reference run in alternating order, one sample at a time."""
+        """Times reference runs and a method in alternating order, one sample at a time.
+
+        Returns:
+            Pairs of denoising times in seconds, ``(reference, method)``.
+        """
         alone = replace(self.bench, max_batch=1)
-        found = []
+        pairs = []
         for i in range(count):
             request = self.requests[i % len(self.requests)]
 
@@ -61,18 +65,18 @@ class Measure:
                 (sample,) = reference_sampler(alone.model, max_batch=1).generate([request])
                 return sample.seconds.denoise
 
-            def this(request: Request = request) -> float:
+            def own(request: Request = request) -> float:
                 (sample,) = method.generate(alone, [request], learned)
                 return sample.seconds.denoise
 
             if i % 2:
-                mine, plain = this(), reference()
+                own_time, reference_time = own(), reference()
             else:
-                plain, mine = reference(), this()
-            found.append((plain, mine))
-        return found
+                reference_time, own_time = reference(), own()
+            pairs.append((reference_time, own_time))
+        return pairs
 
     def peak(self, method: Method, learned: Learned, device: str) -> int:
-        """Returns the peak memory of one sample alone, in bytes."""
+        """Returns the peak memory of generating a single sample, in bytes."""
         alone = replace(self.bench, max_batch=1)
         return peak_bytes(lambda: list(method.generate(alone, self.requests[:1], learned)), device)

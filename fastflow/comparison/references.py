@@ -1,4 +1,4 @@
-"""What methods are compared with: the reference run, once more in another batch, and converged."""
+"""The runs that methods are compared with: reference, another batch size, converged."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class References:
     """The runs that every method is compared with, by the requests' indices.
 
     Attributes:
-        reference: every step computed, with the Gram matrices of the velocities.
-        again: the same in another batch size; what differs is rounding, the noise floor.
-        converged: the outputs of many more steps, close to the exact solution; may be empty.
+        reference: the reference runs, with the Gram matrices of their velocities.
+        again: the same in another batch size; they differ by rounding alone, the noise floor.
+        converged: outputs after many more steps, close to the exact solution; may be empty.
     """
 
     reference: dict[int, Sample]
@@ -35,17 +35,17 @@ class References:
 
 @dataclass(frozen=True)
 class StoredReferences:
-    """What a comparison's directory keeps of them, in references.json.
+    """The measurements of the references, as kept in references.json.
 
     Attributes:
-        reference: the reference runs' rows, in the order of their indices.
-        noise_floor: likewise of the same in another batch size.
-        prompts: what was asked for, in the same order.
+        reference: the rows of the reference runs, in the order of their indices.
+        noise_floor: the rows of the same runs in another batch size.
+        prompts: the prompts, in the same order.
         tasks: the kinds of prompts, in the same order.
-        branches: network calls of one computed step.
+        branches: the number of network calls of one computed step.
         velocity_change: the mean relative L1 change of the velocity from each step to the next.
-        tuning_calls: network calls that the tuning runs took.
-        identical_at_zero: of each method that is exact at a knob of zero, whether it is.
+        tuning_calls: the number of network calls of the tuning runs.
+        identical_at_zero: for each method that should be exact at a knob of 0, whether it is.
     """
 
     reference: list[SampleRow]
@@ -58,7 +58,7 @@ class StoredReferences:
     identical_at_zero: dict[str, bool]
 
     def to_json(self) -> dict[str, Any]:
-        """Returns it in types that JSON knows."""
+        """Returns the measurements in JSON types."""
         own = asdict(replace(self, reference=[], noise_floor=[]))
         return own | {
             "reference": [row.to_json() for row in self.reference],
@@ -67,10 +67,10 @@ class StoredReferences:
 
     @classmethod
     def from_json(cls, content: dict[str, Any], where: str) -> StoredReferences:
-        """Reads what `to_json` gave.
+        """Reads what `to_json` returned.
 
         Raises:
-            ValueError: beginning with ``where``, if a row lacks what every row has.
+            ValueError: beginning with ``where``, if a required field of a row is missing.
         """
         rows: dict[str, Any] = {
             name: [SampleRow.from_json(row, where) for row in content[name]]
@@ -82,33 +82,33 @@ class StoredReferences:
 def reference_runs(
     model: FlowModel, requests: Sequence[Request], max_batch: int
 ) -> Iterator[Sample]:
-    """Yields the reference runs with their Gram matrices and how their velocities change."""
+    """Yields the reference runs, with Gram matrices and changes of their velocities."""
     policy = Reference(changes=True, gram=max(request.steps for request in requests))
     yield from reference_sampler(model, policy, max_batch).generate(requests)
 
 
 def mean_velocity_change(rows: Iterable[SampleRow]) -> list[float]:
-    """Returns the relative L1 change of the velocity from each step to the next, their mean."""
+    """Returns the mean relative L1 change of the velocity from each step to the next."""
     changes = [row.velocity_change for row in rows if row.velocity_change]
     return np.mean(changes or [[]], axis=0).tolist()
 
 
 def other_batch(max_batch: int) -> int:
-    """Returns a batch size that rounds differently."""
+    """Returns another batch size, in which rounding differs."""
     return max_batch // 2 if max_batch > 1 else 2
 
 
 def converged(
     model: FlowModel, requests: Sequence[Request], steps: int, max_batch: int, kept: Path
 ) -> Iterator[tuple[int, Any]]:
-    """Yields the outputs of runs in many steps; latents are kept in a file for the next time.
+    """Yields the index and the output of converged runs, whose latents are kept in a file.
 
     Args:
         model: the loaded model.
         requests: what is generated.
-        steps: in how many steps.
-        max_batch: how many samples are under way at once.
-        kept: the safetensors file; read if it is there.
+        steps: the number of steps.
+        max_batch: the largest number of samples computed at once.
+        kept: the safetensors file of the latents; it is read if it exists, else written.
     """
     if kept.is_file():
         latents = load_file(kept)
@@ -118,9 +118,8 @@ def converged(
             yield request.index, _decode(model, x, problem)
         return
     latents = {}
-    for sample in reference_sampler(model, max_batch=max_batch).generate(
-        _in_steps(requests, steps)
-    ):
+    longer = [replace(request, steps=steps) for request in requests]
+    for sample in reference_sampler(model, max_batch=max_batch).generate(longer):
         if sample.x is not None:
             latents[str(sample.request.index)] = sample.x.contiguous().cpu()
         yield sample.request.index, sample.output
@@ -130,7 +129,3 @@ def converged(
 @torch.no_grad()
 def _decode(model: FlowModel, x: torch.Tensor, problem: Any) -> Any:
     return model.decode(x, problem)
-
-
-def _in_steps(requests: Iterable[Request], steps: int) -> list[Request]:
-    return [replace(request, steps=steps) for request in requests]

@@ -1,4 +1,4 @@
-"""The rows of a comparison, kept one by one in its directory, so that it can be resumed."""
+"""The rows of a comparison, each kept in a file of its directory, so that it can be resumed."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from fastflow.sampling.storage import make_folder, write_whole, writing
 
 @dataclass
 class MethodRow:
-    """What was measured of one method at one target.
+    """The measurements of one method at one target.
 
     Args:
-        method: its name.
-        target: the number of computed steps it was to take.
-        recipe: its parameters, the knob's among them.
-        knob: the parameter that was turned.
-        value: to what.
-        samples: what was measured of each sample.
-        learned: samples and calls spent before, and facts found on the way.
-        pairs: seconds of denoising, ``(reference, this)``, interleaved.
-        peak: bytes over what was there before; None where not measured.
-        failure: why there are no numbers; empty if there are.
+        method: the name of the method.
+        target: the number of computed steps that the method should take.
+        recipe: the parameters of the method, with the knob's value.
+        knob: the name of the parameter that was tuned to reach the target.
+        value: the value of the knob; None before tuning.
+        samples: the measurements of each sample.
+        learned: the samples and network calls spent on learning, and facts from it.
+        pairs: interleaved pairs of denoising times in seconds, ``(reference, method)``.
+        peak: the peak memory in bytes over that in use before; None if not measured.
+        failure: why there are no measurements; empty if there are.
     """
 
     method: str
@@ -43,26 +43,26 @@ class MethodRow:
     failure: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Returns it in types that JSON knows."""
+        """Returns the row in JSON types."""
         rows = [sample.to_json() for sample in self.samples]
         return asdict(replace(self, samples=[])) | {"samples": rows}
 
     @classmethod
     def from_json(cls, content: dict[str, Any], where: str) -> MethodRow:
-        """Reads what `to_json` gave.
+        """Reads what `to_json` returned.
 
         Raises:
-            ValueError: beginning with ``where``, if a sample lacks what every sample has.
+            ValueError: beginning with ``where``, if a required field of a sample is missing.
         """
         rows = [SampleRow.from_json(sample, where) for sample in content["samples"]]
         return cls(**{**content, "samples": rows})
 
 
-SOURCE, REFERENCE = "source", "reference"  # in the place of a method's name: whose images
+SOURCE, REFERENCE = "source", "reference"  # in place of a method's name, for images
 
 
 class ComparisonDirectory:
-    """One comparison's folder and what it already holds.
+    """The folder of a comparison, and the files in it.
 
     Args:
         path: the folder.
@@ -73,7 +73,7 @@ class ComparisonDirectory:
 
     @classmethod
     def create(cls, path: Path) -> ComparisonDirectory:
-        """Makes a new folder.
+        """Creates a new folder.
 
         Raises:
             ValueError: if it exists and is not empty.
@@ -87,14 +87,14 @@ class ComparisonDirectory:
         """Opens the folder of an earlier comparison.
 
         Raises:
-            ValueError: if it is none.
+            ValueError: if it is not one.
         """
         if not (path / "rows").is_dir():
             raise ValueError(f"{str(path)!r} is not a comparison's directory: it has no rows.")
         return cls(path)
 
     def has_row(self, method: str, target: int) -> bool:
-        """Says whether a row is there with its numbers."""
+        """Returns whether a row is finished and did not fail."""
         path = self._row(method, target)
         return path.is_file() and not json.loads(path.read_text(encoding="utf-8"))["failure"]
 
@@ -103,28 +103,28 @@ class ComparisonDirectory:
         self.write_json(self._row(row.method, row.target).relative_to(self.path), row.to_json())
 
     def row(self, method: str, target: int) -> MethodRow | None:
-        """Returns a row, with or without numbers; None if it was not come to yet."""
+        """Returns a row, which may have failed; None if it is not finished yet."""
         path = self._row(method, target)
         if not path.is_file():
             return None
         return MethodRow.from_json(json.loads(path.read_text(encoding="utf-8")), f"{path}")
 
     def keep_image(self, method: str, target: int | None, index: int, output: Any) -> None:
-        """Writes an example of what a method generated, if it is an image or a video."""
+        """Writes an example output of a method, an image or a video."""
         path = self.image(method, target, index).with_suffix(suffix(output))
         with writing(self.path / "images", "compare"):
             keep(output, path)
 
     def image(self, method: str, target: int | None, index: int) -> Path:
-        """Returns where an example is kept, if it is an image."""
+        """Returns the path of an example output, if that is an image."""
         return self.path / "images" / f"{_stem(method, target)}-{index:04d}.png"
 
     def write_json(self, name: str | Path, content: Any) -> None:
-        """Writes a JSON file as a whole."""
+        """Writes a JSON file atomically."""
         self.write_text(name, json.dumps(content, indent=1) + "\n")
 
     def write_text(self, name: str | Path, text: str) -> None:
-        """Writes a text file as a whole."""
+        """Writes a text file atomically."""
         with writing(self.path / "rows", "compare"):
             write_whole(self.path / name, text)
 
@@ -132,7 +132,7 @@ class ComparisonDirectory:
         """Reads a JSON file.
 
         Raises:
-            ValueError: if it is not there, or damaged.
+            ValueError: if it is missing or damaged.
         """
         try:
             return json.loads((self.path / name).read_text(encoding="utf-8"))
@@ -143,10 +143,10 @@ class ComparisonDirectory:
             ) from error
 
     def references(self) -> StoredReferences:
-        """Returns what every row is compared with.
+        """Returns the measurements of the reference runs.
 
         Raises:
-            ValueError: if it is not there yet, or damaged.
+            ValueError: if they are missing or damaged.
         """
         name = "references.json"
         return StoredReferences.from_json(self.read_json(name), str(self.path / name))

@@ -1,4 +1,4 @@
-"""Rows in numbers: means with bootstrap intervals."""
+"""The table of a comparison: means with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from fastflow.evaluation.bootstrap import Interval, bootstrap_mean
 from fastflow.evaluation.measurement import Metrics, SampleRow
 
 PSNR = "psnr_db"
-IDENTICAL = 99.0  # dB; what counts for identical images, whose PSNR is infinite
+IDENTICAL = 99.0  # dB; stands for the infinite PSNR of identical images
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row of the table.
+    """A row of the table; its intervals are (mean, low, high) with 95 % bootstrap bounds.
 
     Args:
-        method: its name.
-        group: the group it is shown in.
-        target: the number of computed steps it was to take.
-        steps: network calls in units of a computed step's, mean.
-        calls: network calls (NFE, guidance branches counted), mean.
+        method: the name of the method.
+        group: the group that it is shown in.
+        target: the number of computed steps that the method should take.
+        steps: the mean number of computed steps: network calls over those of one step.
+        calls: the mean number of network calls (NFE, guidance branches counted).
         reached: whether `steps` is within one of the target.
-        knob: the parameter that was turned, and to what.
-        fidelity: by metric, mean and 95 % interval against the reference run.
-        converged: likewise against the converged run.
-        scores: likewise of the task's scores.
-        score_change: likewise of the difference of scores to the reference run's, paired.
-        rms: the mean distance to the reference run's latents.
-        seconds: the median of the denoising time of one sample alone; None if not timed.
-        speedup_wall: how many times faster than the reference runs it was timed with: median,
-            lowest, highest.
-        learned: samples and calls spent before, and facts.
-        peak: bytes.
-        failed: how many samples failed.
-        failure: why there are no numbers.
+        knob: the parameter that was tuned, with its value.
+        fidelity: the metrics of the distance to the reference run, by name.
+        converged: the metrics of the distance to the converged run, by name.
+        scores: the task scores, by name.
+        score_change: the paired differences of the scores to the reference run's, by name.
+        rms: the mean RMS distance to the reference run's final latents.
+        seconds: the median denoising time of a single sample; None if not timed.
+        speedup_wall: the speed-up in wall time over paired reference runs: median, lowest,
+            highest; None if not timed.
+        learned: the samples and network calls spent on learning, and facts from it.
+        peak: the peak memory in bytes; None if not measured.
+        failed: the number of samples that failed.
+        failure: why there are no measurements; empty if there are.
     """
 
     method: str
@@ -70,11 +70,11 @@ class TableRow:
 
 @dataclass
 class RowReader:
-    """Turns rows into numbers.
+    """Summarises the rows of a comparison.
 
     Args:
         settings: the comparison's settings.
-        branches: network calls of one computed step.
+        branches: the number of network calls of one computed step.
         references: the rows of the reference runs, by the samples' indices.
     """
 
@@ -83,10 +83,10 @@ class RowReader:
     references: Mapping[int, SampleRow]
 
     def read(self, row: MethodRow) -> TableRow:
-        """Returns a row in numbers."""
+        """Returns the means and intervals of a method's row."""
         samples, branches = row.samples, self.branches
         calls = _mean(sample.calls for sample in samples)
-        ratios = sorted(full / this for full, this in row.pairs if this > 0)
+        ratios = sorted(reference / own for reference, own in row.pairs if own > 0)
         rms = [sample.rms for sample in samples if sample.rms is not None]
         return TableRow(
             method=row.method,
@@ -101,7 +101,7 @@ class RowReader:
             scores=_intervals(samples, self._scores),
             score_change=self._score_change(samples),
             rms=_mean(rms) if samples else None,
-            seconds=median(this for _, this in row.pairs) if row.pairs else None,
+            seconds=median(own for _, own in row.pairs) if row.pairs else None,
             speedup_wall=(median(ratios), ratios[0], ratios[-1]) if ratios else None,
             learned=row.learned,
             peak=row.peak,
@@ -110,7 +110,7 @@ class RowReader:
         )
 
     def _is_score(self, name: str) -> bool:
-        """Says whether a metric is of the output alone: then reference runs have it too."""
+        """Returns whether a metric is a score of the output alone: reference runs have it too."""
         return any(name in row.metrics_of("full") for row in self.references.values())
 
     def _scores(self, sample: SampleRow) -> Metrics:
@@ -121,17 +121,19 @@ class RowReader:
 
     def _score_change(self, samples: Sequence[SampleRow]) -> dict[str, Interval]:
         """Returns the paired differences of the scores to the reference run's."""
-        full = {index: row.metrics_of("full") for index, row in self.references.items()}
-        names = dict.fromkeys(name for scores in full.values() for name in scores)
+        reference = {index: row.metrics_of("full") for index, row in self.references.items()}
+        names = dict.fromkeys(name for scores in reference.values() for name in scores)
         return {
-            name: bootstrap_mean([value_of(s.metrics, name) - full[s.index][name] for s in scored])
+            name: bootstrap_mean(
+                [value_of(s.metrics, name) - reference[s.index][name] for s in scored]
+            )
             for name in names
-            if (scored := [s for s in samples if name in full[s.index]])
+            if (scored := [s for s in samples if name in reference[s.index]])
         }
 
 
 def value_of(metrics: Metrics, name: str) -> float:
-    """Returns a metric for averaging: 0 where it is missing, `IDENTICAL` where it is infinite."""
+    """Returns a metric for averaging: 0 if it is missing, `IDENTICAL` if it is infinite."""
     value = metrics.get(name, 0.0)
     return value if math.isfinite(value) else IDENTICAL
 
@@ -139,9 +141,10 @@ def value_of(metrics: Metrics, name: str) -> float:
 def _intervals(
     samples: Sequence[SampleRow], part: Callable[[SampleRow], Metrics]
 ) -> dict[str, Interval]:
-    """Returns mean and interval of every metric, over the samples that have it.
+    """Returns the mean and the interval of every metric, over the samples that have it.
 
-    A failed sample has no output to measure; it counts as 0 in the PSNR, and not in the others.
+    A failed sample has no output to measure; it counts as 0 dB in the PSNR and is left out of the
+    other metrics.
     """
     measured = [part(sample) for sample in samples]
     names = dict.fromkeys(name for metrics in measured for name in metrics)

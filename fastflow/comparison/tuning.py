@@ -1,4 +1,4 @@
-"""Turns a method's knob until it takes the wanted number of calls."""
+"""Tunes a method's knob to a target number of computed steps."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from itertools import pairwise
 from fastflow.evaluation.method import Bench, Knob, Learned, Method
 from fastflow.sampling.request import Request
 
-NEAR = 0.25  # calls; nearer than that nothing is tried any more
+CLOSE_ENOUGH = 0.25  # computed steps; a value as close to the target ends the search
 
 
 @dataclass
 class Search:
-    """Searches one knob for several targets, and remembers what it has tried.
+    """Tunes one knob for several targets by bisection, and keeps the values it has tried.
 
-    The number of calls is taken to rise or to fall with the knob; where it jumps over a target,
-    the nearest value that was found is given.
+    The number of computed steps is assumed to be monotonic in the knob; where it jumps over a
+    target, the tried value that comes closest is returned.
 
     Args:
-        knob: what is turned.
+        knob: the parameter to tune.
         steps_at: returns the mean number of computed steps at a value.
-        tries: how many values are tried for each target at most, besides both ends.
+        tries: the largest number of values to try for a target, in addition to both ends.
+        tried: the mean number of computed steps at each value tried.
     """
 
     knob: Knob
@@ -32,14 +33,14 @@ class Search:
     tried: dict[float, float] = field(default_factory=dict)
 
     def find(self, target: float) -> float:
-        """Returns the value whose calls come nearest to the target."""
+        """Returns the value whose number of computed steps is closest to the target."""
         if self.knob.is_computed_steps:
             return target
         for end in (self.knob.low, self.knob.high):
             self._try(end)
         for _ in range(self.tries):
             between = self._between(target)
-            if self._distance(self._nearest(target), target) <= NEAR or between is None:
+            if self._distance(self._nearest(target), target) <= CLOSE_ENOUGH or between is None:
                 break
             self._try(between)
         return self._nearest(target)
@@ -55,30 +56,29 @@ class Search:
         return abs(self.tried[value] - target)
 
     def _between(self, target: float) -> float | None:
-        """Returns a value between the two neighbours that the target lies between, if any."""
-        values = sorted(self.tried)
-        gaps = [
+        """Returns a value between the two tried values that bracket the target, if any do."""
+        brackets = [
             (a, b)
-            for a, b in pairwise(values)
+            for a, b in pairwise(sorted(self.tried))
             if (self.tried[a] - target) * (self.tried[b] - target) < 0
         ]
-        if not gaps:
+        if not brackets:
             return None
-        a, b = min(gaps, key=lambda gap: gap[1] - gap[0])
+        a, b = min(brackets, key=lambda bracket: bracket[1] - bracket[0])
         if self.knob.whole:
             return (a + b) // 2 if b - a > 1 else None
         if b <= 4 * a or a < 0:
             return (a + b) / 2
-        return math.sqrt(a * b) if a > 0 else b / 8  # thresholds matter by their magnitude
+        return math.sqrt(a * b) if a > 0 else b / 8  # thresholds differ in magnitude
 
 
 def replayed(method: Method, bench: Bench) -> Callable[[float], float]:
-    """Returns how many steps a method computes, on the tuning trajectories played back."""
-    requests, played = bench.tuning.requests, bench.replayed()
+    """Returns a function from a knob's value to the mean computed steps in replayed runs."""
+    requests, replay = bench.tuning.requests, bench.replayed()
 
     def steps_at(value: float) -> float:
-        turned = method.at(value)
-        return mean_steps(turned, played, requests, turned.learn(played, requests))
+        tuned = method.at(value)
+        return mean_steps(tuned, replay, requests, tuned.learn(replay, requests))
 
     return steps_at
 
@@ -86,7 +86,7 @@ def replayed(method: Method, bench: Bench) -> Callable[[float], float]:
 def mean_steps(
     method: Method, bench: Bench, requests: Sequence[Request], learned: Learned
 ) -> float:
-    """Returns the mean number of network calls, in units of those of one step of the full run."""
+    """Returns the mean number of computed steps: network calls over those of one step."""
     samples = list(method.generate(bench, requests, learned))
-    full = sum(sample.calls_full / sample.request.steps for sample in samples)
-    return sum(sample.calls for sample in samples) / full
+    branches = sum(sample.calls_full / sample.request.steps for sample in samples)
+    return sum(sample.calls for sample in samples) / branches

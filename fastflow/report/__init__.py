@@ -1,4 +1,4 @@
-"""The report of a run: one page that opens without a network and says what skipping was worth."""
+"""The report of a run: one page, readable offline, on what skipping gained and what it cost."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ __all__ = ["write_report"]
 
 
 def write_report(run_dir: Path) -> Path:
-    """Writes ``report.html`` into a run directory, from the files in it and nothing else.
+    """Writes ``report.html`` into a run directory, from the files in it alone.
 
     Args:
         run_dir: a directory that ``fastflow sample`` wrote, or is still writing.
 
     Returns:
-        The path of the page. An earlier page is replaced.
+        The path of the page; an earlier page is replaced.
 
     Raises:
-        ValueError: If `run_dir` is not a run directory, or one of its files cannot be read.
+        ValueError: if `run_dir` is not a run directory, or one of its files cannot be read.
     """
-    # Imported here, so that the bootstrap intervals of a run do not cost a plotting library.
+    # Imported here, so that importing this package does not load the plotting library.
     from fastflow.report.load import load_run
     from fastflow.report.render import render
 

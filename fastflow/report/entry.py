@@ -1,4 +1,4 @@
-"""One sample of a run, as the report sees it."""
+"""One sample of a run, as the report shows it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastflow.evaluation.measurement import SampleRow
 
 @dataclass(frozen=True)
 class Entry:
-    """A sample's row with what the report derives from it."""
+    """A sample's row, with the values that the report derives from it."""
 
     row: SampleRow
 
@@ -21,7 +21,7 @@ class Entry:
 
     @property
     def prompt(self) -> str:
-        """What was asked for."""
+        """The prompt."""
         return self.row.prompt
 
     @property
@@ -46,7 +46,7 @@ class Entry:
 
     @property
     def computed(self) -> tuple[int, ...]:
-        """The steps at which the model was called, rising."""
+        """The indices of the computed steps, rising."""
         return self.row.computed
 
     @property
@@ -56,7 +56,7 @@ class Entry:
 
     @property
     def psnr(self) -> float | None:
-        """PSNR in dB to the reference image; infinite where identical; None if not measured."""
+        """PSNR in dB to the reference run; infinite if identical, None if not measured."""
         return self.row.metrics.get("psnr_db")
 
     @property
@@ -71,12 +71,12 @@ class Entry:
 
     @property
     def is_worse(self) -> bool:
-        """Whether the reference run scored higher than the skipped one."""
-        score, full = self.score, self.score_full
-        return score is not None and full is not None and full > score
+        """Whether the score with skipping is lower than that of the reference run."""
+        score, reference = self.score, self.score_full
+        return score is not None and reference is not None and reference > score
 
     def _score(self, side: str) -> float | None:
-        """Returns the plain ``score`` of a side, or ``scene_score`` where there is none."""
+        """Returns the metric ``score`` of a side, or ``scene_score`` without one."""
         metrics = self.row.metrics_of(side)
         score = metrics.get("score", metrics.get("scene_score"))
         return score if score is not None and math.isfinite(score) else None

@@ -1,4 +1,4 @@
-"""The figures about skipping: each takes a run and gives a chart, or None without data."""
+"""The figures on skipping: each function returns a chart of a run, or None without data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fastflow.report.html.style import COLOURS, bins, colour, draw, rectangles
 from fastflow.report.load import RunContent
 
 HALF = (4.8, 2.9)
-MANY_BOXES = 8000  # above, only every n-th sample's decisions are drawn
+MANY_BOXES = 8000  # with more, only every n-th sample's decisions are drawn
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Chart:
     """A figure on the page.
 
     Args:
-        title: what it shows.
-        caption: one sentence that says how to read it.
+        title: the title.
+        caption: one sentence on how to read it.
         svg: the figure itself.
-        wide: whether it takes the page's whole width.
-        clock: whether it shows readings of a clock, which another run would not repeat.
+        wide: whether it has the full width of the page.
+        clock: whether it shows clock readings, which differ when the run is repeated.
     """
 
     title: str
@@ -43,7 +43,7 @@ class Chart:
 
 
 def decisions(run: RunContent) -> Chart | None:
-    """Draws sample by step: computed, or skipped, coloured by the length of the stretch."""
+    """Draws every step of every sample: computed, or skipped in a stretch of some length."""
     entries = [entry for entry in run.entries if entry.computed]
     if not entries:
         return None
@@ -62,8 +62,8 @@ def decisions(run: RunContent) -> Chart | None:
                 if m > 0:
                     level = int(np.searchsorted(edges, m))
                     boxes.setdefault(level, []).append((k + 1, i, m, height))
-        for level, found in boxes.items():
-            rectangles(ax, found, colour(level, len(edges)))
+        for level, drawn in boxes.items():
+            rectangles(ax, drawn, colour(level, len(edges)))
         ax.set(xlim=(0, run.steps), ylim=(len(shown), 0), xlabel="time step", ylabel="sample")
         ax.spines[["left", "bottom"]].set_visible(False)
         ax.tick_params(length=0)
@@ -83,8 +83,8 @@ def decisions(run: RunContent) -> Chart | None:
     )
     return Chart(
         "Decisions",
-        f"Each row is a sample, read from noise (left) to {run.outputs[:-1]} (right): grey steps "
-        "called the network, coloured stretches were skipped, and the stronger the colour, the "
+        f"Each row is a sample, from noise (left) to {run.outputs[:-1]} (right): grey steps were "
+        "computed by the network, coloured stretches were skipped; the stronger the colour, the "
         f"longer the stretch.{thinned}",
         draw(
             "decisions", f"Decisions by sample and step; {share:.0%} skipped.", (9.6, height), plot
@@ -94,24 +94,24 @@ def decisions(run: RunContent) -> Chart | None:
 
 
 def _sample_ticks(ax: Axes, shown: Sequence[Entry]) -> None:
-    """Labels rows with the samples' own numbers."""
+    """Labels rows with the samples' numbers."""
     rows = range(0, len(shown), max(1, len(shown) // 8))
     ax.set_yticks([i + 0.5 for i in rows], [str(shown[i].index) for i in rows])
 
 
 def calls(run: RunContent) -> Chart | None:
-    """Draws the calls of every sample in turn, with a running mean."""
+    """Draws the network calls of every sample, with a moving average."""
     good = run.good
     if len(good) < 2:
         return None
-    full = float(np.mean([entry.calls_full for entry in good]))
+    reference = float(np.mean([entry.calls_full for entry in good]))
 
     def plot(figure: Figure) -> None:
         ax = figure.add_subplot()
-        ax.axhline(full, color=COLOURS["full"], linewidth=1.1, linestyle=(0, (4, 3)))
+        ax.axhline(reference, color=COLOURS["reference"], linewidth=1.1, linestyle=(0, (4, 3)))
         ax.annotate(
             "without skipping",
-            (1, full),
+            (1, reference),
             xycoords=("axes fraction", "data"),
             xytext=(0, 3),
             textcoords="offset points",
@@ -120,19 +120,24 @@ def calls(run: RunContent) -> Chart | None:
             fontsize=8,
         )
         _sequence(ax, good, [entry.calls for entry in good])
-        ax.set(ylabel="network calls", ylim=(0, 1.15 * max(full, *(e.calls for e in good))))
+        ax.set(ylabel="network calls", ylim=(0, 1.15 * max(reference, *(e.calls for e in good))))
         ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 
     return Chart(
         "Learning curve: calls",
-        f"Dots are samples in the order they were made, the line is the mean of the last {LAST}: "
-        "it falls while the policy learns which steps can be skipped.",
-        draw("calls", f"Calls per sample; the full run needs {full:.0f}.", HALF, plot),
+        "Each dot is a sample, in the order of generation; the line is the mean of the last "
+        f"{LAST}. It falls while the policy learns which steps can be skipped.",
+        draw(
+            "calls",
+            f"Network calls per sample; the reference run takes {reference:.0f}.",
+            HALF,
+            plot,
+        ),
     )
 
 
 def fidelity(run: RunContent) -> Chart | None:
-    """Draws the PSNR of every sample in turn, with a running mean."""
+    """Draws the PSNR of every sample, with a moving average."""
     measured = [entry for entry in run.good if entry.psnr is not None]
     finite = [entry for entry in measured if math.isfinite(entry.psnr or 0)]
     if not measured:
@@ -140,60 +145,66 @@ def fidelity(run: RunContent) -> Chart | None:
     if len(measured) < 2:
         return None
     values = [entry.psnr or 0.0 for entry in finite]
-    same = [entry.index for entry in measured if entry.psnr == math.inf]
+    identical = [entry.index for entry in measured if entry.psnr == math.inf]
     top = max(values, default=50.0)
 
     def plot(figure: Figure) -> None:
         ax = figure.add_subplot()
         _sequence(ax, finite, values)
-        if same:
-            ax.plot(same, [top + 3] * len(same), "^", color=COLOURS["skip"], markersize=5)
+        if identical:
+            ax.plot(
+                identical, [top + 3] * len(identical), "^", color=COLOURS["skip"], markersize=5
+            )
         ax.set_ylabel("PSNR (dB)")
         ax.margins(y=0.12)
 
-    also = f"; triangles at the top are {run.outputs} identical to the full run's" if same else ""
+    triangles = (
+        f" Triangles at the top are {run.outputs} identical to the reference run's."
+        if identical
+        else ""
+    )
     return Chart(
         "Learning curve: fidelity",
-        "Dots are each sample's PSNR to the full run from the same noise, the line is the mean "
-        f"of the last {LAST}: higher is closer{also}.",
+        "Each dot is a sample's PSNR to its reference run from the same noise; the line is the "
+        f"mean of the last {LAST}. Higher is closer.{triangles}",
         draw("fidelity", f"PSNR per sample, at most {top:.1f} dB.", HALF, plot),
     )
 
 
 def landing_error(run: RunContent) -> Chart | None:
-    """Draws every sample's mean error at its landings, where there is no full run to compare."""
+    """Draws every sample's mean landing error, for runs without reference runs."""
     errors: dict[int, list[float]] = {}
     for record in run.records:
         if record.get("taken") and record.get("arm") and record.get("error") is not None:
             errors.setdefault(int(record["sample"]), []).append(float(record["error"]))
-    found = [entry for entry in run.good if entry.index in errors]
-    if len(found) < 2:
+    entries = [entry for entry in run.good if entry.index in errors]
+    if len(entries) < 2:
         return None
-    means = [float(np.mean(errors[entry.index])) for entry in found]
+    means = [float(np.mean(errors[entry.index])) for entry in entries]
 
     def plot(figure: Figure) -> None:
         ax = figure.add_subplot()
-        _sequence(ax, found, means)
+        _sequence(ax, entries, means)
         ax.set_ylabel("mean landing error")
         ax.set_ylim(bottom=0)
 
     return Chart(
         "Learning curve: landing error",
-        "Dots are each sample's mean error between the extrapolated and the computed velocity "
-        f"where a skip landed, the line is the mean of the last {LAST}: lower is better.",
+        "Each dot is a sample's mean difference between extrapolated and computed velocity at its "
+        f"landings; the line is the mean of the last {LAST}. Lower is better.",
         draw("landing-error", "Mean landing error per sample.", HALF, plot),
     )
 
 
 def _sequence(ax: Axes, entries: Sequence[Entry], values: Sequence[float]) -> None:
-    """Plots a value per sample, and the mean of it and the samples before."""
+    """Plots a value per sample, and the mean over it and the samples before it."""
     x = [entry.index for entry in entries]
     means = [float(np.mean(values[max(0, i - LAST + 1) : i + 1])) for i in range(len(values))]
     size = 3.2 if len(values) <= 150 else 1.8
     ax.plot(x, values, "o", color=COLOURS["skip"], alpha=0.55, markersize=size, mew=0)
     if len(values) > 1:
         ax.plot(x, means, color=COLOURS["skip"])
-    ax.set_xlabel("samples seen")
+    ax.set_xlabel("sample")
     ax.grid(axis="y")
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.spines["left"].set_visible(False)
@@ -211,15 +222,16 @@ def skip_lengths(run: RunContent) -> Chart | None:
     def plot(figure: Figure) -> None:
         ax = figure.add_subplot()
         paint = [
-            COLOURS["full"] if m == 0 else colour(skipped.index(m), len(skipped)) for m in lengths
+            COLOURS["reference"] if m == 0 else colour(skipped.index(m), len(skipped))
+            for m in lengths
         ]
-        places = range(len(lengths))
-        bars = ax.bar(places, [counts[m] for m in lengths], color=paint, width=0.68)
+        positions = range(len(lengths))
+        bars = ax.bar(positions, [counts[m] for m in lengths], color=paint, width=0.68)
         if len(lengths) <= 12:
             shares = [f"{counts[m] / total:.0%}" for m in lengths]
             ax.bar_label(bars, labels=shares, padding=2, color=COLOURS["muted"], fontsize=8)
         every = max(1, len(lengths) // 12)
-        ax.set_xticks(list(places)[::every], [str(m) for m in lengths[::every]])
+        ax.set_xticks(list(positions)[::every], [str(m) for m in lengths[::every]])
         ax.set(xlabel="skip length (steps)", ylabel="decisions")
         ax.set_xlim(-0.9, max(len(lengths) - 0.1, 2.9))
         ax.margins(y=0.14)
@@ -229,14 +241,14 @@ def skip_lengths(run: RunContent) -> Chart | None:
 
     return Chart(
         "Skip lengths",
-        "How often a computed step was followed by that many skipped ones; 0 means that the very "
-        "next step was computed too.",
+        "How often a computed step was followed by that many skipped steps; 0 means that the next "
+        "step was also computed.",
         draw("skip-lengths", f"Histogram of {total} decisions by skip length.", HALF, plot),
     )
 
 
 def velocity_changes(run: RunContent) -> Chart | None:
-    """Draws the relative L1 change of consecutive velocities by step: the paper's Figure 4."""
+    """Draws the relative L1 change of consecutive velocities by step: Figure 4 of the paper."""
     curves = [e.row.velocity_change for e in run.good if e.row.velocity_change]
     curves = [np.array([np.nan if v is None else v for v in curve], float) for curve in curves]
     curves = [curve for curve in curves if (np.nan_to_num(curve) > 0).any()]
@@ -244,16 +256,17 @@ def velocity_changes(run: RunContent) -> Chart | None:
         return None
     length = min(len(curve) for curve in curves)
     stacked = np.stack([np.where(c[:length] > 0, c[:length], np.nan) for c in curves])
-    seen = np.isfinite(stacked)
-    middle = np.array([np.median(c[s]) if s.any() else np.nan for c, s in zip(stacked.T, seen.T)])
+    medians = np.array(
+        [np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else np.nan for c in stacked.T]
+    )
 
     def plot(figure: Figure) -> None:
         ax = figure.add_subplot()
         x = np.arange(1, length + 1)
         for curve in stacked:
-            ax.plot(x, curve, color=COLOURS["full"], alpha=0.4, linewidth=0.8)
+            ax.plot(x, curve, color=COLOURS["reference"], alpha=0.4, linewidth=0.8)
         ax.plot(
-            x, middle, color=COLOURS["skip"], marker="o" if length < 12 else "", markersize=3.5
+            x, medians, color=COLOURS["skip"], marker="o" if length < 12 else "", markersize=3.5
         )
         ax.set_yscale("log")
         ax.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5), numticks=12))
@@ -265,11 +278,12 @@ def velocity_changes(run: RunContent) -> Chart | None:
         ax.grid(axis="y")
         ax.spines["left"].set_visible(False)
 
-    low = int(np.nanargmin(middle)) + 1
-    count = "a sample" if len(curves) == 1 else f"{len(curves)} samples"
+    low = int(np.nanargmin(medians)) + 1
+    count = "one sample" if len(curves) == 1 else f"{len(curves)} samples"
     return Chart(
         "Change of consecutive velocities",
-        f"How much the full run's velocity differs from the step before, for {count} (thin) and "
-        f"their median (thick): skipping is cheapest where it is low, here around step {low}.",
+        "The relative change of the reference run's velocity from one step to the next, for "
+        f"{count} (thin) and their median (thick): skipping costs least where it is low, here "
+        f"around step {low}.",
         draw("velocity-change", f"Relative L1 change by step, lowest at {low}.", HALF, plot),
     )

@@ -1,4 +1,4 @@
-"""Which samples are shown, in what order, and which of them went wrong."""
+"""The samples on the page: which are shown, in what order, and what is marked on them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from fastflow.report.entry import Entry
 from fastflow.report.html.pictures import PAGE, Picture, embed
 from fastflow.report.load import RunContent
 
-SHOWN = 24
-WORST = 6
-MOST = 200  # samples whose images go into the page at all
+SHOWN = 24  # samples that are not folded away
+WORST = 6  # samples marked for the lowest PSNR
+MOST = 200  # samples with images on the page
 
-
-Mark = tuple[str, bool]
+Mark = tuple[str, bool]  # a text, and whether it reports a problem
 
 
 @dataclass(frozen=True)
@@ -24,28 +23,28 @@ class Card:
 
     Args:
         entry: the sample.
-        source: the image that was edited, or None.
-        full: the full run's image, or None.
-        skipped: the image with skipping, or None.
-        marks: what to know about it, and whether it is bad news.
-        psnr: the PSNR as text, or an empty string.
-        score: what the skipped image scored, as text, or an empty string.
-        score_full: what the full image scored, likewise.
+        source: the image to edit; None without one.
+        reference: the output of the reference run; None without one.
+        skipped: the output with skipping; None without one.
+        marks: the texts marked on it, each with whether it reports a problem.
+        psnr: the PSNR as text; empty if it was not measured.
+        score: the score with skipping as text; empty if it was not measured.
+        score_reference: the score of the reference run, likewise.
     """
 
     entry: Entry
     source: Picture | None
-    full: Picture | None
+    reference: Picture | None
     skipped: Picture | None
     marks: tuple[Mark, ...]
     psnr: str
     score: str
-    score_full: str
+    score_reference: str
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """The samples on the page: those shown, those folded away, and how many were left out."""
+    """The samples on the page: the shown, the folded away, and the number of all others."""
 
     shown: list[Card]
     folded: list[Card]
@@ -53,17 +52,17 @@ class Gallery:
 
 
 def worst(run: RunContent, count: int = WORST) -> list[Entry]:
-    """Returns the samples with the lowest PSNR, lowest first; none of identical images."""
+    """Returns the samples with the lowest PSNR, lowest first, without identical outputs."""
     measured = [e for e in run.good if e.psnr is not None and math.isfinite(e.psnr)]
     return sorted(measured, key=lambda entry: entry.psnr or 0.0)[:count]
 
 
 def gallery(run: RunContent) -> Gallery:
-    """Chooses samples and embeds their images: all that went wrong, then evenly spread others."""
+    """Chooses samples, marked ones first, then others evenly spread, and embeds their images."""
     marks = _marks(run)
-    wanted = set(list(marks)[:SHOWN])
-    others = [entry for entry in run.entries if entry.index not in wanted]
-    chosen = wanted | {entry.index for entry in _spread(others, SHOWN - len(wanted))}
+    marked = set(list(marks)[:SHOWN])
+    others = [entry for entry in run.entries if entry.index not in marked]
+    chosen = marked | {entry.index for entry in _spread(others, SHOWN - len(marked))}
     shown = [entry for entry in run.entries if entry.index in chosen]
     folded = [entry for entry in run.entries if entry.index not in chosen][: MOST - len(shown)]
     sides = 3 if any(entry.row.image_source for entry in run.entries) else 2
@@ -80,14 +79,14 @@ def gallery(run: RunContent) -> Gallery:
 
 
 def _marks(run: RunContent) -> dict[int, list[Mark]]:
-    """Returns what is special about samples, by their indices, the most telling samples first."""
+    """Returns the marks of samples by their indices, the lowest PSNR first."""
     marks: dict[int, list[Mark]] = {}
     if len(run.good) > 1:
         for entry in worst(run, min(WORST, len(run.good) // 2)):
             marks.setdefault(entry.index, []).append(("lowest PSNR", (entry.psnr or 0) < 30))
     for entry in run.good:
         if entry.is_worse:
-            marks.setdefault(entry.index, []).append(("score lost", True))
+            marks.setdefault(entry.index, []).append(("lower score", True))
     for entry in run.entries:
         if entry.failure:
             marks.setdefault(entry.index, []).append(("failed", True))
@@ -109,41 +108,45 @@ def _card(
     return Card(
         entry=entry,
         source=picture(entry.row.image_source),
-        full=picture(entry.row.image_full),
+        reference=picture(entry.row.image_full),
         skipped=picture(entry.row.image),
         marks=marks,
         psnr=psnr_text(entry.psnr),
         score=text(entry.score),
-        score_full=text(entry.score_full),
+        score_reference=text(entry.score_full),
     )
 
 
 @dataclass(frozen=True)
 class ScoreText:
-    """Writes a score: as pass or fail where all of a run's scores are 0 or 1."""
+    """Formats a score.
+
+    Args:
+        binary: whether scores are 0 or 1, and are written as fail or pass.
+    """
 
     binary: bool
 
     def __call__(self, score: float | None) -> str:
-        """Returns the text; an empty one for None."""
+        """Returns the score as text; empty for None."""
         if score is None:
             return ""
         return ("pass" if score > 0.5 else "fail") if self.binary else f"{score:.3g}"
 
 
 def scores_as_text(run: RunContent) -> ScoreText:
-    """Returns how this run's scores are written."""
+    """Returns the format of this run's scores."""
     both = [s for e in run.good for s in (e.score, e.score_full) if s is not None]
     return ScoreText(_binary(both))
 
 
 def psnr_text(psnr: float | None) -> str:
-    """Writes a PSNR."""
+    """Returns a PSNR as text; empty for None."""
     if psnr is None:
         return ""
     return f"{psnr:.1f} dB" if math.isfinite(psnr) else "identical"
 
 
 def _binary(values: list[float]) -> bool:
-    """Says whether scores are passes and failures: only 0 and 1, apart from rounding."""
+    """Returns whether scores are passes and failures: all 0 or 1, apart from rounding."""
     return bool(values) and all(math.isclose(v, round(v)) and 0 <= v <= 1 for v in values)

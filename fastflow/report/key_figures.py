@@ -1,4 +1,4 @@
-"""What a run comes to: a run_title, a few large numbers, and all of them in a table."""
+"""The key figures of a run: its title, a few large numbers, and a table of all numbers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _KNOWN = {
     "calls_mean": ("Network calls a sample, with skipping", "{:.1f}", ""),
     "speedup_calls": ("Speed-up by network calls", "{:.2f}", TIMES_SIGN),
     "speedup_wall": ("Speed-up by wall time of denoising", "{:.2f}", TIMES_SIGN),
-    "psnr_db": ("PSNR to the full run", "{:.1f}", " dB"),
+    "psnr_db": ("PSNR to the reference run", "{:.1f}", " dB"),
     "psnr_db_min": ("Lowest PSNR of a sample", "{:.1f}", " dB"),
-    "ssim": ("SSIM to the full run", "{:.4f}", ""),
-    "lpips": ("LPIPS to the full run (lower is closer)", "{:.4f}", ""),
+    "ssim": ("SSIM to the reference run", "{:.4f}", ""),
+    "lpips": ("LPIPS to the reference run (lower is closer)", "{:.4f}", ""),
     "score_full": ("Score without skipping", "{:.3f}", ""),
     "score": ("Score with skipping", "{:.3f}", ""),
     "score_difference": ("Difference in score", "{:+.3f}", ""),
@@ -27,9 +27,9 @@ _KNOWN = {
 
 @dataclass(frozen=True)
 class FigureRow:
-    """A measured number over all samples and over the last ones, as texts ready to print.
+    """A measured number as text, over all samples and over the last ones.
 
-    `clock` is whether it is a reading of a clock, which another run would not repeat.
+    `clock` is whether it is a clock reading, which differs when the run is repeated.
     """
 
     label: str
@@ -42,7 +42,7 @@ class FigureRow:
 
 @dataclass(frozen=True)
 class Tile:
-    """A large number: its label, the number, ``; ``-separated details, whether a clock gave it."""
+    """A large number with its label and details, separated by ``; ``; `clock` is as above."""
 
     label: str
     value: str
@@ -56,7 +56,7 @@ def format_number(value: float, form: str) -> str:
 
 
 def measures(run: RunContent) -> list[FigureRow]:
-    """Returns every number of the summary that a reader can use."""
+    """Returns every measured number of the summary."""
     others = {
         name: (f"{name} (mean)", "{:.4g}", "")
         for name in sorted({name for entry in run.good for name in entry.row.metrics})
@@ -84,7 +84,7 @@ def between(bounds: tuple[float, float], form: str) -> str:
 
 
 def run_title(run: RunContent) -> str:
-    """Returns the run in one line."""
+    """Returns the result of the run in one line."""
     gain, psnr = run.number("speedup_calls"), run.number("psnr_db")
     if not run.entries:
         return "No samples yet"
@@ -93,12 +93,12 @@ def run_title(run: RunContent) -> str:
     calls = f"{gain:.2f} times fewer network calls" if gain > 1.005 else "No network calls saved"
     identical = (run.number("psnr_db_identical") or 0) > 0
     if gain > 1.005 and (run.number("speedup_wall") or 2) < 1.005:
-        return f"{calls}, but no faster by the clock"
+        return f"{calls}, but no gain in wall time"
     score = run.interval("score_difference")
     if score and score[1] < 0:
         return f"{calls}, but at a lower score"
     if psnr is not None:
-        return f"{calls}, at {psnr:.1f} dB PSNR to the full run"
+        return f"{calls}, at {psnr:.1f} dB PSNR to the reference run"
     return f"{calls}, identical {run.outputs}" if identical else calls
 
 
@@ -132,7 +132,7 @@ def _wall(run: RunContent) -> Tile | None:
 
 
 def _with_last(run: RunContent, name: str, detail: str) -> str:
-    """Adds the last samples' number, where they are not all there are."""
+    """Adds the number over the last samples, if there are more than those."""
     recent = run.number(name, recent=True)
     return (
         f"{detail}; last {LAST}: {recent:.2f}{TIMES_SIGN}"
@@ -143,23 +143,23 @@ def _with_last(run: RunContent, name: str, detail: str) -> str:
 
 def _psnr(run: RunContent) -> Tile | None:
     value, worst = run.number("psnr_db"), run.number("psnr_db_min")
-    same = int(run.number("psnr_db_identical") or 0)
+    identical = int(run.number("psnr_db_identical") or 0)
     if value is None:
         return (
-            Tile("PSNR to the full run", "∞", f"all {same} {run.outputs} identical")
-            if same
+            Tile("PSNR to the reference run", "∞", f"all {identical} {run.outputs} identical")
+            if identical
             else None
         )
     parts = [f"lowest {worst:.1f}"] if worst is not None else []
-    parts += [f"{same} identical left out"] if same else []
-    return Tile("PSNR to the full run", f"{value:.1f} dB", "; ".join(parts))
+    parts += [f"{identical} identical left out"] if identical else []
+    return Tile("PSNR to the reference run", f"{value:.1f} dB", "; ".join(parts))
 
 
 def _score(run: RunContent) -> Tile | None:
-    value, full = run.number("score"), run.number("score_full")
+    value, reference = run.number("score"), run.number("score_full")
     if value is None:
         return None
-    detail = "" if full is None else f"without skipping {full:.3f}"
+    detail = "" if reference is None else f"without skipping {reference:.3f}"
     bounds = run.interval("score_difference")
     if bounds:
         detail += f"; difference {between(bounds, '{:+.3f}')}"

@@ -1,4 +1,4 @@
-"""What a bandit learned: mean reward and count per step and arm, as a figure and as a table."""
+"""The arm statistics of a bandit per time step and arm, as a figure and as a table."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from fastflow.report.load import RunContent
 
 @dataclass(frozen=True)
 class Arms:
-    """The table of a bandit per time step.
+    """The arm statistics of a bandit.
 
     Args:
-        arms: the skip lengths, ``(A,)``.
-        count: rewards seen per step and arm, ``(T, A)``.
-        mean: their means, ``(T, A)``; 0 where nothing was seen.
+        arms: the skip lengths ``(A,)``.
+        count: the number of rewards per time step and arm ``(T, A)``.
+        mean: the mean rewards ``(T, A)``; 0 where there are none.
     """
 
     arms: tuple[int, ...]
@@ -32,15 +32,15 @@ class Arms:
 
     @property
     def best(self) -> list[int | None]:
-        """The arm with the highest mean reward per step; None where nothing was seen."""
-        known = np.where(self.count > 0, self.mean, -np.inf)
+        """The arm with the highest mean reward at each time step; None without rewards."""
+        means = np.where(self.count > 0, self.mean, -np.inf)
         return [
-            self.arms[int(np.argmax(row))] if np.isfinite(row).any() else None for row in known
+            self.arms[int(np.argmax(row))] if np.isfinite(row).any() else None for row in means
         ]
 
 
 def read_arms(memory: Mapping) -> Arms | None:
-    """Returns the table in a memory, or None where it holds none or a damaged one."""
+    """Returns the arm statistics in a memory; None if they are missing or damaged."""
     try:
         arms = tuple(int(arm) for arm in memory["arms"])
         count = np.asarray(memory["reward"]["count"], dtype=float)
@@ -63,22 +63,21 @@ def arms(run: RunContent) -> Chart | None:
         above, below = figure.subplots(2, 1, sharex=True)
         _panel(above, table, table.mean, cells, "mean reward", "{:.2g}")
         _panel(below, table, table.count, cells, "count", "{:.0f}")
-        places = [(k, table.arms.index(m)) for k, m in enumerate(table.best) if m is not None]
+        best = [(k, table.arms.index(m)) for k, m in enumerate(table.best) if m is not None]
         size = 4 if len(table.count) <= 120 else 1
-        x, y = np.array(places).T + 0.5
+        x, y = np.array(best).T + 0.5
         ink, ring = COLOURS["ink"], COLOURS["page"]
         above.plot(x, y, "o", color=ink, markersize=size, markeredgecolor=ring, mew=size / 5)
         below.set_xlabel("time step")
 
-    seen = int(table.count.sum())
+    rewards = int(table.count.sum())
     return Chart(
         "What the bandit learned",
-        "Each cell is an arm (skip length) at a time step, coloured by its mean reward (top; the "
-        "dot marks the best arm) and by how often it was seen (bottom); empty cells were never "
-        "tried.",
+        "Each cell is an arm (skip length) at a time step, coloured by its mean reward (top; a "
+        "dot marks the best arm) and by its number of rewards (bottom); empty cells have none.",
         draw(
             "arms",
-            f"Mean reward and count of {len(table.arms)} arms by step, from {seen} rewards.",
+            f"Mean reward and count of {len(table.arms)} arms by step, from {rewards} rewards.",
             (9.6, 1.7 + 0.36 * len(table.arms)),
             plot,
         ),
@@ -94,8 +93,8 @@ def _panel(
     levels = np.minimum(np.searchsorted(edges, values), len(edges) - 1)
     gap = 0.08 if len(values) <= 120 else 0.0
     for level in range(len(edges)):
-        found = np.argwhere(cells & (levels == level))
-        boxes = [(k, a + 0.04, 1 - gap, 0.92) for k, a in found]
+        positions = np.argwhere(cells & (levels == level))
+        boxes = [(k, a + 0.04, 1 - gap, 0.92) for k, a in positions]
         rectangles(ax, boxes, colour(level, len(edges)))
     ax.set(xlim=(0, len(values)), ylim=(0, len(table.arms)), ylabel="arm")
     ax.set_yticks([a + 0.5 for a in range(len(table.arms))], [str(m) for m in table.arms])

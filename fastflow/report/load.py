@@ -1,4 +1,4 @@
-"""Reads a run directory, and says what is missing, cut off or unreadable in it."""
+"""Reads a run directory, and notes what is missing or truncated in it."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from fastflow.sampling.storage import read_objects
 
 @dataclass(frozen=True)
 class RunContent:
-    """A run directory's content.
+    """The content of a run directory.
 
     Args:
         path: the directory.
-        entries: its samples, in the order of their indices.
+        entries: the samples, in the order of their indices.
         summary: the numbers over all samples.
         recent: the same numbers over the last 20 samples that did not fail.
         config: the resolved configuration, as the text of its file.
-        settings: the same as a mapping.
-        versions: what the run was made with.
-        records: observations and decisions.
-        memory: what was learned.
-        notes: what a reader should know about the files.
+        settings: the configuration as a mapping.
+        versions: the versions of packages and platform, and the device.
+        records: the observations, with the decisions among them.
+        memory: the content of memory.json.
+        notes: remarks on missing or truncated files.
     """
 
     path: Path
@@ -49,9 +49,9 @@ class RunContent:
     @property
     def steps(self) -> int:
         """The number T of time steps."""
-        known = self.summary.get("steps") or self.settings.get("steps")
+        steps = self.summary.get("steps") or self.settings.get("steps")
         last = max((entry.computed[-1] for entry in self.entries if entry.computed), default=0)
-        return max(int(known or 0), last + 1)
+        return max(int(steps or 0), last + 1)
 
     @property
     def good(self) -> tuple[Entry, ...]:
@@ -60,25 +60,25 @@ class RunContent:
 
     @property
     def outputs(self) -> str:
-        """What the samples are: images or videos."""
+        """The kind of the samples' outputs: ``images`` or ``videos``."""
         names = (str(entry.row.image) for entry in self.entries)
         return "videos" if any(name.endswith(VIDEO) for name in names) else "images"
 
     @property
     def branches(self) -> float:
-        """Network calls a computed step: more than 1 where guidance has branches of its own."""
+        """The network calls per computed step; more than 1 where guidance has several branches."""
         ratios = [entry.calls / len(entry.computed) for entry in self.good if entry.computed]
         return sum(ratios) / len(ratios) if ratios else 1.0
 
     def number(self, name: str, recent: bool = False) -> float | None:
-        """Returns a number of the summary, or None where it was not measured."""
+        """Returns a number of the summary; None if it was not measured."""
         value = (self.recent if recent else self.summary).get(name)
         if not isinstance(value, int | float) or not math.isfinite(value):
             return None
         return float(value)
 
     def interval(self, name: str, recent: bool = False) -> tuple[float, float] | None:
-        """Returns a number's 95 % interval, or None where there is none (or one sample)."""
+        """Returns the 95 % interval of a number; None if it has none or there is one sample."""
         bounds = ((self.recent if recent else self.summary).get("intervals") or {}).get(name)
         if (
             len(self.good) < 2
@@ -90,10 +90,10 @@ class RunContent:
 
 
 def load_run(path: Path) -> RunContent:
-    """Reads a run directory; what is not there yet is noted.
+    """Reads a run directory; files that are missing are noted.
 
     Raises:
-        ValueError: If it is not a run directory, or a file holds something else than it should.
+        ValueError: if it is not a run directory, or a file does not have the expected content.
     """
     check_run_dir(path)
     notes: list[str] = []
@@ -117,11 +117,11 @@ def load_run(path: Path) -> RunContent:
 
 
 def check_run_dir(path: Path) -> None:
-    """Raises a ValueError unless the path looks like a run directory."""
+    """Raises a ValueError unless a path has the files of a run directory."""
     if not path.is_dir():
-        kind = "a file" if path.exists() else "not there"
+        kind = "is a file" if path.exists() else "does not exist"
         raise ValueError(
-            f"`run_dir` '{path}' is {kind}: give the directory that `fastflow sample` printed."
+            f"`run_dir` '{path}' {kind}. Give the directory that `fastflow sample` printed."
         )
     missing = [name for name in ("config.yaml", "samples.jsonl") if not (path / name).is_file()]
     if missing:
@@ -132,16 +132,16 @@ def check_run_dir(path: Path) -> None:
 
 
 def _lines(path: Path, notes: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields where each JSON line stands, and the line; a last one that is cut off is noted."""
+    """Yields the position and the content of each JSON line; notes a truncated last line."""
     if not path.is_file():
         notes.append(f"{path.name} is missing.")
         return
-    cut = f"The last line of {path.name} was cut off and is left out."
+    cut = f"The last line of {path.name} is truncated and was left out."
     yield from read_objects(path, "", "a run directory", on_cut=lambda _: notes.append(cut))
 
 
 def _json(path: Path, notes: list[str]) -> dict[str, Any]:
-    """Returns a JSON object; an empty one, and a note, where it is missing or cut off."""
+    """Returns a JSON object; an empty one, with a note, if the file is missing or truncated."""
     if not path.is_file():
         notes.append(f"{path.name} is missing.")
         return {}
@@ -150,32 +150,32 @@ def _json(path: Path, notes: list[str]) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError):
         content = None
     if not isinstance(content, dict):
-        notes.append(f"{path.name} is not a whole JSON object and is left out.")
+        notes.append(f"{path.name} is not a complete JSON object and was left out.")
         return {}
     return content
 
 
 def _summary(path: Path, entries: Sequence[Entry], notes: list[str]) -> dict[str, Any]:
-    """Returns the run's own summary; made from the samples where it is missing or outdated."""
+    """Returns summary.json; computed from the samples if it is missing or outdated."""
     own = summarise([entry.row for entry in entries])
     if not (path / "summary.json").is_file():
         notes.append(
-            "summary.json is missing: the run is unfinished, and the numbers are made from the "
-            f"{len(entries)} samples so far."
+            "summary.json is missing: the run is unfinished, and the numbers are those of its "
+            f"{len(entries)} finished samples."
         )
         return own
     written = _json(path / "summary.json", notes)
     if written and written.get("samples") != len(entries):
         notes.append(
-            f"summary.json speaks of {written.get('samples')} samples and samples.jsonl holds "
-            f"{len(entries)}: the numbers are made from the latter."
+            f"summary.json has the numbers of {written.get('samples')} samples, but samples.jsonl "
+            f"has {len(entries)}: the numbers here are computed from samples.jsonl."
         )
         return written | own
     return own | written
 
 
 def _mapping(path: Path, text: str) -> dict[str, Any]:
-    """Parses a YAML mapping."""
+    """Parses a YAML mapping; an empty one if the text is something else."""
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -1,4 +1,4 @@
-"""Puts the page together: everything on it is in the file, and nothing is fetched."""
+"""Renders the page: everything on it is in one file, and nothing is fetched."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def render(run: RunContent) -> str:
     """Returns a run's page as HTML.
 
     Args:
-        run: what `load_run` returned.
+        run: the content of the run directory, as `load_run` returns it.
     """
     script = (HTML / "page.js").read_text(encoding="utf-8")
     return template(HTML).render(
@@ -46,13 +46,13 @@ def render(run: RunContent) -> str:
         ),
         arms=arms(run),
         table=read_arms(run.memory),
-        drawn=_drawn(run),
-        outcomes=_present(tasks(run), times(run)),
+        decided=_decided(run),
+        score_charts=_present(tasks(run), times(run)),
         tasks=_tasks(run),
         official=official(run),
         times=mean_times(run),
         worst=worst(run, 8),
-        lost=[entry for entry in run.good if entry.is_worse],
+        worse=[entry for entry in run.good if entry.is_worse],
         failed=[entry for entry in run.entries if entry.failure],
         score_text=scores_as_text(run),
         psnr_text=psnr_text,
@@ -68,20 +68,20 @@ def _present(*charts: figures.Chart | None) -> list[figures.Chart]:
 
 
 def _tasks(run: RunContent) -> list[tuple[str, float | None, float, int]]:
-    """Returns task, full score, score with skipping and number of samples."""
+    """Returns each task with its reference score, its score with skipping and its samples."""
     names = sorted({entry.task for entry in run.good if entry.score is not None})
     return [(name, *task_scores(run, name)) for name in names]
 
 
-def _drawn(run: RunContent) -> dict[str, int]:
-    """Counts decisions: all of them, those left to chance, and what was learned beside them."""
+def _decided(run: RunContent) -> dict[str, int]:
+    """Counts the decisions, the random ones among them, and the other observations."""
     taken = [record for record in run.records if record.get("taken")]
-    chance = sum((record.get("propensity") or 1.0) < 1.0 for record in taken)
-    return {"taken": len(taken), "chance": chance, "beside": len(run.records) - len(taken)}
+    random = sum((record.get("propensity") or 1.0) < 1.0 for record in taken)
+    return {"taken": len(taken), "random": random, "others": len(run.records) - len(taken)}
 
 
 def template(folder: Path) -> Template:
-    """Returns the page's template of a folder."""
+    """Returns the page template in a folder."""
     environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
@@ -93,12 +93,12 @@ def template(folder: Path) -> Template:
 
 
 def style_sheet() -> Markup:
-    """Returns the style sheet that all pages share."""
+    """Returns the style sheet of all pages."""
     return Markup((HTML / "page.css").read_text(encoding="utf-8"))
 
 
 def content_policy(script: str = "") -> str:
-    """Returns a Content-Security-Policy: the page's own script and data URIs, nothing else."""
+    """Returns a Content-Security-Policy that allows the page's own script and data URIs only."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     scripts = f"; script-src 'sha256-{digest}'" if script else ""
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'{scripts}"

@@ -1,4 +1,4 @@
-"""One run, one directory: prompts in; samples, decisions, numbers and a report out."""
+"""A run: from prompts to a directory with samples, decisions, numbers and a report."""
 
 from fastflow.runs.calibration import calibrate
 from fastflow.runs.directory import RunDirectory

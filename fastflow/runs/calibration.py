@@ -1,4 +1,4 @@
-"""Calibration: a policy's parameters, fitted to full runs of a model, as a preset."""
+"""Calibration: fits a policy's parameters to reference runs of a model, as a preset."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from fastflow.sampling.recording import NoProbe, Recording
 from fastflow.sampling.request import Request
 from fastflow.sampling.storage import write_whole, writing
 
-FOREIGN = ("reference", "memory", "frozen", "resume", "metrics", "observers")  # of a run
+UNUSED = ("reference", "memory", "frozen", "resume", "metrics", "observers")  # settings of a run
 
 
 def overrides(words: Sequence[str]) -> list[str]:
     """Returns the overrides in a command line such as ``["teacache", "model=flux_mini"]``.
 
     Raises:
-        ValueError: for more than one policy, or a setting that plays no part here.
+        ValueError: for more than one policy, or a setting that a calibration does not use.
     """
     names = [word for word in words if "=" not in word and not word.startswith("--")]
     if len(names) > 1:
@@ -36,33 +36,33 @@ def overrides(words: Sequence[str]) -> list[str]:
     settings = [word for word in words if word not in names]
     for word in settings:
         key = word.partition("=")[0].lstrip("+~")
-        if key in FOREIGN:
-            raise ValueError(f"`{key}` plays no part in a calibration. Leave it out.")
+        if key in UNUSED:
+            raise ValueError(f"`{key}` is not used in a calibration. Leave it out.")
     return [*(f"policy={name}" for name in names), *settings]
 
 
 def calibrate(config: Config) -> str:
-    """Records full runs, fits the policy to them, and returns it as a preset in YAML.
+    """Records reference runs, fits the policy to them, and returns it as a preset in YAML.
 
     Raises:
-        ValueError: for anything wrong with the configuration, if the policy has nothing to fit,
-            or if the model lacks what it needs.
+        ValueError: if the configuration is wrong, the policy has no parameters to fit, or the
+            model lacks what the policy needs.
     """
-    plan, name = settings_of(config, RunSettings), config["names"]["policy"]
+    settings, name = settings_of(config, RunSettings), config["names"]["policy"]
     policy: Policy = build("policy", config["policy"])
     if type(policy).calibrated is Policy.calibrated:
         raise ValueError(
-            f"the policy {name!r} has nothing to calibrate: it takes its parameters as given. "
-            f"These can be calibrated: {', '.join(calibratable())}."
+            f"the policy {name!r} has no parameters to calibrate. "
+            f"These policies can be calibrated: {', '.join(calibratable())}."
         )
-    path = _new_file(plan.out)
-    adapter: Model = build("model", config["model"])
-    recorded = Recorded(policy, plan, adapter, make_requests(plan, adapter))
-    trainer: Executor = build("executor", config["executor"])
-    trainer.run(recorded.work, len(recorded.requests))
-    recording = Recording.joined(recorded.parts)
+    path = _new_file(settings.out)
+    model: Model = build("model", config["model"])
+    job = CalibrationJob(policy, settings, model, make_requests(settings, model))
+    executor: Executor = build("executor", config["executor"])
+    executor.run(job.work, len(job.requests))
+    recording = Recording.joined(job.parts)
     fitted = policy.calibrated(recording)
-    text = as_preset(name, fitted, config["names"]["model"], recording, plan.steps)
+    text = as_preset(name, fitted, config["names"]["model"], recording, settings.steps)
     if path is not None:
         with writing(path):
             write_whole(path, text)
@@ -70,7 +70,7 @@ def calibrate(config: Config) -> str:
 
 
 def calibratable() -> list[str]:
-    """Returns the names of the policies that have something to calibrate."""
+    """Returns the names of the policies that can be calibrated."""
     return [
         entry.name
         for entry in installed().entries
@@ -79,58 +79,66 @@ def calibratable() -> list[str]:
 
 
 @dataclass
-class Recorded:
-    """The full runs that a policy is fitted to, as far as they are made."""
+class CalibrationJob:
+    """The reference runs that a policy is fitted to.
+
+    Attributes:
+        policy: the policy to fit.
+        settings: the settings of the runs.
+        model: the model that generates.
+        requests: what is generated.
+        parts: the recordings made so far, one for each batch.
+    """
 
     policy: Policy
-    plan: RunSettings
-    adapter: Model
+    settings: RunSettings
+    model: Model
     requests: list[Request]
 
     def __post_init__(self):
         self.parts: list[Recording] = []
 
-    def work(self, place: Worker) -> Iterator[int]:
-        """Makes them, a batch at a time; yields how many were made."""
-        if place.size > 1:
+    def work(self, worker: Worker) -> Iterator[int]:
+        """Records the runs batch by batch; yields the number of runs of each batch."""
+        if worker.size > 1:
             raise ValueError(
-                f"a calibration runs in one process, got {place.size}. Use executor=inline."
+                f"a calibration runs in one process, got {worker.size}. Use executor=inline."
             )
-        model = self.adapter.load(place.device, place.dtype)
-        self.try_out(model)
-        size = self.plan.max_batch
+        model = self.model.load(worker.device, worker.dtype)
+        self.check_probe(model)
+        size = self.settings.max_batch
         for start in range(0, len(self.requests), size):
             batch = self.requests[start : start + size]
             self.parts.append(Recording.make(model, batch, size, keep_signals=False).to("cpu"))
             yield len(batch)
 
-    def try_out(self, model: FlowModel) -> None:
-        """Finds out in two steps whether the policy needs a probe that the model has not."""
+    def check_probe(self, model: FlowModel) -> None:
+        """Raises a ValueError, after two steps, if the policy needs a probe the model lacks."""
         short = Recording.make(model, [replace(self.requests[0], steps=2)], 1)
         try:
             self.policy.calibrated(short)
         except NoProbe:
             raise
-        except ValueError:  # two steps are not enough to fit anything
+        except ValueError:  # two steps are too few for a fit
             pass
 
 
 def as_preset(name: str, fitted: Policy, model: str, recording: Recording, steps: int) -> str:
-    """Returns a policy as a preset in YAML, with what it was fitted to and how to use it.
+    """Returns a fitted policy as a preset in YAML; its comments have its origin and its use.
 
     Args:
-        name: the component or preset that it was fitted from.
-        fitted: the policy.
+        name: the component or preset that was fitted.
+        fitted: the fitted policy.
         model: the name of the model.
-        recording: what it was fitted to.
-        steps: of the recorded runs.
+        recording: the reference runs that it was fitted to.
+        steps: the number of steps of these runs.
     """
-    usual = compose.preset("policy", name)
-    values = {f.name: (getattr(fitted, f.name), getattr(usual, f.name)) for f in fields(fitted)}
+    default = compose.preset("policy", name)
+    values = {f.name: (getattr(fitted, f.name), getattr(default, f.name)) for f in fields(fitted)}
     changed = {key: _plain(value) for key, (value, before) in values.items() if value != before}
     quality = "".join(f", {key} {value:.6g}" for key, value in fitted.quality(recording).items())
     count = len(recording.requests)
-    runs = "full run" if count == 1 else "full runs"
+    runs = "reference run" if count == 1 else "reference runs"
     body = yaml.safe_dump(changed, default_flow_style=None, sort_keys=False, width=1000)
     use = " ".join(f"'policy.{key}={_word(value)}'" for key, value in changed.items())
     return (
@@ -141,7 +149,7 @@ def as_preset(name: str, fitted: Policy, model: str, recording: Recording, steps
 
 
 def _plain(value: Any) -> Any:
-    """Returns a value in types that YAML knows, its numbers with nine digits."""
+    """Returns a value in YAML types, its numbers with nine digits."""
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
     return float(f"{value:.9g}") if isinstance(value, float) else value
@@ -153,7 +161,7 @@ def _word(value: Any) -> str:
 
 
 def _new_file(out: str | None) -> Path | None:
-    """Returns the path of a file that can be made.
+    """Returns the path of a file that does not exist yet; None without one.
 
     Raises:
         ValueError: if it exists, or its folder does not.

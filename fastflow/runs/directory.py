@@ -1,4 +1,4 @@
-"""The run directory: the truth about a run, readable by people and resumable."""
+"""The run directory: readable files, written as samples finish, so that runs can be resumed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAMPLES, RECORDS = "samples.jsonl", "records.jsonl"
 
 
 class RunDirectory:
-    """One run's folder and what it already holds.
+    """The folder of a run, and the files in it.
 
     Args:
         path: the folder.
@@ -37,7 +37,7 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: Path) -> RunDirectory:
-        """Makes a new folder.
+        """Creates a new folder.
 
         Raises:
             ValueError: if it exists and is not empty.
@@ -47,7 +47,7 @@ class RunDirectory:
 
     @classmethod
     def existing(cls, path: Path) -> RunDirectory:
-        """Opens the folder of an earlier run to go on with it.
+        """Opens the folder of an earlier run to resume it.
 
         Raises:
             ValueError: if it is not a run directory.
@@ -55,7 +55,7 @@ class RunDirectory:
         check_resumable(path)
         (path / "images").mkdir(exist_ok=True)
         directory = cls(path)
-        directory._drop_loose_ends()
+        directory._drop_unfinished()
         return directory
 
     def discard_if_empty(self) -> None:
@@ -69,28 +69,29 @@ class RunDirectory:
         return sorted(rows, key=lambda row: row.index)
 
     def official(self) -> dict[str, Any]:
-        """Returns the part of summary.json that a benchmark's scorer has filled, if one has."""
+        """Returns the part of summary.json with a benchmark's official scores, if any."""
         path = self.path / "summary.json"
-        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        return {name: known[name] for name in ("benchmark",) if name in known}
+        summary = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return {name: summary[name] for name in ("benchmark",) if name in summary}
 
     def feedback(self) -> dict[int, Feedback]:
-        """Returns what each finished sample showed."""
+        """Returns the feedback of each finished sample, by its index."""
         names = Observation.__dataclass_fields__
         rows = self.rows()
-        seen: dict[int, list[Observation]] = {row.index: [] for row in rows}
+        observed: dict[int, list[Observation]] = {row.index: [] for row in rows}
         for _, record in self._lines(RECORDS):
-            seen[record["sample"]].append(Observation(**{name: record[name] for name in names}))
-        return {row.index: Feedback(tuple(seen[row.index]), row.feedback_gram) for row in rows}
+            observation = Observation(**{name: record[name] for name in names})
+            observed[record["sample"]].append(observation)
+        return {row.index: Feedback(tuple(observed[row.index]), row.feedback_gram) for row in rows}
 
     def write_json(self, name: str, content: Any) -> None:
-        """Writes a JSON file, whole or not at all."""
+        """Writes a JSON file atomically."""
         path = self.path / name
         with writing(path):
             write_whole(path, json.dumps(content, indent=1) + "\n")
 
     def write_rows(self, rows: Sequence[SampleRow]) -> None:
-        """Writes samples.jsonl again, whole or not at all."""
+        """Replaces samples.jsonl atomically."""
         text = "".join(json.dumps(row.to_json()) + "\n" for row in rows)
         with writing(self.path / SAMPLES, again="make room, then repeat the command."):
             write_whole(self.path / SAMPLES, text)
@@ -105,12 +106,12 @@ class RunDirectory:
             yield RunWriter(self.path, samples, records)
 
     def _lines(self, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yields the objects of a file that may not be there yet, or may end in half a line."""
+        """Yields the objects of a file, which may be missing or end in a truncated line."""
         if (self.path / name).is_file():
             yield from read_objects(self.path / name, "", "a run directory", on_cut=lambda _: None)
 
-    def _drop_loose_ends(self) -> None:
-        """Takes back what a killed run had half written: lines cut off, records without a row."""
+    def _drop_unfinished(self) -> None:
+        """Removes what a killed run left unfinished: truncated lines, records without a row."""
         rows = [row for _, row in self._lines(SAMPLES)]
         done = {row["index"] for row in rows}
         records = [record for _, record in self._lines(RECORDS) if record["sample"] in done]
@@ -127,7 +128,7 @@ def check_resumable(path: Path) -> None:
 
 
 class RunWriter:
-    """Appends to the run's files; a sample's row is written last, and makes it count."""
+    """Appends to the run's files; a sample is finished once its row is written, which is last."""
 
     def __init__(self, run_dir: Path, samples: IO[str], records: IO[str]):
         self.run_dir, self.samples, self.records = run_dir, samples, records
@@ -139,7 +140,7 @@ class RunWriter:
         row: SampleRow,
         rewards: Sequence[float | None],
     ) -> None:
-        """Writes images, then decisions, then the row."""
+        """Writes the images, then the records of the decisions, then the row."""
         with writing(self.run_dir / SAMPLES):
             images = (
                 (row.image_source, sample.request.image),
@@ -148,21 +149,22 @@ class RunWriter:
             )
             for name, image in images:
                 keep(image, self.run_dir / str(name))
-            for seen, reward in zip(sample.feedback.observations, rewards, strict=True):
-                chance = sample.propensities.get(seen.step, 1.0) if seen.taken else None
-                record = {"sample": row.index, **asdict(seen)}
-                record |= {"propensity": chance, "reward": reward}
+            for observation, reward in zip(sample.feedback.observations, rewards, strict=True):
+                taken, step = observation.taken, observation.step
+                propensity = sample.propensities.get(step, 1.0) if taken else None
+                record = {"sample": row.index, **asdict(observation)}
+                record |= {"propensity": propensity, "reward": reward}
                 self.records.write(json.dumps(record) + "\n")
             self.records.flush()
             self.samples.write(json.dumps(row.to_json()) + "\n")
             self.samples.flush()
 
     def summary(self, summary: Any, run_dir: Path) -> None:
-        """Has nothing to add: the run writes its summary itself."""
+        """Does nothing: the run itself writes its summary."""
 
 
 def with_files(row: SampleRow, sample: Sample, reference: Sample | None) -> SampleRow:
-    """Returns a row that names the files in which a run directory keeps the sample's images."""
+    """Returns a row with the names of the sample's image files in the run directory."""
     name = f"images/{row.index:04d}"
     return replace(
         row,
@@ -177,15 +179,15 @@ def _file(name: str, output: Any) -> str | None:
 
 
 def versions(device: str) -> dict[str, str]:
-    """Returns what a run was made with."""
-    found = {}
+    """Returns the versions of packages and platform, the device and the time of a run."""
+    packages = {}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            packages[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = "not installed"
+            packages[name] = "not installed"
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.machine()
-    return found | {
+    return packages | {
         "python": platform.python_version(),
         "platform": platform.system(),
         "device": f"{device} ({name})",

@@ -1,4 +1,4 @@
-"""Samples with their reference runs: generated, measured, shown to the observers."""
+"""Samples and their reference runs: generated, measured and passed to the observers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,19 @@ from fastflow.sampling.request import Request
 from fastflow.sampling.sample import Sample
 from fastflow.sampling.sampler import Sampler
 
-PROFILED = 8  # how many reference runs measure their velocities' changes
+PROFILED = 8  # the number of reference runs that measure the change of consecutive velocities
 
 
 @dataclass(frozen=True)
 class MeasuredSample:
-    """A finished sample, its reference run, and what was measured."""
+    """A finished sample with its reference run and its measurements.
+
+    Attributes:
+        sample: the sample.
+        reference: its reference run; None if the run has none.
+        row: the measurements, as in samples.jsonl.
+        rewards: the reward of each observation; None where the policy gives none.
+    """
 
     sample: Sample
     reference: Sample | None
@@ -27,7 +34,7 @@ class MeasuredSample:
     rewards: Sequence[float | None]
 
     def show(self, sessions: Sequence[ObserverSession]) -> None:
-        """Shows it to the observers."""
+        """Passes it to the observers."""
         for session in sessions:
             session.sample(self.sample, self.reference, self.row, self.rewards)
 
@@ -35,19 +42,21 @@ class MeasuredSample:
 def measured_samples(
     sampler: Sampler, requests: Sequence[Request], measurement: Measurement, reference: bool
 ) -> Iterator[MeasuredSample]:
-    """Generates requests and, if asked to, their reference runs; yields samples as they finish."""
+    """Yields samples as they finish, with reference runs if ``reference`` is true."""
     references = _references(sampler, requests) if reference else {}
     for sample in sampler.generate(requests):
-        full = references.get(sample.request.index)
-        row = with_files(measurement.row(sample, full), sample, full)
+        own = references.get(sample.request.index)
+        row = with_files(measurement.row(sample, own), sample, own)
         observations, memory = sample.feedback.observations, sampler.memory or Memory()
-        yield MeasuredSample(sample, full, row, sampler.policy.rewards(memory, observations))
+        yield MeasuredSample(sample, own, row, sampler.policy.rewards(memory, observations))
 
 
 def _references(sampler: Sampler, requests: Sequence[Request]) -> dict[int, Sample]:
-    found = {}
+    references = {}
     for profiled in (True, False):
         part = [r for r in requests if (r.index < PROFILED) == profiled]
-        plain = reference_sampler(sampler.model, Reference(changes=profiled), sampler.max_batch)
-        found |= {sample.request.index: sample for sample in plain.generate(part)}
-    return found
+        unskipped = reference_sampler(
+            sampler.model, Reference(changes=profiled), sampler.max_batch
+        )
+        references |= {sample.request.index: sample for sample in unskipped.generate(part)}
+    return references

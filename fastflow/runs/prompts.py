@@ -1,4 +1,4 @@
-"""What to generate: from a prompt, a file of prompts, or the model's own world."""
+"""What to generate: a prompt, a file of prompts, or the model's own prompts."""
 
 from __future__ import annotations
 
@@ -16,32 +16,31 @@ from fastflow.sampling.request import Prompt, Request
 from fastflow.sampling.storage import read_objects, read_text
 
 FIELDS = ("prompt", "image", "task")
-
-
-HINT = "A benchmark's own file wants benchmark=NAME."
+HINT = "A benchmark's own file needs benchmark=NAME."
+OWN_PROMPTS = 64  # how many of the model's own, unless `samples` is set
 
 
 def read_prompts(path: Path) -> list[Prompt]:
     """Reads a text file with one prompt per line, or a ``.jsonl`` file with one object per line.
 
-    An object has a ``prompt`` and may have an ``image``, the path of a picture from the folder of
-    the file, and a ``task``. Blank lines are left out.
+    An object has a ``prompt``, and optionally an ``image``, a path relative to the folder of the
+    file, and a ``task``. Blank lines are ignored.
 
     Raises:
-        ValueError: if the file, a line of it or a picture cannot be read, or there is no prompt.
+        ValueError: if the file, a line or an image cannot be read, or there are no prompts.
     """
     name = "`prompts`"
     if path.suffix == ".json":
         raise ValueError(f"{name} {str(path)!r} must be .txt or .jsonl, not .json. {HINT}")
     if path.suffix == ".jsonl":
         rows = read_objects(path, name, "a text file")
-        found = [_prompt(row, path.parent, where) for where, row in rows]
+        prompts = [_prompt(row, path.parent, where) for where, row in rows]
     else:
         lines = (line.strip() for line in read_text(path, name, "a text file").splitlines())
-        found = [Prompt(line) for line in lines if line]
-    if not found:
+        prompts = [Prompt(line) for line in lines if line]
+    if not prompts:
         raise ValueError(f"{name} {str(path)!r} is empty: it needs one prompt per line.")
-    return found
+    return prompts
 
 
 def _prompt(row: Mapping[str, Any], folder: Path, where: str) -> Prompt:
@@ -59,22 +58,19 @@ def _prompt(row: Mapping[str, Any], folder: Path, where: str) -> Prompt:
     return Prompt(row["prompt"].strip(), row.get("task", ""), image)
 
 
-OWN_WORLD = 64
-
-
 def make_requests(
-    settings: RunSettings, adapter: Model, benchmark: Benchmark | None = None
+    settings: RunSettings, model: Model, benchmark: Benchmark | None = None
 ) -> list[Request]:
-    """Returns the run's requests, sample i with noise seed ``seed + i``.
+    """Returns the run's requests; sample i has the noise seed ``seed + i``.
 
-    Every prompt comes once before any comes again. A benchmark says how to read the file of
-    prompts, and how often each is drawn.
+    All prompts are used once before one is repeated. A benchmark reads the file of prompts itself
+    and determines how often each is repeated.
 
     Raises:
-        ValueError: if there is no prompt, a file is missing or damaged, there are images for a
-            model that takes none, or more samples than a benchmark has room for.
+        ValueError: if there are no prompts, a file is missing or damaged, there are images for a
+            model that does not take any, or more samples than the benchmark has places for.
     """
-    prompts = find_prompts(settings, adapter, benchmark)
+    prompts = find_prompts(settings, model, benchmark)
     count = settings.samples or len(prompts) * (benchmark.repeats if benchmark else 1)
     requests = [
         request(prompts[i % len(prompts)], i, settings, repeat=i // len(prompts))
@@ -86,7 +82,7 @@ def make_requests(
 
 
 def request(prompt: Prompt, index: int, settings: RunSettings, repeat: int = 0) -> Request:
-    """Returns the request for a prompt, as sample number ``index``."""
+    """Returns the request of sample number ``index``; its noise seed is ``seed + index``."""
     return Request(
         index,
         prompt.text,
@@ -100,19 +96,19 @@ def request(prompt: Prompt, index: int, settings: RunSettings, repeat: int = 0) 
 
 
 def find_prompts(
-    settings: RunSettings, adapter: Model, benchmark: Benchmark | None = None
+    settings: RunSettings, model: Model, benchmark: Benchmark | None = None
 ) -> list[Prompt]:
-    """Returns the prompts there are; raises a ValueError as `make_requests` does."""
-    prompts = _prompts(settings, adapter, benchmark)
-    if not adapter.takes_images and any(prompt.image is not None for prompt in prompts):
+    """Returns the run's prompts; raises a ValueError as `make_requests` does."""
+    prompts = _prompts(settings, model, benchmark)
+    if not model.takes_images and any(prompt.image is not None for prompt in prompts):
         raise ValueError(
-            f"there is an image to edit, but {type(adapter).__name__} takes none. Leave it out, "
-            "or choose a model that edits, such as model=flux_kontext_dev."
+            f"there is an image to edit, but {type(model).__name__} does not take images. Leave "
+            "it out, or choose a model that edits, such as model=flux_kontext_dev."
         )
     return prompts
 
 
-def _prompts(settings: RunSettings, adapter: Model, benchmark: Benchmark | None) -> list[Prompt]:
+def _prompts(settings: RunSettings, model: Model, benchmark: Benchmark | None) -> list[Prompt]:
     if benchmark is not None:
         if settings.prompts is None:
             raise ValueError("`benchmark` needs `prompts`: the path of the benchmark's own file.")
@@ -122,15 +118,15 @@ def _prompts(settings: RunSettings, adapter: Model, benchmark: Benchmark | None)
     elif settings.prompts is not None:
         prompts = read_prompts(Path(settings.prompts))
     else:
-        return _own(adapter, settings.samples or OWN_WORLD)
+        return _own(model, settings.samples or OWN_PROMPTS)
     if settings.image is None:
         return prompts
     image = read_image(Path(settings.image))
     return [replace(p, image=image) if p.image is None else p for p in prompts]
 
 
-def _own(adapter: Model, count: int) -> list[Prompt]:
-    own = adapter.prompts(count)
+def _own(model: Model, count: int) -> list[Prompt]:
+    own = model.prompts(count)
     if not own:
         raise ValueError(
             "this model has no prompts of its own: give `prompt='...'`, or `prompts=FILE` with "

@@ -1,4 +1,4 @@
-"""The main job: prompts in, a run directory out."""
+"""`fastflow sample`: from a configuration to a run directory."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from fastflow.sampling.storage import writing
 
 @dataclass
 class RunJob:
-    """One run: its components, and what it still has to do."""
+    """One run: its settings, requests and components."""
 
     config: Config
     settings: RunSettings
@@ -60,7 +60,7 @@ class RunJob:
         self.directory = RunDirectory(self.path)
 
     def work(self, worker: Worker) -> Iterator[int]:
-        """Does everything, in one of the run's processes; yields finished samples' numbers."""
+        """Does the work of one process; yields the number of samples finished in each batch."""
         self.directory = RunDirectory(worker.from_first(self._open))
         try:
             yield from self._work(worker)
@@ -70,7 +70,7 @@ class RunJob:
             raise
 
     def _open(self) -> Path:
-        """Makes the directory, or opens the one to go on with; in the first process alone."""
+        """Creates the run directory, or opens the one to resume; only in the first process."""
         if self.settings.resume is not None:
             return RunDirectory.existing(self.path).path
         directory = RunDirectory.create(self.path)
@@ -89,13 +89,13 @@ class RunJob:
         with ExitStack() as stack:
             sessions = self._sessions(stack) if worker.rank == 0 else []
             for batch in updates:
-                mine = []
+                own = []
                 share = worker.share(batch)
                 for one in measured_samples(sampler, share, measurement, self.settings.reference):
                     if worker.size == 1:
                         one.show(sessions)
-                    mine.append(one)
-                everyone = [one for part in worker.gather(mine) for one in part]
+                    own.append(one)
+                everyone = [one for part in worker.gather(own) for one in part]
                 if worker.size > 1:
                     for one in everyone:
                         one.show(sessions)
@@ -145,29 +145,29 @@ class RunJob:
 
 
 def warnings(sampler: Sampler, steps: int, summary: dict[str, Any]) -> list[str]:
-    """Returns what a user should know about the run."""
-    found = []
-    if little := few_steps(steps):
-        found.append(little)
+    """Returns warnings about the run's settings and results."""
+    texts = []
+    if text := few_steps(steps):
+        texts.append(text)
     corrector, extrapolator = sampler.corrector, sampler.extrapolator
     if corrector.depth and corrector.degree < extrapolator.degree:
-        found.append(
+        texts.append(
             f"{corrector} is exact to degree {corrector.degree}, {extrapolator} to degree "
             f"{extrapolator.degree}: such a correction can make the result worse. "
             f"Use corrector.order={extrapolator.degree} or more."
         )
     if summary["failed"]:
-        found.append(f"{summary['failed']} samples failed (samples.jsonl says why).")
-    return found
+        texts.append(f"{summary['failed']} samples failed (the reasons are in samples.jsonl).")
+    return texts
 
 
 def run(config: Config) -> Path:
     """Runs a composed configuration and returns the run directory.
 
     Raises:
-        ValueError: for anything wrong with the configuration, before anything is computed.
-        DiskFull: if the disk fills; everything finished before is kept.
-        Interrupted: on Ctrl-C, likewise.
+        ValueError: if the configuration is wrong, before anything is computed.
+        DiskFull: if the disk is full; finished samples are kept.
+        Interrupted: on Ctrl-C; finished samples are kept.
     """
     settings = settings_of(config, RunSettings)
     if settings.resume is not None:
@@ -195,13 +195,13 @@ def run(config: Config) -> Path:
         executor.run(job.work, len(job.requests))
     except (KeyboardInterrupt, Interrupted) as error:
         raise Interrupted(
-            f"Finished samples are kept; go on with: fastflow sample resume={job.path}"
+            f"Finished samples are kept; resume with: fastflow sample resume={job.path}"
         ) from error
     return job.path
 
 
 def _default_out(config: Config) -> Path:
-    """Returns the directory of a run that was not given one."""
+    """Returns the directory of a run whose settings name none."""
     names = config["names"]
     stamp = time.strftime("%Y%m%d-%H%M%S")
     return Path("runs") / f"{stamp}-{names['model']}-{names['policy']}"

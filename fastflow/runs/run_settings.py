@@ -7,24 +7,24 @@ from dataclasses import dataclass, field
 
 @dataclass
 class RunSettings:
-    """What to generate and where to write it; the components are chosen beside.
+    """What to generate and where to write it; components are chosen separately.
 
     Args:
         steps: the number T of time steps.
-        samples: how many samples; of a prompt file or a single prompt, prompts are repeated with
-            new seeds if there are fewer. None: one per prompt (of a benchmark's as many as its
-            convention says), or 64 of the model's own world.
-        seed: seeds noise (sample i has ``seed + i``) and decisions.
+        samples: the number of samples; if there are fewer prompts, they are repeated with new
+            seeds. None: one per prompt (with a benchmark, as many as it prescribes), or 64 of the
+            model's own prompts.
+        seed: seeds the noise (sample i has ``seed + i``) and the decisions.
         prompt: a single prompt.
         prompts: a text file with one prompt per line, or a ``.jsonl`` file with one object per
-            line: ``prompt``, and if wanted ``image`` (a file, beside this one) and ``task``;
-            with a benchmark, its own file.
-        image: a picture to edit; for all prompts that bring none of their own.
-        reference: whether every sample is also run in full, to compare with.
-        max_batch: how many samples are under way at once; bounds memory.
+            line: ``prompt``, optionally ``image`` (a path relative to the file's folder) and
+            ``task``; with a benchmark, the benchmark's own file.
+        image: an image to edit, for all prompts without one of their own.
+        reference: whether every sample also has a reference run, to compare with.
+        max_batch: the largest number of samples computed at once; bounds memory use.
         memory: a memory.json to start from.
-        frozen: whether memory is only read: nothing is learned, nothing explored.
-        out: the run directory to make; named after time, model and policy under runs/ if None.
+        frozen: whether memory is only read: nothing is learned and nothing explored.
+        out: the run directory to create; if None, runs/ with time, model and policy.
         resume: a run directory to finish; its own configuration is used.
         metrics: names of metrics.
         observers: names of observers that follow the run, such as wandb.
@@ -55,4 +55,4 @@ class RunSettings:
         if self.prompt is not None and self.prompts is not None:
             raise ValueError("give `prompt` or `prompts`, not both.")
         if self.image is not None and self.prompt is None and self.prompts is None:
-            raise ValueError("`image` needs a `prompt`, or `prompts`, to say what to do with it.")
+            raise ValueError("`image` needs a `prompt`, or `prompts`: what to do with it.")

@@ -1,4 +1,4 @@
-"""A run's samples in batches: what is left to do, and what was learned from the finished ones."""
+"""A run's samples in batches, with an update of the memory after each batch."""
 
 from __future__ import annotations
 
@@ -16,10 +16,16 @@ from fastflow.sampling.storage import load_memory, save_memory, writing
 
 
 class Updates:
-    """Goes through the samples in batches, and updates memory after each.
+    """Yields the samples in batches, and updates the memory after each batch.
 
-    What earlier batches showed is read back from the run's records. So a resumed run has the
-    memory that the unbroken one had, and ends as it would have.
+    The feedback of finished samples is read from the run's records. So a resumed run learns the
+    same as an uninterrupted one, and ends with the same results.
+
+    Args:
+        sampler: generates the samples; its memory is set here.
+        settings: the settings of the run.
+        directory: the run directory, with the records of earlier batches.
+        requests: all requests of the run.
     """
 
     def __init__(
@@ -31,13 +37,13 @@ class Updates:
     ):
         self.sampler, self.settings = sampler, settings
         self.directory, self.requests = directory, requests
-        self.known = directory.feedback()
+        self.finished = directory.feedback()
         self.batch: Sequence[Request] = ()
         sampler.memory = self._memory()
 
     @property
     def left(self) -> list[Request]:
-        """The requests that are not done."""
+        """The requests that are not finished."""
         return self._left(self.requests)
 
     def __iter__(self) -> Iterator[list[Request]]:
@@ -49,9 +55,9 @@ class Updates:
                 self.learn([])
 
     def learn(self, samples: Sequence[Sample]) -> None:
-        """Takes in what the batch showed, in the order of its samples."""
-        shown = self.known | {sample.request.index: sample.feedback for sample in samples}
-        self.sampler.learn([shown.get(r.index, Feedback()) for r in self.batch])
+        """Learns from the feedback of the batch, in the order of its samples."""
+        feedback = self.finished | {sample.request.index: sample.feedback for sample in samples}
+        self.sampler.learn([feedback.get(r.index, Feedback()) for r in self.batch])
 
     def save(self) -> None:
         """Writes memory.json."""
@@ -61,7 +67,7 @@ class Updates:
                 save_memory(self.sampler.memory, path)
 
     def _left(self, requests: Sequence[Request]) -> list[Request]:
-        return [request for request in requests if request.index not in self.known]
+        return [request for request in requests if request.index not in self.finished]
 
     def _memory(self) -> Memory:
         memory = self.sampler.empty_memory(self.settings.steps)
@@ -69,5 +75,5 @@ class Updates:
             load_memory(memory, Path(self.settings.memory))
         memory.frozen = self.settings.frozen
         grid = self.sampler.model.grid(self.settings.steps)
-        self.sampler.policy.begin(grid, memory)  # raises if the memory does not fit
+        self.sampler.policy.begin(grid, memory)  # raises a ValueError if the memory does not fit
         return memory

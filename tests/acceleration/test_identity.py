@@ -28,7 +28,7 @@ def test_never_skipping_is_the_untouched_pipeline_and_counts_are_exact(case, dty
     assert row.made == row.counted == sum(per_step[k] for k in row.computed)
     assert row.skipped == row.plain - row.made > 0
     assert row.computed == expected(case)
-    assert identity.line(case, dtype, row) in PAGE.splitlines(), "say: make identity"
+    assert identity.line(case, dtype, row) in PAGE.splitlines(), "run: make identity"
 
 
 def test_the_page_has_a_row_for_each_and_no_other():

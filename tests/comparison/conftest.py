@@ -15,7 +15,7 @@ QUICK = ("model=mixture", "steps=20", "targets=[12,6]", "samples=5", "tuning=10"
 
 @dataclass
 class Done:
-    """What a command left behind."""
+    """A command's exit status, its output and its directory."""
 
     status: int
     out: str
@@ -23,7 +23,7 @@ class Done:
     path: Path
 
     @property
-    def found(self):
+    def results(self):
         return json.loads((self.path / "comparison.json").read_text())
 
     @property
@@ -31,13 +31,13 @@ class Done:
         with (self.path / "comparison.csv").open() as file:
             return list(csv.DictReader(file))
 
-    def line(self, method, target):
-        (line,) = [
-            line
-            for line in self.found["table"]
-            if (line["method"], line["target"]) == (method, target)
+    def row(self, method, target):
+        (row,) = [
+            row
+            for row in self.results["table"]
+            if (row["method"], row["target"]) == (method, target)
         ]
-        return line
+        return row
 
 
 @pytest.fixture(scope="session")
@@ -70,5 +70,5 @@ def compare(compare_into, tmp_path, capsys):
 
 @pytest.fixture(scope="session")
 def done(compare_into, tmp_path_factory):
-    """One comparison that many tests look at."""
+    """One comparison that many tests read."""
     return compare_into(tmp_path_factory.mktemp("compare") / "done")

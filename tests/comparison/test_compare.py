@@ -1,4 +1,4 @@
-"""`fastflow compare`: equal calls, one noise, what has to hold, and a page."""
+"""`fastflow compare`: methods at equal network calls and noise, checks, and a page."""
 
 import json
 import os
@@ -17,17 +17,17 @@ METHODS = ("euler", "uniform", *SEARCHED, "plan", "oracle_linear_corrected", "ne
 
 def test_every_method_is_at_every_target(done):
     assert done.status == 0
-    seen = [(line["method"], line["target"]) for line in done.found["table"]]
+    seen = [(line["method"], line["target"]) for line in done.results["table"]]
     assert seen == [(method, target) for target in (12, 6) for method in METHODS]
-    assert not any(line["failure"] for line in done.found["table"])
+    assert not any(line["failure"] for line in done.results["table"])
 
 
 @pytest.mark.parametrize("target", [12, 6])
 @pytest.mark.parametrize(
     "method", ["euler", "uniform", "plan", "oracle_linear_corrected", "negative_control"]
 )
-def test_methods_whose_knob_is_the_calls_take_exactly_those(done, method, target):
-    line = done.line(method, target)
+def test_methods_whose_knob_is_the_computed_steps_take_exactly_the_target(done, method, target):
+    line = done.row(method, target)
     learning = method == "plan"
     assert line["steps"] == target
     assert line["reached"]
@@ -35,16 +35,16 @@ def test_methods_whose_knob_is_the_calls_take_exactly_those(done, method, target
 
 
 @pytest.mark.parametrize("method", SEARCHED)
-def test_others_come_near_on_samples_that_the_search_has_not_seen(done, method):
+def test_tuned_methods_come_close_to_the_target_on_other_samples(done, method):
     for target in (12, 6):
-        line = done.line(method, target)
+        line = done.row(method, target)
         assert line["steps"] == pytest.approx(target, abs=2)
         assert line["reached"] == (abs(line["steps"] - target) <= 1)
         assert line["knob"].startswith("policy.")
 
 
-def test_counts_are_those_of_the_samples(done):
-    for line in done.found["table"]:
+def test_calls_are_the_means_over_the_samples(done):
+    for line in done.results["table"]:
         row = json.loads(
             (done.path / f"rows/{line['method']}-at-{line['target']}.json").read_text()
         )
@@ -54,14 +54,14 @@ def test_counts_are_those_of_the_samples(done):
         assert calls == [len(sample["computed"]) for sample in row["samples"]]
 
 
-def test_what_has_to_hold_holds(done):
-    checks = {check["what"]: check["holds"] for check in done.found["checks"]}
+def test_all_checks_hold(done):
+    checks = {check["what"]: check["holds"] for check in done.results["checks"]}
     assert len(checks) == 3
-    assert all(holds is True for holds in checks.values()), done.found["checks"]
+    assert all(holds is True for holds in checks.values()), done.results["checks"]
 
 
-def test_the_finding_names_the_best_of_ours_and_of_the_others(done):
-    for finding in done.found["findings"]:
+def test_a_finding_has_our_best_method_and_the_best_other(done):
+    for finding in done.results["findings"]:
         assert finding["ours"] in ("ucb", "plan")
         assert finding["peer"] in ("euler", "uniform", "random_arms")
         mine, theirs = finding["psnr_ours"], finding["psnr_peer"]
@@ -70,24 +70,24 @@ def test_the_finding_names_the_best_of_ours_and_of_the_others(done):
 
 
 def test_time_memory_and_the_converged_run_are_measured(done):
-    for line in done.found["table"]:
-        hindsight = line["group"] == "oracle"
-        assert (line["speedup_wall"] is None) == hindsight
+    for line in done.results["table"]:
+        is_oracle = line["group"] == "oracle"
+        assert (line["speedup_wall"] is None) == is_oracle
         assert line["peak"] > 0
         assert line["converged"]["psnr_db"][0] > 0
-    assert done.found["reference"]["converged"]["psnr_db"][0] > 20
+    assert done.results["reference"]["converged"]["psnr_db"][0] > 20
 
 
-def test_the_table_says_the_same(done):
+def test_the_csv_file_has_the_same_numbers(done):
     rows = {(row["method"], row["target"]): row for row in done.table}
     assert len(rows) == 2 + 2 * len(METHODS)
-    for line in done.found["table"]:
+    for line in done.results["table"]:
         row = rows[line["method"], str(line["target"])]
         assert float(row["fidelity.psnr_db"]) == line["fidelity"]["psnr_db"][0]
         assert float(row["fidelity.psnr_db.high"]) == line["fidelity"]["psnr_db"][2]
 
 
-def test_the_page_opens_without_a_network(done):
+def test_the_page_fetches_nothing(done):
     page = (done.path / "report.html").read_text()
     assert 'src="http' not in page
     assert page.count("<svg") == 3
@@ -96,14 +96,14 @@ def test_the_page_opens_without_a_network(done):
         assert page.count(f'alt="Example 1 of {method}"') == 2
 
 
-def test_the_report_can_be_written_again(done, capsys):
+def test_the_report_can_be_rewritten(done, capsys):
     before = (done.path / "report.html").read_text()
     (done.path / "report.html").unlink()
     assert main(["report", str(done.path)]) == 0
     assert (done.path / "report.html").read_text().count("<svg") == before.count("<svg")
 
 
-def test_an_interrupted_comparison_keeps_its_rows_and_goes_on(done, compare, monkeypatch):
+def test_an_interrupted_comparison_keeps_its_rows_and_can_be_resumed(done, compare, monkeypatch):
     plain, made = ComparisonJob._row, []
 
     def interrupted(job, measure, name, target):
@@ -115,21 +115,21 @@ def test_an_interrupted_comparison_keeps_its_rows_and_goes_on(done, compare, mon
     monkeypatch.setattr(ComparisonJob, "_row", interrupted)
     stopped = compare()
     assert stopped.status == 130
-    assert f"go on with: fastflow compare resume={stopped.path}" in stopped.err
-    assert main(["report", str(stopped.path)]) == 0  # with what there is
-    assert any("11 of 14 rows are missing" in text for text in stopped.found["left_out"])
+    assert f"resume with: fastflow compare resume={stopped.path}" in stopped.err
+    assert main(["report", str(stopped.path)]) == 0  # from the finished rows
+    assert any("11 of 14 rows are missing" in text for text in stopped.results["left_out"])
     monkeypatch.setattr(ComparisonJob, "_row", lambda *call: made.append(call[2:]) or plain(*call))
     resumed = compare(f"resume={stopped.path}")
     assert resumed.status == 0
     assert len(made) == len(set(made)) == 2 * len(METHODS)
     for method in METHODS:
-        assert resumed.line(method, 6)["fidelity"] == done.line(method, 6)["fidelity"]
+        assert resumed.row(method, 6)["fidelity"] == done.row(method, 6)["fidelity"]
 
 
-def test_several_processes_find_the_same(done, compare):
+def test_several_processes_measure_the_same(done, compare):
     shared = compare("workers=2")
     assert shared.status == 0
-    for alone, other in zip(done.found["table"], shared.found["table"], strict=True):
+    for alone, other in zip(done.results["table"], shared.results["table"], strict=True):
         for exact in ("method", "target", "calls", "knob", "learned"):
             assert other[exact] == alone[exact]
         assert other["fidelity"]["psnr_db"] == pytest.approx(alone["fidelity"]["psnr_db"])
@@ -137,27 +137,27 @@ def test_several_processes_find_the_same(done, compare):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended(Solver):
-    """Ends its process, as the system does for want of memory."""
+class Killed(Solver):
+    """Kills its process, as the system does when memory runs out."""
 
     def generate(self, bench, requests, learned):
         os.kill(os.getpid(), signal.SIGKILL)
         yield
 
 
-def test_a_process_that_is_ended_loses_no_finished_row(compare, monkeypatch):
+def test_a_killed_process_loses_no_finished_row(compare, monkeypatch):
     from fastflow_plugins.methods import solver
 
-    monkeypatch.setattr(solver.Solver, "generate", Ended.generate)
+    monkeypatch.setattr(solver.Solver, "generate", Killed.generate)
     quick = ("methods=[euler,uniform]", "targets=[6]", "pairs=0", "converged_steps=0")
     tried = compare(*quick, "workers=2")
     assert tried.status != 0
-    assert "was ended from outside" in tried.err
+    assert "One of the processes was killed" in tried.err
     assert f"fastflow compare resume={tried.path}" in " ".join(tried.err.split())
     monkeypatch.undo()
     again = compare(f"resume={tried.path}")
     assert again.status == 0
-    assert [line["method"] for line in again.found["table"]] == ["euler", "uniform"]
+    assert [line["method"] for line in again.results["table"]] == ["euler", "uniform"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,24 +169,24 @@ class Failing(Solver):
         yield
 
 
-def test_a_method_that_fails_is_said_to_and_the_others_go_on(compare, monkeypatch):
+def test_a_method_that_fails_is_reported_and_the_others_continue(compare, monkeypatch):
     from fastflow_plugins.methods import solver
 
     monkeypatch.setattr(solver.Solver, "generate", Failing.generate)
     tried = compare("methods=[euler,uniform]", "targets=[6]", "pairs=0", "converged_steps=0")
     assert tried.status == 0
-    assert tried.line("euler", 6)["failure"] == "RuntimeError: out of luck"
-    assert tried.line("uniform", 6)["steps"] == 6
+    assert tried.row("euler", 6)["failure"] == "RuntimeError: out of luck"
+    assert tried.row("uniform", 6)["steps"] == 6
     assert "euler: RuntimeError: out of luck" in tried.out
     monkeypatch.undo()
     again = compare(f"resume={tried.path}")
-    assert again.line("euler", 6)["steps"] == 6
+    assert again.row("euler", 6)["steps"] == 6
 
 
-def test_a_model_without_blocks_has_rows_that_say_so(compare):
+def test_a_method_that_a_model_does_not_support_has_a_row_with_the_reason(compare):
     tried = compare("methods=[first_block_cache]", "targets=[6]", "pairs=0", "converged_steps=0")
     assert tried.status == 0
-    assert "no transformer" in tried.line("first_block_cache", 6)["failure"]
+    assert "no transformer" in tried.row("first_block_cache", 6)["failure"]
 
 
 @pytest.mark.parametrize(

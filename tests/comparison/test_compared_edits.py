@@ -1,4 +1,4 @@
-"""Edits in a comparison: what is edited stands beside what became of it."""
+"""Edits in a comparison: the page shows the images to edit next to the results."""
 
 import json
 
@@ -31,17 +31,17 @@ def words(tmp_path):
     )
 
 
-def test_sources_and_instructions_stand_beside_the_results(compare, words):
+def test_the_page_shows_sources_and_instructions_with_the_results(compare, words):
     done = compare(*words)
     assert done.status == 0, done.err
     kept = sorted(file.name for file in (done.path / "images").iterdir())
     assert [name for name in kept if name.startswith("source")] == ["source-0000.png"]
     page = (done.path / "report.html").read_text()
-    assert "what is edited" in page
+    assert "to edit" in page
     assert "<li>make it green</li><li>a cat</li>" in page
 
 
-def test_how_the_velocity_changes_is_kept(done):
+def test_the_change_of_the_velocity_is_kept(done):
     changes = json.loads((done.path / "references.json").read_text())["velocity_change"]
     assert len(changes) == 19
     assert all(change > 0 for change in changes)

@@ -1,4 +1,4 @@
-"""The experiment of all families: its settings are valid, and its tables say what was found."""
+"""The experiment of all families: its settings are valid, and its tables have the results."""
 
 import importlib
 import json
@@ -34,31 +34,31 @@ def test_every_preset_and_method_can_be_built(experiment, tmp_path):
     }
 
 
-def test_a_comparison_that_was_stopped_goes_on(experiment, tmp_path):
+def test_a_stopped_comparison_is_resumed(experiment, tmp_path):
     families, _ = experiment
     (tmp_path / "rows").mkdir()
     assert families.words("flux_mini", tmp_path, 4, [19]) == [f"resume={tmp_path}"]
 
 
-def test_tables_figures_and_pictures_are_made_of_what_was_found(
+def test_tables_figures_and_pictures_are_made_from_the_results(
     experiment, done, tmp_path, monkeypatch
 ):
     _, analysis = experiment
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs/flux_mini").symlink_to(done.path)
-    found = done.found
-    for line in [found["reference"], *found["table"]]:
+    results = done.results
+    for line in [results["reference"], *results["table"]]:
         line["scores"] = {"score": [0.5, 0.4, 0.6]}
     monkeypatch.setattr(analysis, "HERE", tmp_path)
     monkeypatch.setattr("sys.argv", ["analysis.py", "--runs", str(tmp_path / "runs")])
     plain = analysis.read
-    changed = {"comparison.json": found}
+    changed = {"comparison.json": results}
     monkeypatch.setattr(analysis, "read", lambda path: changed.get(path.name) or plain(path))
     analysis.main()
     text = (tmp_path / "table.md").read_text()
-    for line in found["table"]:
+    for line in results["table"]:
         assert f"| {line['method']} | {line['calls']:.1f} |" in text
     for name in ("score.svg", "psnr.svg", "changes.svg"):
         assert (tmp_path / name).read_text().startswith("<?xml")
     assert "flux_mini" in (tmp_path / "pictures.html").read_text()
-    assert json.loads((done.path / "comparison.json").read_text()) != found
+    assert json.loads((done.path / "comparison.json").read_text()) != results

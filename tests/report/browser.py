@@ -1,4 +1,4 @@
-"""Finds a browser to look at the report in."""
+"""Finds a browser to open the report in."""
 
 import os
 import shutil
@@ -21,16 +21,17 @@ APPLICATIONS = (
 def find_browser() -> str | None:
     """Returns the path of a browser of Chromium's family, or None where there is none.
 
-    The environment's FASTFLOW_BROWSER comes first: a path or a command; ``none`` hides them all.
+    The environment variable FASTFLOW_BROWSER, a path or a command, comes first; ``none`` disables
+    the search.
 
     Raises:
         ValueError: if FASTFLOW_BROWSER names something that cannot be run.
     """
-    if wanted := os.environ.get("FASTFLOW_BROWSER"):
-        if wanted == "none":
+    if named := os.environ.get("FASTFLOW_BROWSER"):
+        if named == "none":
             return None
-        if found := shutil.which(wanted):
+        if found := shutil.which(named):
             return found
-        raise ValueError(f"`FASTFLOW_BROWSER` is {wanted!r}, which cannot be run.")
+        raise ValueError(f"`FASTFLOW_BROWSER` is {named!r}, which cannot be run.")
     found = (shutil.which(command) for command in (*COMMANDS, *APPLICATIONS))
     return next((path for path in found if path), None)

@@ -1,4 +1,4 @@
-"""Run directories made up for the report: like real ones, and like ones that went wrong."""
+"""Synthetic run directories for the report: complete ones, and ones with something missing."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ TASKS = {
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a made-up run is like."""
+class RunSpec:
+    """The properties of a synthetic run."""
 
     samples: int = 12
     steps: int = 50
@@ -43,70 +43,70 @@ class Plan:
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., Path]:
-    """Gives a function that makes a run directory from the fields of a `Plan`."""
+    """Returns a function that makes a run directory from the fields of a `RunSpec`."""
 
     def make(name: str = "run", **fields: object) -> Path:
-        return build(tmp_path / name, Plan(**fields))  # type: ignore[arg-type]
+        return build(tmp_path / name, RunSpec(**fields))  # type: ignore[arg-type]
 
     return make
 
 
-def build(path: Path, plan: Plan) -> Path:
-    """Writes a whole run directory."""
-    rng = np.random.default_rng(plan.seed)
+def build(path: Path, spec: RunSpec) -> Path:
+    """Writes a complete run directory."""
+    rng = np.random.default_rng(spec.seed)
     (path / "images").mkdir(parents=True)
     rows, records = [], []
-    for index in range(plan.samples):
-        row = make_row(plan, index, rng)
+    for index in range(spec.samples):
+        row = make_row(spec, index, rng)
         rows.append(row)
-        records += make_records(plan, row, rng)
+        records += make_records(spec, row, rng)
         if not row["failure"]:
-            draw_images(path, plan, row, rng)
+            draw_images(path, spec, row, rng)
     write_lines(path / "samples.jsonl", rows)
     write_lines(path / "records.jsonl", records)
-    (path / "config.yaml").write_text(CONFIG.format(steps=plan.steps), encoding="utf-8")
+    (path / "config.yaml").write_text(CONFIG.format(steps=spec.steps), encoding="utf-8")
     versions = {"fastflow": "0.1.0", "torch": "2.13.0", "python": "3.11.7", "device": "cpu"}
     (path / "versions.json").write_text(json.dumps(versions))
-    (path / "memory.json").write_text(json.dumps(make_memory(plan, rng)))
-    if plan.summary:
+    (path / "memory.json").write_text(json.dumps(make_memory(spec, rng)))
+    if spec.summary:
         names = {"model": "flux_mini", "policy": "ucb", "extrapolator": "linear"}
         measured = [SampleRow.from_json(row, "a row") for row in rows]
         summary = summarise(measured) | names
-        summary |= {"corrector": "interpolate", "steps": plan.steps}
+        summary |= {"corrector": "interpolate", "steps": spec.steps}
         summary |= {"left_out": ["lpips was left out: no weights."], "warnings": []}
         (path / "summary.json").write_text(json.dumps(summary))
     return path
 
 
-def make_row(plan: Plan, index: int, rng: np.random.Generator) -> dict:
-    """Makes one line of samples.jsonl."""
+def make_row(spec: RunSpec, index: int, rng: np.random.Generator) -> dict:
+    """Returns one row of samples.jsonl."""
     task = list(TASKS)[index % len(TASKS)]
-    prompt = plan.prompts[index] if index < len(plan.prompts) else TASKS[task]
-    failed = index in plan.failing
-    computed = [] if failed else make_schedule(plan.steps, index, rng)
-    share = len(computed) / plan.steps
-    psnr = None if index in plan.identical else float(rng.normal(42 - 3 * (1 - share), 5))
-    both = {"score": float(rng.random() < 0.9)} if plan.scores else {}
-    lost = {"score": both["score"] * float(rng.random() < 0.92)} if plan.scores else {}
-    close = {"psnr_db": psnr, "ssim": 0.99 - 0.1 * rng.random()} if plan.reference else {}
+    prompt = spec.prompts[index] if index < len(spec.prompts) else TASKS[task]
+    failed = index in spec.failing
+    computed = [] if failed else make_schedule(spec.steps, index, rng)
+    share = len(computed) / spec.steps
+    psnr = None if index in spec.identical else float(rng.normal(42 - 3 * (1 - share), 5))
+    both = {"score": float(rng.random() < 0.9)} if spec.scores else {}
+    skipped = {"score": both["score"] * float(rng.random() < 0.92)} if spec.scores else {}
+    close = {"psnr_db": psnr, "ssim": 0.99 - 0.1 * rng.random()} if spec.reference else {}
     times = {"encode": 0.11, "denoise": 4.2 * max(share, 0.1) + 0.2, "decode": 0.3}
-    change = 0.005 + 0.15 * np.linspace(-1, 1, plan.steps - 1) ** 4 * rng.uniform(0.7, 1.3)
+    change = 0.005 + 0.15 * np.linspace(-1, 1, spec.steps - 1) ** 4 * rng.uniform(0.7, 1.3)
     return {
         "index": index,
         "prompt": prompt,
         "task": task,
         "seed": index,
-        "calls": plan.branches * len(computed),
-        "calls_full": plan.branches * plan.steps,
+        "calls": spec.branches * len(computed),
+        "calls_full": spec.branches * spec.steps,
         "computed": computed,
         "seconds": times,
-        "seconds_full": (times | {"denoise": 4.2}) if plan.reference else None,
-        "metrics": {} if failed else lost | close,
-        "metrics_full": both if plan.reference and not failed else None,
+        "seconds_full": (times | {"denoise": 4.2}) if spec.reference else None,
+        "metrics": {} if failed else skipped | close,
+        "metrics_full": both if spec.reference and not failed else None,
         "image": None if failed else f"images/{index:04d}.png",
-        "image_full": f"images/{index:04d}_full.png" if plan.reference and not failed else None,
+        "image_full": f"images/{index:04d}_full.png" if spec.reference and not failed else None,
         "failure": "OutOfMemoryError: no memory left" if failed else "",
-        "velocity_change": list(change) if plan.reference and index < 4 and not failed else None,
+        "velocity_change": list(change) if spec.reference and index < 4 and not failed else None,
         "a_field_of_tomorrow": {"is": "ignored"},
     }
 
@@ -123,8 +123,8 @@ def make_schedule(steps: int, index: int, rng: np.random.Generator) -> list[int]
     return computed
 
 
-def make_records(plan: Plan, row: dict, rng: np.random.Generator) -> list[dict]:
-    """Makes the lines of records.jsonl of one sample."""
+def make_records(spec: RunSpec, row: dict, rng: np.random.Generator) -> list[dict]:
+    """Returns the rows of records.jsonl of one sample."""
     pairs = zip(row["computed"], row["computed"][1:])
     return [
         {
@@ -142,24 +142,24 @@ def make_records(plan: Plan, row: dict, rng: np.random.Generator) -> list[dict]:
     ]
 
 
-def make_memory(plan: Plan, rng: np.random.Generator) -> dict:
-    """Makes memory.json."""
-    if not plan.bandit:
-        return {"samples": plan.samples, "key": None}
-    shape = (plan.steps, len(ARMS))
-    count = rng.integers(0, 2 + plan.samples, shape)
-    for k in range(plan.steps):
-        count[k, [k + m + 1 > plan.steps - 1 for m in ARMS]] = 0
+def make_memory(spec: RunSpec, rng: np.random.Generator) -> dict:
+    """Returns the content of memory.json."""
+    if not spec.bandit:
+        return {"samples": spec.samples, "key": None}
+    shape = (spec.steps, len(ARMS))
+    count = rng.integers(0, 2 + spec.samples, shape)
+    for k in range(spec.steps):
+        count[k, [k + m + 1 > spec.steps - 1 for m in ARMS]] = 0
     table = {"count": count.tolist(), "mean": np.where(count, rng.normal(size=shape), 0).tolist()}
     table["m2"] = np.ones(shape).tolist()
-    key = {"arms": list(ARMS), "steps": plan.steps}
-    head = {"samples": plan.samples, "key": key, "arms": list(ARMS), "steps": plan.steps}
+    key = {"arms": list(ARMS), "steps": spec.steps}
+    head = {"samples": spec.samples, "key": key, "arms": list(ARMS), "steps": spec.steps}
     return head | {"constants": {}, "reward": table, "error": table}
 
 
-def draw_images(path: Path, plan: Plan, row: dict, rng: np.random.Generator) -> None:
-    """Draws a scene in full, and a noisier copy with skipping."""
-    side = plan.side
+def draw_images(path: Path, spec: RunSpec, row: dict, rng: np.random.Generator) -> None:
+    """Draws a scene as the reference, and a noisier copy as the output with skipping."""
+    side = spec.side
     image = Image.new("RGB", (side, side), tuple(int(v) for v in rng.integers(150, 255, 3)))
     pen = ImageDraw.Draw(image)
     for _ in range(3):
@@ -167,9 +167,9 @@ def draw_images(path: Path, plan: Plan, row: dict, rng: np.random.Generator) -> 
         colour = tuple(int(v) for v in rng.integers(0, 200, 3))
         pen.ellipse((x, y, x + side // 3, y + side // 3), fill=colour)
     grain = rng.normal(0, 6 if side > 64 else 0, (side, side, 3))
-    full = np.asarray(image) + grain
-    skipped = full + rng.normal(0, 4, full.shape)
-    for name, pixels in ((row["image_full"], full), (row["image"], skipped)):
+    reference = np.asarray(image) + grain
+    skipped = reference + rng.normal(0, 4, reference.shape)
+    for name, pixels in ((row["image_full"], reference), (row["image"], skipped)):
         if name:
             Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path / name)
 

@@ -1,4 +1,4 @@
-"""The page in a real browser: headings and figures are there, and no script complains."""
+"""The page in a real browser: headings and figures are there, without script errors."""
 
 import subprocess
 
@@ -12,7 +12,7 @@ from fastflow.report import write_report
 BROWSER = find_browser()
 pytestmark = pytest.mark.skipif(
     BROWSER is None,
-    reason="the report in a browser: none was found (make browser, or set FASTFLOW_BROWSER)",
+    reason="the report in a browser: no browser was found (make browser, or set FASTFLOW_BROWSER)",
 )
 QUIET = [
     "--headless",
@@ -28,7 +28,7 @@ QUIET = [
 
 
 def browse(page, tmp_path, *flags):
-    """Opens a page with a profile of its own; returns the finished process."""
+    """Opens a page with a fresh profile; returns the finished process."""
     profile = f"--user-data-dir={tmp_path / 'profile'}"
     command = [BROWSER, *QUIET, profile, *flags, page.as_uri()]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)

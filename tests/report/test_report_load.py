@@ -1,4 +1,4 @@
-"""What is no run is refused with the way out; what is half a run is read and noted."""
+"""What is not a run is refused with what to do; an incomplete run is read with notes."""
 
 import json
 
@@ -14,34 +14,34 @@ def message(path) -> str:
     return str(raised.value)
 
 
-def test_a_folder_that_is_no_run_is_named_with_what_it_lacks(tmp_path):
+def test_a_folder_that_is_not_a_run_is_refused_with_what_it_lacks(tmp_path):
     assert message(tmp_path) == (
         f"`run_dir` '{tmp_path}' is not a run directory: it has no config.yaml and no "
         "samples.jsonl. Give the directory that `fastflow sample` printed, or make one with it."
     )
 
 
-def test_a_path_that_is_no_folder_is_refused(tmp_path):
-    advice = "give the directory that `fastflow sample` printed."
+def test_a_path_that_is_not_a_folder_is_refused(tmp_path):
+    advice = "Give the directory that `fastflow sample` printed."
     gone, file = tmp_path / "gone", tmp_path / "file"
     file.touch()
-    assert message(gone) == f"`run_dir` '{gone}' is not there: {advice}"
-    assert message(file) == f"`run_dir` '{file}' is a file: {advice}"
+    assert message(gone) == f"`run_dir` '{gone}' does not exist. {advice}"
+    assert message(file) == f"`run_dir` '{file}' is a file. {advice}"
 
 
-def test_a_last_line_cut_off_is_left_out_and_noted(make_run):
+def test_a_truncated_last_line_is_left_out_and_noted(make_run):
     run = make_run(samples=6)
     for name in ("samples.jsonl", "records.jsonl"):
         text = (run / name).read_text()
         (run / name).write_text(text + text.splitlines()[-1][:50])
     loaded = load_run(run)
     assert len(loaded.entries) == 6
-    note = "The last line of samples.jsonl was cut off and is left out."
+    note = "The last line of samples.jsonl is truncated and was left out."
     assert note in loaded.notes
     assert note in write_report(run).read_text(encoding="utf-8")
 
 
-def test_a_broken_line_inside_is_refused_with_its_number(make_run):
+def test_a_damaged_line_before_the_last_is_refused_with_its_number(make_run):
     run = make_run(samples=3)
     lines = (run / "samples.jsonl").read_text().splitlines()
     (run / "samples.jsonl").write_text("\n".join([lines[0], lines[1][:40], lines[2]]))
@@ -55,27 +55,27 @@ def test_a_line_without_calls_is_refused(make_run):
     assert message(run) == f"{where} has no `calls`: it was written by something else."
 
 
-def test_an_unfinished_run_is_reported_from_its_samples(make_run):
+def test_the_report_of_an_unfinished_run_has_the_numbers_of_its_samples(make_run):
     run = make_run(samples=8)
-    whole = json.loads((run / "summary.json").read_text())
+    written = json.loads((run / "summary.json").read_text())
     for name in ("summary.json", "versions.json", "memory.json", "records.jsonl"):
         (run / name).unlink()
     loaded = load_run(run)
-    assert loaded.number("speedup_calls") == whole["speedup_calls"]
+    assert loaded.number("speedup_calls") == written["speedup_calls"]
     assert "versions.json is missing." in loaded.notes
     assert "the run is unfinished" in write_report(run).read_text(encoding="utf-8")
 
 
-def test_a_summary_of_fewer_samples_is_not_believed(make_run):
+def test_a_summary_of_fewer_samples_is_not_used(make_run):
     run = make_run(samples=8)
     summary = json.loads((run / "summary.json").read_text())
     (run / "summary.json").write_text(json.dumps(summary | {"samples": 2, "speedup_calls": 99.0}))
     loaded = load_run(run)
     assert loaded.number("speedup_calls") == summary["speedup_calls"]
-    assert any("speaks of 2 samples" in note for note in loaded.notes)
+    assert any("has the numbers of 2 samples" in note for note in loaded.notes)
 
 
-def test_samples_without_a_single_line_still_give_a_page(make_run):
+def test_a_run_without_samples_still_has_a_page(make_run):
     run = make_run(samples=2)
     (run / "samples.jsonl").write_text("")
     assert ">No samples yet</h1>" in write_report(run).read_text(encoding="utf-8")
@@ -84,6 +84,6 @@ def test_samples_without_a_single_line_still_give_a_page(make_run):
 def test_a_damaged_memory_is_left_out(make_run):
     run = make_run(samples=4)
     (run / "memory.json").write_text('{"arms": [0, 2], "reward": {"count": [[1]], "mean": 3}}')
-    assert "This policy keeps no table" in write_report(run).read_text(encoding="utf-8")
+    assert "This policy keeps no arm statistics" in write_report(run).read_text(encoding="utf-8")
     (run / "memory.json").write_text('{"arms": [0')
-    assert "memory.json is not a whole JSON object" in write_report(run).read_text("utf-8")
+    assert "memory.json is not a complete JSON object" in write_report(run).read_text("utf-8")

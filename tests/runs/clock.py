@@ -1,4 +1,4 @@
-"""Takes clock readings out of what a run wrote: all else is the same when it is repeated."""
+"""Removes clock readings from a run's files: all else is the same when it is repeated."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Bad input gets a message that says what, where and what to do; nothing is lost."""
+"""Bad input gets a message with what is wrong, where, and what to do; nothing is lost."""
 
 import errno
 import json
@@ -28,14 +28,14 @@ from fastflow_plugins.models import mixture
         (["steps=4"], "`arms` [0, 2, 4, 6] do not fit a grid of 4 steps: at most 2 steps"),
         (["prompt='  '"], "`prompt` is empty. Say what to generate."),
         (["prompts=nowhere.txt"], "`prompts` 'nowhere.txt' does not exist."),
-        (["image=a.png"], "`image` needs a `prompt`, or `prompts`, to say what to do with it."),
+        (["image=a.png"], "`image` needs a `prompt`, or `prompts`: what to do with it."),
         (["image=nowhere.png", "prompt=a"], "`image` 'nowhere.png' does not exist. Give a PNG"),
         (["memory=nowhere.json"], "`memory` 'nowhere.json' does not exist."),
         (["resume=nowhere"], "`resume` 'nowhere' is not a run directory: it has no config.yaml."),
         (["executor.device=cuda"], "`device` is 'cuda', but there is no such GPU. Use cpu."),
     ],
 )
-def test_the_message_says_what_is_wrong(sample, overrides, message, monkeypatch):
+def test_the_message_names_what_is_wrong(sample, overrides, message, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     done = sample(*overrides)
     assert done.status == 2
@@ -78,7 +78,9 @@ def test_a_truncated_memory_is_refused(sample, tmp_path):
     assert "is not a whole JSON file" in done.err
 
 
-def test_a_sample_whose_model_gives_nan_is_marked_failed_and_the_run_goes_on(sample, monkeypatch):
+def test_a_sample_whose_model_returns_nan_is_marked_failed_and_the_run_continues(
+    sample, monkeypatch
+):
     plain = mixture.MixtureFlow.prepare
 
     def poisoned(self, request):
@@ -98,14 +100,16 @@ def test_a_sample_whose_model_gives_nan_is_marked_failed_and_the_run_goes_on(sam
     assert "NaN" not in (done.path / "memory.json").read_text()
 
 
-def test_a_full_disk_keeps_what_is_finished_and_says_how_to_go_on(sample, monkeypatch):
+def test_a_full_disk_keeps_finished_samples_and_the_message_has_the_command_to_resume(
+    sample, monkeypatch
+):
     plain = directory.RunWriter.sample
 
-    def fills(self, done, full, row, rewards):
+    def fills(self, done, reference, row, rewards):
         if row.index == 4:
             with storage.writing(self.run_dir / "samples.jsonl"):
                 raise OSError(errno.ENOSPC, "No space left on device")
-        plain(self, done, full, row, rewards)
+        plain(self, done, reference, row, rewards)
 
     monkeypatch.setattr(directory.RunWriter, "sample", fills)
     stopped = sample("max_batch=1")
@@ -120,14 +124,14 @@ def test_a_full_disk_keeps_what_is_finished_and_says_how_to_go_on(sample, monkey
     assert len(resumed.lines("samples.jsonl")) == 6
 
 
-def test_a_correction_of_too_low_an_order_gets_a_message(sample):
+def test_a_corrector_of_too_low_an_order_gets_a_warning(sample):
     done = sample("extrapolator=quadratic", "policy=every")
     assert "Use corrector.order=2 or more." in done.out
     better = sample("extrapolator=quadratic", "corrector.order=2", "policy=every", out="better")
     assert "corrector.order" not in better.out
 
 
-def test_a_few_step_model_gets_a_message(sample):
+def test_a_run_of_few_steps_gets_a_warning(sample):
     done = sample("steps=4", "policy=every")
     assert "4 steps leave little to skip" in done.out
     assert json.loads((done.path / "summary.json").read_text())["warnings"]

@@ -1,4 +1,4 @@
-"""`fastflow calibrate`: full runs in, a preset out."""
+"""`fastflow calibrate`: from reference runs to a preset."""
 
 import shlex
 
@@ -32,11 +32,11 @@ def probed(monkeypatch):
 
 
 def words_of(text):
-    """Returns the words that the preset says to use it with."""
+    """Returns the overrides in a preset's comment."""
     return shlex.split(text.splitlines()[1].partition("or with: ")[2])
 
 
-def test_the_preset_and_the_words_to_use_it_with_are_the_fitted_policy(
+def test_the_preset_and_the_overrides_in_its_comment_are_the_fitted_policy(
     calibrate, probed, tmp_path, monkeypatch
 ):
     file = tmp_path / "mine.yaml"
@@ -45,7 +45,7 @@ def test_the_preset_and_the_words_to_use_it_with_are_the_fitted_policy(
     assert file.read_text() == out
     assert "5/5" in err  # the progress bar
     first = out.splitlines()[0]
-    assert first.startswith("# teacache, fitted to mixture: 5 full runs of 12 steps, R^2 0.")
+    assert first.startswith("# teacache, fitted to mixture: 5 reference runs of 12 steps, R^2 0.")
     assert first.endswith(", points 55.")
     content = yaml.safe_load(out)
     assert content.keys() == {"defaults", "coefficients"}
@@ -65,7 +65,7 @@ def test_the_preset_and_the_words_to_use_it_with_are_the_fitted_policy(
     assert preset("policy", "mine") == policy
 
 
-def test_it_is_the_policys_own_fit_whatever_the_batch(calibrate, probed):
+def test_the_fit_does_not_depend_on_the_batch_size(calibrate, probed):
     outs = [
         yaml.safe_load(calibrate("samples=5", "steps=12", f"max_batch={size}")[1])
         for size in (1, 2, 8)
@@ -74,16 +74,16 @@ def test_it_is_the_policys_own_fit_whatever_the_batch(calibrate, probed):
         assert out["coefficients"] == pytest.approx(outs[0]["coefficients"], rel=0.02)
 
 
-def test_other_noise_gives_other_numbers_and_the_same_noise_the_same(calibrate, probed):
+def test_the_same_noise_gives_the_same_fit_and_other_noise_another(calibrate, probed):
     words = "samples=3", "steps=12"
     first = calibrate(*words)[1]
     assert calibrate(*words)[1] == first
     assert calibrate(*words, "seed=5")[1] != first
 
 
-def test_what_was_chosen_beside_is_kept_in_the_preset(calibrate, probed):
+def test_other_parameters_that_were_set_are_kept_in_the_preset(calibrate, probed):
     _, out, _ = calibrate("teacache_flux", "policy.threshold=0.25", "samples=1", "steps=12")
-    assert out.startswith("# teacache_flux, fitted to mixture: 1 full run of 12 steps")
+    assert out.startswith("# teacache_flux, fitted to mixture: 1 reference run of 12 steps")
     content = yaml.safe_load(out)
     assert content["defaults"] == ["teacache_flux", "_self_"]
     assert content["threshold"] == 0.25
@@ -96,13 +96,13 @@ def test_prompts_can_be_given(calibrate, probed, tmp_path):
     file.write_text("one\ntwo\n")
     status, out, _ = calibrate(f"prompts={file}", "samples=3", "steps=12")
     assert status == 0
-    assert ": 3 full runs" in out
+    assert ": 3 reference runs" in out
 
 
 def test_a_network_with_a_probe_is_calibrated(calibrate):
     status, out, _ = calibrate("teacache", "samples=1", "steps=7", model="flux_mini")
     assert status == 0
-    assert "1 full run of 7 steps" in out
+    assert "1 reference run of 7 steps" in out
     assert "points 6." in out
 
 
@@ -111,8 +111,8 @@ def test_a_network_with_a_probe_is_calibrated(calibrate):
     [
         (
             ["ucb"],
-            "the policy 'ucb' has nothing to calibrate: it takes its parameters as given. These "
-            "can be calibrated: equal_change, teacache.",
+            "the policy 'ucb' has no parameters to calibrate. These policies can be calibrated: "
+            "equal_change, teacache.",
         ),
         (["teacach"], "there is no policy named 'teacach'. Did you mean 'teacache'"),
         (["policy=teacach"], "there is no policy named 'teacach'. Did you mean 'teacache'"),
@@ -122,8 +122,8 @@ def test_a_network_with_a_probe_is_calibrated(calibrate):
             "there is no setting `stepz`. Did you mean `steps`? `fastflow calibrate --cfg` prints "
             "all settings.",
         ),
-        (["resume=run"], "`resume` plays no part in a calibration. Leave it out."),
-        (["metrics=[fidelity]"], "`metrics` plays no part in a calibration. Leave it out."),
+        (["resume=run"], "`resume` is not used in a calibration. Leave it out."),
+        (["metrics=[fidelity]"], "`metrics` is not used in a calibration. Leave it out."),
         (["samples=0"], "`samples` must be 1 or more, got 0."),
         (["prompts=nowhere.txt"], "`prompts` 'nowhere.txt' does not exist."),
         (["executor.device=cuda"], "`device` is 'cuda', but there is no such GPU. Use cpu."),
@@ -135,7 +135,7 @@ def test_a_network_with_a_probe_is_calibrated(calibrate):
         (["teacache"], "this model has no probe, so TeaCache's rule cannot be fitted to it."),
     ],
 )
-def test_the_message_says_what_is_wrong(calibrate, words, message, monkeypatch):
+def test_the_message_names_what_is_wrong(calibrate, words, message, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     status, out, err = calibrate(*words)
     assert (status, out) == (2, "")

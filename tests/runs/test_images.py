@@ -1,4 +1,4 @@
-"""Images to edit: from the command line and from files, into the model, the run and its report."""
+"""Images to edit: from the command line and files to the model, the run and its report."""
 
 import json
 
@@ -12,7 +12,7 @@ from fastflow.runs.run_settings import RunSettings
 from fastflow.sampling import Prompt
 from fastflow_plugins.models.flux_kontext import FluxKontext
 
-HINT = " A benchmark's own file wants benchmark=NAME."
+HINT = " A benchmark's own file needs benchmark=NAME."
 SIZE = {"height": 16, "width": 16, "max_area": 256, "auto_resize": "false"}
 
 
@@ -49,13 +49,13 @@ def _sources(done):
     return [read_image(done.path / name).size if name else None for name in names]
 
 
-def test_a_run_keeps_its_sources_and_shows_them_beside_the_results(sample, kontext, photos):
+def test_a_run_keeps_its_source_images_and_the_report_shows_them(sample, kontext, photos):
     done = sample(*kontext, f"prompts={photos / 'prompts.jsonl'}", "samples=3")
     assert done.status == 0
     assert _sources(done) == [(16, 24), None, (24, 16)]
     page = (done.path / "report.html").read_text(encoding="utf-8")
     assert page.count('data-side="source"') == 2
-    assert page.count('data-side="full"') == page.count('data-side="skipped"') == 3
+    assert page.count('data-side="reference"') == page.count('data-side="skipped"') == 3
 
 
 def _requests(**settings):
@@ -63,7 +63,7 @@ def _requests(**settings):
     return [(r.prompt, r.task, r.image and r.image.size) for r in requests]
 
 
-def test_every_prompt_of_a_file_brings_its_own_image(photos):
+def test_every_prompt_of_a_file_has_its_own_image(photos):
     assert _requests(prompts=str(photos / "prompts.jsonl"), samples=4) == [
         ("make it green", "colour", (16, 24)),
         ("a cat", "", None),
@@ -72,7 +72,7 @@ def test_every_prompt_of_a_file_brings_its_own_image(photos):
     ]
 
 
-def test_one_image_serves_all_prompts_that_bring_none(photos):
+def test_one_image_is_used_for_all_prompts_without_one(photos):
     image = str(photos / "photos/red.png")
     assert _requests(image=image, prompt="a", samples=2) == [("a", "", (16, 24))] * 2
     found = _requests(image=image, prompts=str(photos / "prompts.jsonl"))
@@ -84,33 +84,33 @@ def test_a_resumed_run_reads_its_images_again(sample, kontext, photos, monkeypat
     whole = sample(*words, out="whole")
     plain = directory.RunWriter.sample
 
-    def interrupts(self, done, full, row, rewards):
+    def interrupts(self, done, reference, row, rewards):
         if row.index == 1:
             raise KeyboardInterrupt
-        plain(self, done, full, row, rewards)
+        plain(self, done, reference, row, rewards)
 
     monkeypatch.setattr(directory.RunWriter, "sample", interrupts)
-    stopped = sample(*words, out="negative_control")
+    stopped = sample(*words, out="stopped")
     assert stopped.status == 130
     monkeypatch.setattr(directory.RunWriter, "sample", plain)
-    resumed = sample(f"resume={stopped.path}", out="negative_control")
+    resumed = sample(f"resume={stopped.path}", out="stopped")
     assert resumed.status == 0
     assert _sources(resumed) == _sources(whole)
     for image in sorted((whole.path / "images").iterdir()):
         assert (resumed.path / "images" / image.name).read_bytes() == image.read_bytes()
 
 
-def test_a_model_that_takes_no_image_refuses_it(sample, photos):
+def test_a_model_that_does_not_take_images_refuses_them(sample, photos):
     done = sample(f"prompts={photos / 'prompts.jsonl'}")
     assert done.status == 2
     assert done.err == (
-        "fastflow sample: there is an image to edit, but Mixture takes none. Leave it out, or "
-        "choose a model that edits, such as model=flux_kontext_dev.\n"
+        "fastflow sample: there is an image to edit, but Mixture does not take images. Leave "
+        "it out, or choose a model that edits, such as model=flux_kontext_dev.\n"
     )
     assert not done.path.exists()
 
 
-def test_a_model_without_a_world_asks_for_prompts(sample, kontext):
+def test_a_model_without_prompts_of_its_own_asks_for_some(sample, kontext):
     assert "this model has no prompts of its own: give `prompt" in sample(*kontext).err
 
 
@@ -128,7 +128,7 @@ def test_a_model_without_a_world_asks_for_prompts(sample, kontext):
         ('{"prompt": " "}', " has no `prompt`. Say what to generate."),
     ],
 )
-def test_a_line_that_is_no_prompt_is_named(tmp_path, line, message):
+def test_a_line_that_is_not_a_prompt_is_named(tmp_path, line, message):
     file = tmp_path / "prompts.jsonl"
     file.write_text('{"prompt": "a"}\n\n' + line)
     with pytest.raises(ValueError, match="`prompts`") as error:
@@ -136,7 +136,7 @@ def test_a_line_that_is_no_prompt_is_named(tmp_path, line, message):
     assert str(error.value) == f"`prompts` {str(file)!r}, line 3,{message}"
 
 
-def test_an_image_that_is_missing_or_none_is_named(tmp_path):
+def test_a_missing_or_unreadable_image_is_named(tmp_path):
     file = tmp_path / "prompts.jsonl"
     file.write_text('{"prompt": "a", "image": "a.png"}')
     with pytest.raises(ValueError, match="`image`") as error:
@@ -149,13 +149,13 @@ def test_an_image_that_is_missing_or_none_is_named(tmp_path):
         read_prompts(file)
 
 
-def test_a_text_file_is_plain_prompts(tmp_path):
+def test_every_line_of_a_text_file_is_a_prompt(tmp_path):
     file = tmp_path / "prompts.txt"
     file.write_text('{"prompt": "a"}\n')
     assert read_prompts(file) == [Prompt('{"prompt": "a"}')]
 
 
-def test_a_photo_is_turned_upright_and_taken_as_rgb(tmp_path):
+def test_a_photo_is_turned_upright_and_converted_to_rgb(tmp_path):
     photo = Image.new("RGB", (30, 20), "red")
     exif = photo.getexif()
     exif[0x0112] = 6  # the camera was held upright

@@ -1,4 +1,4 @@
-"""Observers mirror a run and change nothing."""
+"""Observers follow a run and do not change it."""
 
 
 def test_wandb_writes_an_offline_run_into_the_run_directory(sample, monkeypatch):

@@ -1,4 +1,4 @@
-"""Lightning places a run; two processes give what one gives."""
+"""Lightning runs several processes: two give the same results as one."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def run(path, *overrides):
     return {row["index"]: row["computed"] for row in rows}, memory["reward"], done.stdout
 
 
-def test_two_processes_give_what_one_gives(tmp_path):
+def test_two_processes_give_the_same_results_as_one(tmp_path):
     one, learned, _ = run(tmp_path / "one")
     two, also_learned, printed = run(
         tmp_path / "two", "executor.devices=2", "executor.strategy=ddp"

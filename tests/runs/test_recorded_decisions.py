@@ -1,4 +1,4 @@
-"""Decisions recorded before the packages were moved: they stay, step for step."""
+"""Decisions recorded with version 0.1: every later version makes the same ones."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ MORE = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_sample_has_the_decisions_that_were_recorded(case):
+def test_every_sample_has_its_recorded_decisions(case):
     model, policy = case.split()
     words = [f"model={model}", f"policy={policy}", *MORE.get(case, [])]
     config = read(words, "sample", RunSettings)

@@ -1,4 +1,4 @@
-"""A run that was interrupted or killed ends, resumed, as an unbroken one."""
+"""A run that was interrupted or killed ends, once resumed, like an uninterrupted one."""
 
 import json
 import os
@@ -24,35 +24,35 @@ def test_an_interrupted_run_resumes_to_the_same_result(sample, monkeypatch, stop
     whole = sample("samples=20", out="whole")
     plain = directory.RunWriter.sample
 
-    def interrupts(self, done, full, row, rewards):
+    def interrupts(self, done, reference, row, rewards):
         if row.index == stop_at:
             raise KeyboardInterrupt
-        plain(self, done, full, row, rewards)
+        plain(self, done, reference, row, rewards)
 
     monkeypatch.setattr(directory.RunWriter, "sample", interrupts)
-    stopped = sample("samples=20", out="negative_control")
+    stopped = sample("samples=20", out="stopped")
     assert stopped.status == 130
-    assert f"go on with: fastflow sample resume={stopped.path}" in stopped.err
+    assert f"resume with: fastflow sample resume={stopped.path}" in stopped.err
     monkeypatch.setattr(directory.RunWriter, "sample", plain)
-    resumed = sample(f"resume={stopped.path}", out="negative_control")
+    resumed = sample(f"resume={stopped.path}", out="stopped")
     assert resumed.status == 0
     assert essence(resumed) == essence(whole)
     assert resumed.json("memory.json")["reward"] == whole.json("memory.json")["reward"]
 
 
 def finished_lines(path):
-    """Returns the whole lines of a file that is being written, or is not there yet."""
+    """Returns the complete lines of a file that is being written or does not exist yet."""
     text = path.read_text() if path.is_file() else ""
     return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
-def test_lines_that_were_cut_off_are_done_again(sample):
+def test_samples_whose_lines_were_truncated_are_generated_again(sample):
     whole = sample("samples=10", out="whole")
-    broken = sample("samples=10", out="negative_control")
+    stopped = sample("samples=10", out="stopped")
     for name in ("samples.jsonl", "records.jsonl"):
-        path = broken.path / name
+        path = stopped.path / name
         path.write_text(path.read_text()[:-30])
-    resumed = sample(f"resume={broken.path}", out="negative_control")
+    resumed = sample(f"resume={stopped.path}", out="stopped")
     assert essence(resumed) == essence(whole)
 
 

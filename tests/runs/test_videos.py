@@ -1,4 +1,4 @@
-"""Videos: from the model into the run directory, the metrics and the report."""
+"""Videos: from the model to the run directory, the metrics and the report."""
 
 import base64
 import io
@@ -29,13 +29,13 @@ def _gifs(page):
     return [Image.open(io.BytesIO(base64.b64decode(text))) for text in found]
 
 
-def test_a_run_keeps_its_videos_and_they_play_in_the_report(done):
+def test_a_run_keeps_its_videos_and_the_report_plays_them(done):
     for row in done.lines("samples.jsonl"):
         name = f"images/{row['index']:04d}"
         assert (row["image"], row["image_full"]) == (f"{name}.mp4", f"{name}_full.mp4")
         for side in ("image", "image_full"):
-            clip = Video.read(done.path / row[side])
-            assert (len(clip.frames), clip.size, clip.fps) == (5, (32, 16), 8)
+            kept = Video.read(done.path / row[side])
+            assert (len(kept.frames), kept.size, kept.fps) == (5, (32, 16), 8)
         assert math.isfinite(row["metrics"]["psnr_db"])
         assert 0 < row["metrics"]["ssim"] < 1
     page = (done.path / "report.html").read_text(encoding="utf-8")
@@ -47,7 +47,7 @@ def test_a_run_keeps_its_videos_and_they_play_in_the_report(done):
     assert done.json("summary.json")["psnr_db"] > 0
 
 
-def test_a_video_that_is_gone_or_damaged_leaves_a_gap(done):
+def test_a_missing_or_damaged_video_leaves_a_gap_in_the_report(done):
     (done.path / "images/0001.mp4").unlink()
     (done.path / "images/0002.mp4").write_bytes(b"no video")
     page = write_report(done.path).read_text(encoding="utf-8")
@@ -60,10 +60,10 @@ def test_never_skipping_gives_identical_videos(sample, video):
     assert done.json("summary.json")["psnr_db_identical"] == 2
     page = (done.path / "report.html").read_text(encoding="utf-8")
     assert "all 2 videos identical" in page
-    assert "Two videos are identical to the full run" in page
+    assert "Two videos are identical to those of their reference runs" in page
     for index in range(2):
-        skipped, full = (done.path / f"images/{index:04d}{end}.mp4" for end in ("", "_full"))
-        assert skipped.read_bytes() == full.read_bytes()
+        skipped, reference = (done.path / f"images/{index:04d}{end}.mp4" for end in ("", "_full"))
+        assert skipped.read_bytes() == reference.read_bytes()
 
 
 def test_a_resumed_run_writes_the_same_videos(sample, video, monkeypatch):
@@ -71,16 +71,16 @@ def test_a_resumed_run_writes_the_same_videos(sample, video, monkeypatch):
     whole = sample(*words, out="whole")
     plain = directory.RunWriter.sample
 
-    def interrupts(self, done, full, row, rewards):
+    def interrupts(self, done, reference, row, rewards):
         if row.index == 1:
             raise KeyboardInterrupt
-        plain(self, done, full, row, rewards)
+        plain(self, done, reference, row, rewards)
 
     monkeypatch.setattr(directory.RunWriter, "sample", interrupts)
-    stopped = sample(*words, out="negative_control")
+    stopped = sample(*words, out="stopped")
     assert stopped.status == 130
     monkeypatch.setattr(directory.RunWriter, "sample", plain)
-    assert sample(f"resume={stopped.path}", out="negative_control").status == 0
+    assert sample(f"resume={stopped.path}", out="stopped").status == 0
     for file in sorted((whole.path / "images").iterdir()):
         assert (stopped.path / "images" / file.name).read_bytes() == file.read_bytes()
 
@@ -108,15 +108,15 @@ def test_the_error_of_a_video_is_that_of_all_its_frames():
     assert Fidelity().compare(a, a)["psnr_db"] == math.inf
 
 
-def test_scores_of_images_say_nothing_of_videos():
+def test_metrics_of_images_do_not_score_videos():
     assert Scenes().score(_noisy(0), Request(0, "a photo of a red circle", 0)) == {}
 
 
 def test_a_long_video_becomes_a_coarser_gif_at_the_same_speed(tmp_path):
-    _noisy(0, 48).save(tmp_path / "clip.mp4")
-    data, size = gif(tmp_path / "clip.mp4", 10**7)
+    _noisy(0, 48).save(tmp_path / "video.mp4")
+    data, size = gif(tmp_path / "video.mp4", 10**7)
     assert size == (48, 32)
     assert Image.open(io.BytesIO(data)).n_frames == 48
-    data, _ = gif(tmp_path / "clip.mp4", 1)
+    data, _ = gif(tmp_path / "video.mp4", 1)
     small = Image.open(io.BytesIO(data))
     assert (small.n_frames, small.info["duration"]) == (8, 750)

@@ -1,4 +1,4 @@
-"""The comparison's page: one file that opens without a network."""
+"""The comparison's page: one file, readable offline."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median_high
 
 from fastflow.comparison.checks import ComparisonResults
 from fastflow.comparison.page import pareto
@@ -21,7 +22,14 @@ DASH = "\N{EN DASH}"
 
 @dataclass(frozen=True)
 class Exhibit:
-    """What one method did at one target, to look at: who computed what, and examples."""
+    """What the page shows of one method at one target.
+
+    Attributes:
+        name: the name of the method.
+        note: its computed steps and its PSNR.
+        decisions: the computed steps of each sample.
+        examples: outputs.
+    """
 
     name: str
     note: str
@@ -31,29 +39,36 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Section:
-    """All that is shown of one target."""
+    """What the page shows of one target.
+
+    Attributes:
+        target: the number of computed steps.
+        rows: the rows of the table, the highest PSNR first.
+        exhibits: the decisions and examples of each method.
+        open: whether the section is unfolded when the page opens.
+    """
 
     target: int
-    lines: Sequence[TableRow]
+    rows: Sequence[TableRow]
     exhibits: Sequence[Exhibit]
     open: bool
 
 
-def render_comparison(found: ComparisonResults, directory: ComparisonDirectory) -> str:
+def render_comparison(results: ComparisonResults, directory: ComparisonDirectory) -> str:
     """Returns a comparison's page as HTML.
 
     Args:
-        found: the comparison in numbers.
-        directory: where its rows and images are.
+        results: the results of the comparison.
+        directory: the directory with its rows and images.
     """
     return template(HERE).render(
-        found=found,
-        title=comparison_title(found),
-        curves=list(pareto.curves(found)),
-        sections=_sections(found, directory),
-        prompts=directory.references().prompts[: found.settings.examples],
-        scores=list(found.reference.scores),
-        fidelity=[name for name in found.noise_floor.fidelity if name != PSNR],
+        results=results,
+        title=comparison_title(results),
+        curves=list(pareto.curves(results)),
+        sections=_sections(results, directory),
+        prompts=directory.references().prompts[: results.settings.examples],
+        scores=list(results.reference.scores),
+        fidelity=[name for name in results.noise_floor.fidelity if name != PSNR],
         interval=interval,
         number=number_text,
         psnr=PSNR,
@@ -63,59 +78,66 @@ def render_comparison(found: ComparisonResults, directory: ComparisonDirectory) 
     )
 
 
-def comparison_title(found: ComparisonResults) -> str:
-    """Says in one sentence what was found."""
-    if not found.findings:
-        return f"{len({line.method for line in found.table})} methods at equal calls"
-    at = min(found.findings, key=lambda finding: abs(finding.target - 19))
-    difference = at.difference[0]
+def comparison_title(results: ComparisonResults) -> str:
+    """Returns the finding at the middle target, or at the one nearest to it, in one sentence."""
+    if not results.findings:
+        return f"{len({row.method for row in results.table})} methods at equal network calls"
+    middle = middle_target(results.settings.targets)
+    finding = min(results.findings, key=lambda finding: abs(finding.target - middle))
+    difference = finding.difference[0]
     return (
-        f"At {at.target} of {found.settings.steps} steps {at.ours} is {abs(difference):.1f} dB "
-        f"{'closer to' if difference > 0 else 'farther from'} the reference run than {at.peer}, "
-        "the best of the others"
+        f"At {finding.target} of {results.settings.steps} steps, {finding.ours} is "
+        f"{abs(difference):.1f} dB {'closer to' if difference > 0 else 'farther from'} the "
+        f"reference run than {finding.peer}, the best other method"
     )
 
 
-def _sections(found: ComparisonResults, directory: ComparisonDirectory) -> list[Section]:
-    nearest = min(found.settings.targets, key=lambda target: abs(target - 19))
-    shown = len(found.settings.targets) * (1 + len(found.settings.names()))
-    budget = PAGE // max(1, shown * max(1, found.settings.examples))
-    plain = list(_plain(found, directory, budget))
+def middle_target(targets: Sequence[int]) -> int:
+    """Returns the middle one of the targets, with which the page opens; of two, the larger."""
+    return median_high(targets)
+
+
+def _sections(results: ComparisonResults, directory: ComparisonDirectory) -> list[Section]:
+    middle = middle_target(results.settings.targets)
+    shown = len(results.settings.targets) * (1 + len(results.settings.names()))
+    budget = PAGE // max(1, shown * max(1, results.settings.examples))
+    common = list(_references(results, directory, budget))
     return [
         Section(
             target,
-            sorted(_at(found, target), key=lambda line: -(line.psnr or 0.0)),
-            [*plain, *(_exhibit(line, found, directory, budget) for line in found.at(target))],
-            target == nearest,
+            sorted(_at(results, target), key=lambda row: -(row.psnr or 0.0)),
+            [*common, *(_exhibit(row, results, directory, budget) for row in results.at(target))],
+            target == middle,
         )
-        for target in found.settings.targets
+        for target in results.settings.targets
     ]
 
 
-def _plain(
-    found: ComparisonResults, directory: ComparisonDirectory, budget: int
+def _references(
+    results: ComparisonResults, directory: ComparisonDirectory, budget: int
 ) -> Iterator[Exhibit]:
-    """Yields what all methods are compared with: the reference runs, and what is edited."""
-    for name, note in ((SOURCE, "what is edited"), (REFERENCE, f"{found.settings.steps} steps")):
+    """Yields the images to edit, if there are any, and the outputs of the reference runs."""
+    for name, note in ((SOURCE, "to edit"), (REFERENCE, f"{results.settings.steps} steps")):
         if pictures := _examples(directory, budget, name):
             yield Exhibit(name, note, None, pictures)
 
 
-def _at(found: ComparisonResults, target: int) -> list[TableRow]:
-    return [line for line in found.table if line.target == target]
+def _at(results: ComparisonResults, target: int) -> list[TableRow]:
+    return [row for row in results.table if row.target == target]
 
 
 def _exhibit(
-    line: TableRow, found: ComparisonResults, directory: ComparisonDirectory, budget: int
+    row: TableRow, results: ComparisonResults, directory: ComparisonDirectory, budget: int
 ) -> Exhibit:
-    row = directory.row(line.method, line.target)
-    samples = row.samples if row and line.group != "solvers" else []  # those have other steps
-    note = f"{line.steps:.1f} steps" + (f", {line.psnr:.1f} dB" if line.psnr is not None else "")
+    measured = directory.row(row.method, row.target)
+    has_grid = row.group != "solvers"  # solvers have time grids of their own
+    samples = measured.samples if measured and has_grid else []
+    note = f"{row.steps:.1f} steps" + (f", {row.psnr:.1f} dB" if row.psnr is not None else "")
     return Exhibit(
-        line.method,
+        row.method,
         note,
-        pareto.heat_map(samples, found.settings.steps),
-        _examples(directory, budget, line.method, line.target),
+        pareto.heat_map(samples, results.settings.steps),
+        _examples(directory, budget, row.method, row.target),
     )
 
 
@@ -128,7 +150,7 @@ def _examples(
 
 
 def interval(values: Interval | None, form: str = ".1f") -> str:
-    """Writes a mean with its interval."""
+    """Returns a mean with its interval as text; a dash for None."""
     if values is None:
         return DASH
     mean, low, high = (f"{value:{form}}".replace("-", "\N{MINUS SIGN}") for value in values)
@@ -136,5 +158,5 @@ def interval(values: Interval | None, form: str = ".1f") -> str:
 
 
 def number_text(value: float | None, form: str = ".1f") -> str:
-    """Writes a number, or a dash where there is none."""
+    """Returns a number as text; a dash for None."""
     return DASH if value is None else f"{value:{form}}".replace("-", "\N{MINUS SIGN}")

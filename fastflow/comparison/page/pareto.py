@@ -1,4 +1,4 @@
-"""The comparison's figures: quality against calls and against time, and who computed what."""
+"""The comparison's figures: quality over calls and over wall time, and the computed steps."""
 
 from __future__ import annotations
 
@@ -25,50 +25,50 @@ MARKERS = "osD^vP*X<>hp"
 Along = Callable[[TableRow], float | None]
 
 
-def curves(found: ComparisonResults) -> Iterator[Chart]:
-    """Yields the Pareto curves: PSNR to the full and to the converged run, by calls, by time."""
-    label = f"network calls, in computed steps (full: {found.settings.steps})"
-    if any(PSNR in line.fidelity for line in found.table):
+def curves(results: ComparisonResults) -> Iterator[Chart]:
+    """Yields the Pareto curves: PSNR over network calls and over wall time."""
+    label = f"network calls, in computed steps (reference: {results.settings.steps})"
+    if any(PSNR in row.fidelity for row in results.table):
         yield _panels(
-            found, "calls", label, network_calls, "fidelity", "PSNR to the reference run, dB"
+            results, "calls", label, network_calls, "fidelity", "PSNR to the reference run, dB"
         )
-    if any(line.speedup_wall for line in found.table):
-        clock = "times faster than the reference run, by the clock"
-        yield _panels(found, "clock", clock, faster, "fidelity", "PSNR to the reference run, dB")
-    if any(PSNR in line.converged for line in found.table):
-        what = f"PSNR to {found.settings.converged_steps} steps, dB"
-        yield _panels(found, "exact", label, network_calls, "converged", what)
+    if any(row.speedup_wall for row in results.table):
+        clock = "speed-up in wall time over the reference run"
+        yield _panels(results, "clock", clock, faster, "fidelity", "PSNR to the reference run, dB")
+    if any(PSNR in row.converged for row in results.table):
+        what = f"PSNR to {results.settings.converged_steps} steps, dB"
+        yield _panels(results, "exact", label, network_calls, "converged", what)
 
 
-def network_calls(line: TableRow) -> float:
-    """Returns a line's calls, in computed steps."""
-    return line.steps
+def network_calls(row: TableRow) -> float:
+    """Returns a row's network calls, in units of computed steps."""
+    return row.steps
 
 
-def faster(line: TableRow) -> float | None:
-    """Returns how many times faster than the reference run a line was, if it was timed."""
-    return line.speedup_wall and line.speedup_wall[0]
+def faster(row: TableRow) -> float | None:
+    """Returns a row's speed-up in wall time over the reference run; None if it was not timed."""
+    return row.speedup_wall and row.speedup_wall[0]
 
 
 def _panels(
-    found: ComparisonResults, name: str, label: str, along: Along, part: str, what: str
+    results: ComparisonResults, name: str, label: str, along: Along, part: str, what: str
 ) -> Chart:
-    """Draws a panel for each group, with the best of ours behind it."""
-    shown = [g for g in [*found.settings.groups, "others"] if g != CONTROL]
-    groups = [group for group in shown if _methods(found, group, along, part)]
+    """Draws a panel for each group, with the best of our methods in the background."""
+    shown = [g for g in [*results.settings.groups, "others"] if g != CONTROL]
+    groups = [group for group in shown if _methods(results, group, along, part)]
     columns = min(3, max(1, len(groups)))
     rows = -(-len(groups) // columns)
-    behind = _envelope(found, along, part)
+    behind = _envelope(results, along, part)
 
     def plot(figure: Figure) -> None:
         axes = np.atleast_1d(figure.subplots(rows, columns, sharex=True, sharey=True)).ravel()
         for ax, group in zip(axes, groups, strict=False):
             if group != "ours" and len(behind):
                 ax.plot(*behind.T, color=COLOURS["skip"], linewidth=1.1, linestyle=(0, (2, 2)))
-            _panel(ax, group, _methods(found, group, along, part), along, part)
+            _panel(ax, group, _methods(results, group, along, part), along, part)
             if part == "converged":
                 ax.axhline(
-                    found.reference.converged[PSNR][0], color=COLOURS["full"], linewidth=0.9
+                    results.reference.converged[PSNR][0], color=COLOURS["reference"], linewidth=0.9
                 )
         for ax in axes[len(groups) :]:
             ax.set_axis_off()
@@ -76,14 +76,14 @@ def _panels(
         figure.supylabel(what, fontsize=8.5, color=COLOURS["muted"])
 
     caption = (
-        "Means over the samples with their 95 % intervals, one panel a group. Dotted: the best of "
-        "ours. The negative control is left out."
+        "Means over the samples with 95 % intervals, one panel for each group. Dotted: the best "
+        "of our methods. The negative control is left out."
     )
     if part == "converged":
-        caption += " Grey: the reference run itself, which comes no nearer to the exact solution."
-    text = f"{what} against {label}, {sum(len(g) for g in groups)} groups of methods."
+        caption += " Grey: the reference run itself, at its own distance from the converged run."
+    text = f"{what} over {label}, {len(groups)} groups of methods."
     return Chart(
-        f"{what.rpartition(',')[0]} against {'time' if name == 'clock' else 'calls'}",
+        f"{what.rpartition(',')[0]} over {'wall time' if name == 'clock' else 'network calls'}",
         caption,
         draw(f"pareto-{name}", text, (9.6, 0.6 + 2.5 * rows), plot),
         wide=True,
@@ -92,25 +92,25 @@ def _panels(
 
 
 def _methods(
-    found: ComparisonResults, group: str, along: Along, part: str
+    results: ComparisonResults, group: str, along: Along, part: str
 ) -> dict[str, list[TableRow]]:
-    """Returns the lines of a group that can be drawn, by method."""
+    """Returns the drawable rows of a group, by method."""
     by_method: dict[str, list[TableRow]] = {}
-    for line in found.table:
-        if line.group == group and _drawable(line, along, part):
-            by_method.setdefault(line.method, []).append(line)
+    for row in results.table:
+        if row.group == group and _drawable(row, along, part):
+            by_method.setdefault(row.method, []).append(row)
     return by_method
 
 
-def _drawable(line: TableRow, along: Along, part: str) -> bool:
-    return not line.failure and PSNR in getattr(line, part) and along(line) is not None
+def _drawable(row: TableRow, along: Along, part: str) -> bool:
+    return not row.failure and PSNR in getattr(row, part) and along(row) is not None
 
 
 def _panel(
     ax: Axes, group: str, methods: dict[str, list[TableRow]], along: Along, part: str
 ) -> None:
-    for i, (name, lines) in enumerate(methods.items()):
-        points = sorted((along(line) or 0.0, *getattr(line, part)[PSNR]) for line in lines)
+    for i, (name, rows) in enumerate(methods.items()):
+        points = sorted((along(row) or 0.0, *getattr(row, part)[PSNR]) for row in rows)
         x, mean, low, high = np.array(points).T
         colour = LEVELS[len(LEVELS) - 1 - i % len(LEVELS)]
         marker = MARKERS[i % len(MARKERS)]
@@ -123,24 +123,24 @@ def _panel(
     ax.xaxis.set_major_locator(MaxNLocator(6))
 
 
-def _envelope(found: ComparisonResults, along: Along, part: str) -> np.ndarray:
-    """Returns ``(n, 2)`` where the best of ours stands at each target."""
+def _envelope(results: ComparisonResults, along: Along, part: str) -> np.ndarray:
+    """Returns the points ``(n, 2)`` of the best of our methods at each target."""
     points = []
-    for target in found.settings.targets:
-        ours = [line for line in found.at(target, ["ours"]) if _drawable(line, along, part)]
+    for target in results.settings.targets:
+        ours = [row for row in results.at(target, ["ours"]) if _drawable(row, along, part)]
         if ours:
-            best = max(ours, key=lambda line: getattr(line, part)[PSNR][0])
+            best = max(ours, key=lambda row: getattr(row, part)[PSNR][0])
             points.append((along(best) or 0.0, getattr(best, part)[PSNR][0]))
     return np.array(sorted(points))
 
 
 def heat_map(samples: Sequence[SampleRow], steps: int) -> Picture | None:
-    """Draws which steps each sample computed: a pixel each, sample by step."""
+    """Draws the computed steps, one row of pixels per sample, one pixel per step."""
     if not samples or any(max(s.computed, default=0) >= steps for s in samples):
         return None
     pixels = np.full((len(samples), steps, 3), SKIPPED, dtype=np.uint8)
-    for row, sample in enumerate(samples):
-        pixels[row, list(sample.computed)] = COMPUTED
+    for i, sample in enumerate(samples):
+        pixels[i, list(sample.computed)] = COMPUTED
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, format="PNG", optimize=True)
     text = base64.b64encode(out.getvalue()).decode("ascii")

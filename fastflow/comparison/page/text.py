@@ -1,4 +1,4 @@
-"""A comparison in plain text: as CSV, and in a few lines for the end of the command."""
+"""A comparison as text: as CSV, and as the few lines that the command prints at its end."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from fastflow.comparison.checks import ComparisonResults
 
 
 def comparison_headline(content: dict[str, Any]) -> str:
-    """Returns what was found, from what `comparison.json` holds."""
-    plan = content["settings"]
+    """Returns the main results, from the content of comparison.json."""
+    settings = content["settings"]
     lines = [
-        f"{content['model']}: {len(plan['targets'])} numbers of calls, {plan['samples']} samples "
-        f"of {plan['steps']} steps"
+        f"{content['model']}: {len(settings['targets'])} targets, {settings['samples']} samples "
+        f"of {settings['steps']} steps"
     ]
-    for found in content["findings"]:
-        ours, peer = found["psnr_ours"], found["psnr_peer"]
+    for finding in content["findings"]:
+        ours, peer = finding["psnr_ours"], finding["psnr_peer"]
         lines.append(
-            f"at {found['target']:>3}    {found['ours']} {_interval(ours)} dB; the best of the "
-            f"others, {found['peer']}, {_interval(peer)} dB; paired difference "
-            f"{_interval(found['difference'], '+.1f')} dB"
+            f"at {finding['target']:>3}    {finding['ours']}: {_interval(ours)} dB; the best "
+            f"other method, {finding['peer']}: {_interval(peer)} dB; paired difference "
+            f"{_interval(finding['difference'], '+.1f')} dB"
         )
     for check in content["checks"]:
-        verdict = {True: "holds", False: "FAILS", None: "unseen"}[check["holds"]]
-        lines.append(f"{verdict:<9} {check['what']}: {check['why']}")
+        verdict = {True: "holds", False: "FAILS", None: "unchecked"}[check["holds"]]
+        lines.append(f"{verdict:<10}{check['what']}: {check['why']}")
     lines += [f"note      {text}" for text in content["left_out"]]
     return "\n".join(lines)
 
@@ -37,9 +37,9 @@ def _interval(values: tuple[float, float, float], form: str = ".1f") -> str:
     return f"{mean:{form}} ({low:{form}} to {high:{form}})"
 
 
-def as_csv(found: ComparisonResults) -> str:
-    """Returns the lines as CSV: one column a number, intervals in three."""
-    rows = [dict(_cells(line)) for line in (found.reference, found.noise_floor, *found.table)]
+def as_csv(results: ComparisonResults) -> str:
+    """Returns the table as CSV, with a column for each number and three for an interval."""
+    rows = [dict(_cells(row)) for row in (results.reference, results.noise_floor, *results.table)]
     names = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
     writer = csv.DictWriter(out, names, lineterminator="\n")
@@ -48,9 +48,9 @@ def as_csv(found: ComparisonResults) -> str:
     return out.getvalue()
 
 
-def _cells(line: Any) -> Iterator[tuple[str, Any]]:
-    for f in fields(line):
-        value = getattr(line, f.name)
+def _cells(row: Any) -> Iterator[tuple[str, Any]]:
+    for f in fields(row):
+        value = getattr(row, f.name)
         if isinstance(value, dict):
             for name, inner in value.items():
                 yield from _flat(f"{f.name}.{name}", inner)

@@ -13,22 +13,19 @@ from PIL import Image
 from fastflow.sampling.media import VIDEO, Video
 
 LARGEST = 512  # pixels of the longer side
-
-
 PAGE = 5_500_000  # bytes for all images of a page, before base64 makes them a third larger
-
-
-_TRIES = ((512, 88), (512, 78), (384, 78), (256, 75), (192, 70))
+_JPEG_TRIES = ((512, 88), (512, 78), (384, 78), (256, 75), (192, 70))  # longer side, quality
+_GIF_TRIES = ((320, 1), (256, 1), (192, 2), (160, 3), (128, 4), (96, 6))  # longer side, stride
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image inside the page.
+    """An image embedded in the page.
 
     Args:
         uri: the data URI.
-        width: pixels.
-        height: pixels.
+        width: in pixels.
+        height: in pixels.
     """
 
     uri: str
@@ -37,26 +34,29 @@ class Picture:
 
 
 def embed(path: Path, budget: int) -> Picture | None:
-    """Reads an image or a video and returns it for the page, or None where it cannot be read.
+    """Reads an image or a video and returns it for the page; None if it cannot be read.
 
     Args:
         path: the file.
-        budget: bytes it should not exceed; met by a smaller size and quality, down to 192 pixels.
+        budget: the bytes it should not exceed; met by reducing size and quality, down to 192
+            pixels.
     """
     if path.suffix == VIDEO:
-        found = gif(path, budget)
-        return found and _picture(found[0], "gif", found[1])
+        video = gif(path, budget)
+        return video and _picture(video[0], "gif", video[1])
     try:
         with Image.open(path) as opened:
             image = opened.convert("RGB")
     except (OSError, ValueError, Image.DecompressionBombError):
         return None
     image.thumbnail((LARGEST, LARGEST), reducing_gap=2.0)
-    plain = image.getcolors(4096) is not None  # drawings and tiny images; photographs only grow
+    plain = (
+        image.getcolors(4096) is not None
+    )  # PNG suits drawings and tiny images, not photographs
     data, kind = _encoded(image, "PNG", optimize=True) if plain else b"", "png"
     if not plain or len(data) > min(budget, 24_000):
         kind = "jpeg"
-        for side, quality in _TRIES:
+        for side, quality in _JPEG_TRIES:
             image.thumbnail((side, side))
             data = _encoded(image, "JPEG", quality=quality, optimize=True)
             if len(data) <= budget:
@@ -75,27 +75,23 @@ def _encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-TRIES = ((320, 1), (256, 1), (192, 2), (160, 3), (128, 4), (96, 6))
-"""Longest sides in pixels, and of how many frames one is shown: from fine to coarse."""
-
-
 def gif(path: Path, budget: int) -> tuple[bytes, tuple[int, int]] | None:
-    """Reads a video and returns it as a GIF with its size, or None where it cannot be read.
+    """Reads a video and returns it as a GIF with its size; None if it cannot be read.
 
     Args:
         path: a video file.
-        budget: bytes it should not exceed; met by smaller and by fewer frames at the same speed.
+        budget: the bytes it should not exceed; met by smaller and fewer frames at the same speed.
     """
     try:
-        clip = Video.read(path)
+        video = Video.read(path)
     except (OSError, ValueError):
         return None
-    data, size = b"", clip.size
-    for side, stride in TRIES:
-        frames = [frame.copy() for frame in clip.frames[::stride]]
+    data, size = b"", video.size
+    for side, stride in _GIF_TRIES:
+        frames = [frame.copy() for frame in video.frames[::stride]]
         for frame in frames:
             frame.thumbnail((side, side))
-        data, size = _as_gif(frames, stride / clip.fps), frames[0].size
+        data, size = _as_gif(frames, stride / video.fps), frames[0].size
         if len(data) <= budget:
             break
     return data, size

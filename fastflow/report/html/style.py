@@ -1,4 +1,4 @@
-"""One look for every figure: the page's colours as CSS variables, text as text."""
+"""The common style of all figures: the page's CSS variables as colours, text as text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,21 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 # Colours that stand for CSS variables: the drawn SVG then follows the page into dark mode.
-_NAMES = ("ink", "muted", "line", "page", "full", "skip", "s0", "s1", "s2", "s3", "s4", "s5", "s6")
+_NAMES = (
+    "ink",
+    "muted",
+    "line",
+    "page",
+    "reference",
+    "skip",
+    "s0",
+    "s1",
+    "s2",
+    "s3",
+    "s4",
+    "s5",
+    "s6",
+)
 _VARIABLES = {f"#0101{16 + i:02x}": name for i, name in enumerate(_NAMES)}
 COLOURS = {name: colour for colour, name in _VARIABLES.items()}
 LEVELS = tuple(COLOURS[f"s{i}"] for i in range(1, 7))
@@ -53,11 +67,11 @@ _NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 def draw(
     name: str, label: str, size: tuple[float, float], plot: Callable[[Figure], None]
 ) -> Markup:
-    """Draws a figure and returns it as inline SVG that takes the page's colours.
+    """Draws a figure and returns it as inline SVG in the page's colours.
 
     Args:
-        name: unique on the page; starts every id in the SVG.
-        label: what a screen reader says in place of the figure.
+        name: unique on the page; the prefix of every id in the SVG.
+        label: the text that a screen reader reads in place of the figure.
         size: width and height in inches; the page scales it to its column.
         plot: draws on an empty figure.
     """
@@ -71,7 +85,7 @@ def draw(
 
 
 def _inline(svg: str, name: str, label: str) -> str:
-    """Turns an SVG file into an element of the page."""
+    """Turns the text of an SVG file into an element of the page."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.S)
@@ -98,14 +112,14 @@ def rectangles(ax: Axes, boxes: Sequence[tuple[float, float, float, float]], col
 
 
 def bins(values: Sequence[float], form: str) -> tuple[list[float], list[str]]:
-    """Cuts values into at most six levels of about equal size.
+    """Divides values into at most six levels with about equally many values each.
 
     Args:
-        values: the finite numbers to tell apart.
-        form: how a number is written, such as ``"{:.2f}"``.
+        values: finite numbers.
+        form: the format of a number, such as ``"{:.2f}"``.
 
     Returns:
-        The upper edge of every level, rising, and a text for each, such as ``2 to 4``.
+        The upper edges of the levels, rising, and a label for each, such as ``2 to 4``.
     """
     distinct = np.unique(np.asarray(values, dtype=float))
     if len(distinct) <= len(LEVELS):
@@ -123,6 +137,6 @@ def bins(values: Sequence[float], form: str) -> tuple[list[float], list[str]]:
 
 
 def colour(position: int, count: int) -> str:
-    """Returns the colour of a level: the highest of several is always the strongest."""
+    """Returns the colour of a level; the highest of several has the strongest."""
     spread = round(position * (len(LEVELS) - 1) / max(count - 1, 1)) if count > 1 else 3
     return LEVELS[spread]

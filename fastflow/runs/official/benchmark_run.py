@@ -1,4 +1,4 @@
-"""The run of a benchmark: opened to be exported, or to take its official scores in."""
+"""The run of a benchmark, opened for exporting it or for importing its official scores."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class BenchmarkRun:
     """A finished run of a benchmark.
 
     Args:
-        directory: its directory.
+        directory: the run directory.
         name: the benchmark's name.
         benchmark: the benchmark, with the parameters of the run.
-        places: the sample's row for every place that the scorer looks at; failed samples have
-            none.
+        places: the samples' rows by place, the file where the scorer expects them; without the
+            samples that failed.
     """
 
     directory: RunDirectory
@@ -37,7 +37,7 @@ class BenchmarkRun:
 
     @property
     def sides(self) -> list[str]:
-        """Of ``skipped`` and ``full``, what the run has outputs of."""
+        """Those of ``skipped`` and ``full`` that the run has outputs of."""
         rows = self.places.values()
         return [side for side in SIDES if any(row.image_of(side) for row in rows)]
 
@@ -46,22 +46,22 @@ class BenchmarkRun:
         """Opens a run directory.
 
         Raises:
-            ValueError: if it is none, is unfinished, or its run was of no benchmark.
+            ValueError: if it is not a run directory, is unfinished, or its run had no benchmark.
         """
         check_run_dir(path)
         config, directory = load(path / "config.yaml"), RunDirectory(path)
         benchmark = build_chosen(config, "benchmark")
         if benchmark is None:
             raise ValueError(
-                f"`run_dir` '{path}' is of no benchmark: make one with "
-                "fastflow sample benchmark=NAME prompts=FILE."
+                f"`run_dir` '{path}' is not the run of a benchmark. Make one with: "
+                "fastflow sample benchmark=NAME prompts=FILE"
             )
         if not (path / "summary.json").is_file():
             raise ValueError(
                 f"`run_dir` '{path}' is unfinished. Finish it with: fastflow sample resume={path}"
             )
         rows = [row for row in directory.rows() if not row.failure]
-        found = places(benchmark, ((row.item, row.repeat) for row in rows))
+        files = places(benchmark, ((row.item, row.repeat) for row in rows))
         return cls(
-            directory, config["names"]["benchmark"], benchmark, dict(zip(found, rows, strict=True))
+            directory, config["names"]["benchmark"], benchmark, dict(zip(files, rows, strict=True))
         )

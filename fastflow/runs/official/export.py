@@ -1,4 +1,4 @@
-"""The outputs of a run in the files that an official scorer reads."""
+"""Exports the outputs of a run in the layout that a benchmark's scorer reads."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ Content = Path | str  # a file to copy, or a text
 
 
 def export(run: BenchmarkRun, out: Path) -> dict[str, int]:
-    """Writes the outputs below ``out/skipped`` and, where they were kept, ``out/full``.
+    """Writes the outputs to ``out/skipped`` and, if there are reference runs, to ``out/full``.
 
-    A file that is there already and is the same is left alone, so that a stopped export is
-    finished by saying it again.
+    Existing files with the same content are left alone, so an interrupted export is finished by
+    repeating it.
 
     Returns:
-        How many samples there are of each.
+        The number of samples of each side.
 
     Raises:
-        ValueError: if a file is there already with another content, or the run's outputs are
-            missing, or of a kind that the scorer does not read.
+        ValueError: if a file exists with another content, an output of the run is missing, or the
+            scorer does not read outputs of this kind.
         DiskFull: if the disk is full.
     """
     if out.exists() and not out.is_dir():
         raise ValueError(f"`out` '{out}' is a file. Give a folder.")
     files = {out / side / place: c for side in run.sides for place, c in _files(run, side)}
-    again = f"make room, then say it again: fastflow export {run.path} out={out}"
+    again = f"make room, then repeat: fastflow export {run.path} out={out}"
     for target, content in tqdm(files.items(), desc="export", unit="file"):
         if target.exists():
             _check_same(target, content)
@@ -48,15 +48,15 @@ def export(run: BenchmarkRun, out: Path) -> dict[str, int]:
 
 
 def _files(run: BenchmarkRun, side: str) -> Iterator[tuple[str, Content]]:
-    """Yields every place below a side's folder and what belongs there."""
+    """Yields the path in a side's folder, and the content, of every file to write."""
     for place, row in run.places.items():
         name, item = row.image_of(side), row.item
         if name is None:
             continue
         if not name.endswith(run.benchmark.suffix):
             raise ValueError(
-                f"the scorer of {run.name} reads {run.benchmark.suffix} files, and this run has "
-                f"{name}. Use a model that makes them."
+                f"the scorer of {run.name} reads {run.benchmark.suffix} files, but this run has "
+                f"{name}. Use a model that generates {run.benchmark.suffix} files."
             )
         yield place, _kept(run.path / name)
         yield from run.benchmark.companion_files(item).items()
@@ -66,7 +66,7 @@ def _files(run: BenchmarkRun, side: str) -> Iterator[tuple[str, Content]]:
 
 def _kept(path: Path) -> Path:
     if not path.is_file():
-        raise ValueError(f"{path} is missing: the run directory is not whole.")
+        raise ValueError(f"{path} is missing: the run directory is incomplete.")
     return path
 
 
@@ -80,13 +80,13 @@ def _write(target: Path, content: Content) -> None:
 
 
 def _check_same(target: Path, content: Content) -> None:
-    """Raises a ValueError unless a file is what it would be made."""
+    """Raises a ValueError if a file has another content than would be written."""
     if isinstance(content, str):
         same = target.read_bytes() == content.encode()
     else:
         same = filecmp.cmp(target, content, shallow=False)
     if not same:
         raise ValueError(
-            f"{target} is there already, with another content, and nothing is overwritten. "
+            f"{target} exists already with another content, and nothing is overwritten. "
             "Choose another `out`."
         )

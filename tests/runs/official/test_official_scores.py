@@ -1,4 +1,4 @@
-"""From a benchmark's prompts to a run, to its scorer's files, and the scores back into the run."""
+"""From a benchmark's prompts to a run, to its scorer's files, and from its scores to the run."""
 
 import errno
 import json
@@ -15,8 +15,8 @@ WORDS = ["model=mixture", "executor=inline", "policy=every", "metrics=[fidelity]
 
 
 @dataclass
-class Said:
-    """How a command ended, and what it said."""
+class Done:
+    """A command's exit status and what it printed."""
 
     status: int
     out: str
@@ -24,20 +24,20 @@ class Said:
 
 
 @pytest.fixture
-def say(capsys):
+def command(capsys):
     """Returns a function that runs a command."""
 
     def run(*words):
         status = main([str(word) for word in words])
         captured = capsys.readouterr()
-        return Said(status, captured.out, captured.err)
+        return Done(status, captured.out, captured.err)
 
     return run
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """Draws GenEval's prompts twice each, once for all tests."""
+    """Generates two samples of each of GenEval's prompts, once for all tests."""
     path = tmp_path_factory.mktemp("drawn") / "run"
     own = ["benchmark=geneval", "benchmark.repeats=2", f"prompts={PROMPTS}", f"out={path}"]
     assert main(["sample", *WORDS, *own]) == 0
@@ -46,7 +46,7 @@ def drawn(tmp_path_factory):
 
 @pytest.fixture
 def run(drawn, tmp_path):
-    """Returns a run directory of the test's own."""
+    """Returns a copy of the run directory that the test may change."""
     return shutil.copytree(drawn, tmp_path / "run")
 
 
@@ -55,7 +55,7 @@ def lines(path):
 
 
 def scored(out, side, wrong=()):
-    """Writes what GenEval's scorer would about an export: all is correct but some."""
+    """Writes results in the format of GenEval's scorer: all correct except those in ``wrong``."""
     rows = []
     for image in sorted((out / side).rglob("*.png"), reverse=True):
         place = image.relative_to(out / side).as_posix()
@@ -72,13 +72,13 @@ def write(path, rows):
 
 
 @pytest.fixture
-def out(run, say, tmp_path):
+def out(run, command, tmp_path):
     """Returns the folder that a run was exported to."""
-    assert say("export", run, f"out={tmp_path / 'out'}").status == 0
+    assert command("export", run, f"out={tmp_path / 'out'}").status == 0
     return tmp_path / "out"
 
 
-def test_every_prompt_is_drawn_as_often_as_was_asked(drawn):
+def test_every_prompt_has_as_many_samples_as_were_asked_for(drawn):
     rows = lines(drawn / "samples.jsonl")
     assert [(row["item"]["number"], row["repeat"]) for row in sorted(rows, key=index)] == [
         (0, 0),
@@ -96,7 +96,7 @@ def index(row):
     return row["index"]
 
 
-def test_an_export_is_laid_out_as_the_scorer_reads_it(run, out):
+def test_an_export_has_the_layout_that_the_scorer_reads(run, out):
     metadata = lines(PROMPTS)
     rows = {(row["item"]["number"], row["repeat"]): row for row in lines(run / "samples.jsonl")}
     for side, key in (("skipped", "image"), ("full", "image_full")):
@@ -109,46 +109,48 @@ def test_an_export_is_laid_out_as_the_scorer_reads_it(run, out):
             assert lines(out / side / f"{n:05d}/metadata.jsonl") == [metadata[n]]
 
 
-def test_a_stopped_export_is_finished_by_saying_it_again(run, out, say):
+def test_an_interrupted_export_is_finished_by_repeating_it(run, out, command):
     lost = out / "full/00001/samples/0001.png"
     kept = out / "full/00001/samples/0000.png"
     content, written = lost.read_bytes(), kept.stat().st_mtime_ns
     lost.unlink()
-    again = say("export", run, f"out={out}")
+    again = command("export", run, f"out={out}")
     assert again.out.split() == ["6", "samples", f"{out}/skipped", "6", "samples", f"{out}/full"]
     assert lost.read_bytes() == content
     assert kept.stat().st_mtime_ns == written
 
 
-def test_an_export_overwrites_nothing(run, out, say):
+def test_an_export_overwrites_nothing(run, out, command):
     other = out / "skipped/00000/samples/0001.png"
     other.write_bytes(b"something else")
-    refused = say("export", run, f"out={out}")
+    refused = command("export", run, f"out={out}")
     assert refused.status == 2
     assert refused.err.splitlines()[-1] == (
-        f"fastflow export: {other} is there already, with another content, and nothing is "
+        f"fastflow export: {other} exists already with another content, and nothing is "
         "overwritten. Choose another `out`."
     )
     assert other.read_bytes() == b"something else"
 
 
-def test_a_full_disk_keeps_what_is_exported_and_says_how_to_go_on(run, say, tmp_path, monkeypatch):
+def test_a_full_disk_keeps_what_is_exported_and_the_message_has_the_command(
+    run, command, tmp_path, monkeypatch
+):
     def full(source, target):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("shutil.copyfile", full)
-    stopped = say("export", run, f"out={tmp_path / 'out'}")
+    stopped = command("export", run, f"out={tmp_path / 'out'}")
     assert stopped.status == 1
     assert stopped.err.strip().endswith(
-        "could not be written. All that was finished is kept; make room, then say it again: "
+        "could not be written. All that was finished is kept; make room, then repeat: "
         f"fastflow export {run} out={tmp_path / 'out'}"
     )
 
 
-def test_the_scores_come_back_paired_and_as_the_benchmark_adds_them_up(run, out, say):
+def test_imported_scores_are_paired_and_added_up_as_the_benchmark_does(run, out, command):
     wrong = ["00000/samples/0000.png", "00001/samples/0001.png"]
     skipped, full = scored(out, "skipped", wrong), scored(out, "full", wrong[:1])
-    done = say("import-scores", run, f"skipped={skipped}", f"full={full}")
+    done = command("import-scores", run, f"skipped={skipped}", f"full={full}")
     assert done.status == 0
     assert [line.split()[:4] for line in done.out.splitlines()[1:4]] == [
         ["overall", "6", "0.8750", "0.6250"],  # the mean over tasks, not over images
@@ -168,85 +170,85 @@ def test_the_scores_come_back_paired_and_as_the_benchmark_adds_them_up(run, out,
     assert page.count("\N{CHECK MARK} pass") == 9
 
 
-def test_one_side_can_be_scored_alone_and_the_other_later(run, out, say):
-    full = say("import-scores", run, f"full={scored(out, 'full')}")
+def test_the_two_sides_can_be_imported_one_after_the_other(run, out, command):
+    full = command("import-scores", run, f"full={scored(out, 'full')}")
     assert full.out.splitlines()[1].split() == ["overall", "6", "1.0000", "-", "-"]
-    both = say("import-scores", run, f"skipped={scored(out, 'skipped')}")
+    both = command("import-scores", run, f"skipped={scored(out, 'skipped')}")
     assert both.out.splitlines()[1].split()[:5] == ["overall", "6", "1.0000", "1.0000", "+0.0000"]
 
 
-def test_scores_that_are_there_give_way_only_when_asked(run, out, say):
+def test_earlier_scores_are_replaced_only_when_asked(run, out, command):
     file = scored(out, "skipped")
-    assert say("import-scores", run, f"skipped={file}").status == 0
+    assert command("import-scores", run, f"skipped={file}").status == 0
     kept = (run / "samples.jsonl").read_bytes()
-    again = say("import-scores", run, f"skipped={file}")
+    again = command("import-scores", run, f"skipped={file}")
     assert again.status == 2
     assert again.err == (
-        "fastflow import-scores: the run has `score` of skipped outputs already. Say replace=true "
-        "to take the new ones.\n"
+        "fastflow import-scores: the run has `score` of the skipped outputs already. Pass "
+        "replace=true to replace it.\n"
     )
     assert (run / "samples.jsonl").read_bytes() == kept
     none = scored(
         out, "skipped", [f"{n:05d}/samples/{r:04d}.png" for n in range(3) for r in (0, 1)]
     )
-    assert "0.0000" in say("import-scores", run, f"skipped={none}", "replace=true").out
+    assert "0.0000" in command("import-scores", run, f"skipped={none}", "replace=true").out
 
 
-def test_a_resumed_run_keeps_its_official_scores(run, out, say):
-    say("import-scores", run, f"skipped={scored(out, 'skipped')}")
+def test_a_resumed_run_keeps_its_official_scores(run, out, command):
+    command("import-scores", run, f"skipped={scored(out, 'skipped')}")
     before = json.loads((run / "summary.json").read_text())["benchmark"]
-    assert say("sample", f"resume={run}").status == 0
+    assert command("sample", f"resume={run}").status == 0
     assert json.loads((run / "summary.json").read_text())["benchmark"] == before
 
 
-def refusal(run, out, say, change, *more):
-    """Returns what is said about results that were changed; nothing may have been written."""
+def refusal(run, out, command, change, *more):
+    """Returns the message about changed results; nothing may have been written."""
     file = scored(out, "skipped")
     write(file, change(lines(file)))
     kept = (run / "samples.jsonl").read_bytes()
-    refused = say("import-scores", run, f"skipped={file}", *more)
+    refused = command("import-scores", run, f"skipped={file}", *more)
     assert refused.status == 2
     assert (run / "samples.jsonl").read_bytes() == kept
     return refused.err.removeprefix(f"fastflow import-scores: `skipped` '{file}' ").strip()
 
 
-def test_results_that_lack_samples_are_refused_unless_that_is_wanted(run, out, say):
-    assert refusal(run, out, say, lambda rows: rows[:4]) == (
+def test_results_that_lack_samples_are_refused_unless_partial(run, out, command):
+    assert refusal(run, out, command, lambda rows: rows[:4]) == (
         "lacks results of 2 of 6 samples: 00000/samples/0000.png (score); 00000/samples/0001.png "
-        "(score). Score them too, or say partial=true to go without."
+        "(score). Score them too, or pass partial=true to do without."
     )
     file = out / "skipped.jsonl"
-    done = say("import-scores", run, f"skipped={file}", "partial=true")
+    done = command("import-scores", run, f"skipped={file}", "partial=true")
     assert done.out.splitlines()[1].split()[:2] == ["overall", "4"]
 
 
-def test_results_of_another_run_are_refused(run, out, say):
+def test_results_of_another_run_are_refused(run, out, command):
     def renamed(rows):
         return [row | {"filename": row["filename"].replace("00002/", "00777/")} for row in rows]
 
-    assert refusal(run, out, say, renamed) == (
-        f"does not match the run: it names '{out}/skipped/00777/samples/0001.png', and the run "
-        "has no '00777/samples/0001.png'. Give the results of this run's export."
+    assert refusal(run, out, command, renamed) == (
+        f"does not match the run: it names '{out}/skipped/00777/samples/0001.png', but the "
+        "run has no '00777/samples/0001.png'. Give the results of this run's export."
     )
-    other = refusal(run, out, say, lambda rows: [row | {"prompt": "a cat"} for row in rows])
+    other = refusal(run, out, command, lambda rows: [row | {"prompt": "a cat"} for row in rows])
     assert other == (
-        "does not match the run: '00002/samples/0001.png' was scored against 'a cat', and the "
-        "run drew 'a photo of a boat'."
+        "does not match the run: '00002/samples/0001.png' was scored against 'a cat', but "
+        "its prompt in the run is 'a photo of a boat'."
     )
 
 
-def test_results_of_the_other_side_are_refused(run, out, say):
+def test_results_of_the_other_side_are_refused(run, out, command):
     file = scored(out, "full")
-    refused = say("import-scores", run, f"skipped={file}")
+    refused = command("import-scores", run, f"skipped={file}")
     assert refused.err == (
-        f"fastflow import-scores: `skipped` '{file}' is about full outputs: it names "
-        f"'{out}/full/00002/samples/0001.png'. Give it as full={file}\n"
+        f"fastflow import-scores: `skipped` '{file}' scores the full outputs: it names "
+        f"'{out}/full/00002/samples/0001.png'. Pass it as full={file}\n"
     )
 
 
-def test_two_results_of_one_sample_are_refused(run, out, say):
-    assert refusal(run, out, say, lambda rows: rows + rows[-1:]) == (
-        "has two results of '00000/samples/0000.png' for `score`. Give the files of one "
+def test_two_results_of_one_sample_are_refused(run, out, command):
+    assert refusal(run, out, command, lambda rows: rows + rows[-1:]) == (
+        "has two results for `score` of '00000/samples/0000.png'. Give the files of one "
         "evaluation."
     )
 
@@ -261,13 +263,15 @@ def test_two_results_of_one_sample_are_refused(run, out, say):
             "line 1, is not a line of the results.jsonl that GenEval's evaluate_images.py wrote: "
             "it needs `filename` and `correct`, got file.",
         ),
-        ("", "has no result in it."),
+        ("", "has no results."),
     ],
 )
-def test_damaged_and_foreign_results_are_refused_by_their_line(run, say, text, message, tmp_path):
+def test_damaged_results_and_other_formats_are_refused_and_the_line_is_named(
+    run, command, text, message, tmp_path
+):
     file = tmp_path / "results.jsonl"
     file.write_text(text)
-    refused = say("import-scores", run, f"skipped={file}")
+    refused = command("import-scores", run, f"skipped={file}")
     assert refused.status == 2
     assert f"{str(file)!r}" in refused.err
     assert message in refused.err
@@ -276,11 +280,14 @@ def test_damaged_and_foreign_results_are_refused_by_their_line(run, say, text, m
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["export", "RUN"], "say where to: fastflow export RUN_DIR out=FOLDER"),
+        (["export", "RUN"], "`out` is missing. Usage: fastflow export RUN_DIR out=FOLDER"),
         (["export", "out=a"], "usage: fastflow export RUN_DIR out=FOLDER"),
-        (["export", "nowhere", "out=a"], "`run_dir` 'nowhere' is not there: give the directory"),
+        (["export", "nowhere", "out=a"], "`run_dir` 'nowhere' does not exist. Give the directory"),
         (["export", "RUN", f"out={PROMPTS}"], f"`out` '{PROMPTS}' is a file. Give a folder."),
-        (["import-scores", "RUN"], "say what the scorer wrote: fastflow import-scores RUN_DIR"),
+        (
+            ["import-scores", "RUN"],
+            "the scorer's files are missing. Usage: fastflow import-scores RUN_DIR",
+        ),
         (["import-scores", "RUN", "ful=a"], "there is no setting `ful`. Usage: fastflow import"),
         (["import-scores", "RUN", "full=a"], "results 'a' does not exist. Give the results.jsonl"),
         (
@@ -289,58 +296,58 @@ def test_damaged_and_foreign_results_are_refused_by_their_line(run, say, text, m
         ),
     ],
 )
-def test_a_command_that_lacks_something_says_what(say, drawn, words, message):
-    refused = say(*(drawn if word == "RUN" else word for word in words))
+def test_a_command_that_lacks_an_argument_names_it(command, drawn, words, message):
+    refused = command(*(drawn if word == "RUN" else word for word in words))
     assert refused.status == 2
     assert message in refused.err
 
 
-def test_a_run_without_a_benchmark_cannot_be_exported(sample, say, tmp_path):
+def test_a_run_without_a_benchmark_cannot_be_exported(sample, command, tmp_path):
     done = sample("steps=8", "policy=every", "samples=1")
-    refused = say("export", done.path, f"out={tmp_path / 'out'}")
+    refused = command("export", done.path, f"out={tmp_path / 'out'}")
     assert refused.err == (
-        f"fastflow export: `run_dir` '{done.path}' is of no benchmark: make one with fastflow "
-        "sample benchmark=NAME prompts=FILE.\n"
+        f"fastflow export: `run_dir` '{done.path}' is not the run of a benchmark. Make one "
+        "with: fastflow sample benchmark=NAME prompts=FILE\n"
     )
 
 
-def test_an_unfinished_run_is_to_be_finished_first(run, say, tmp_path):
+def test_an_unfinished_run_has_to_be_finished_first(run, command, tmp_path):
     (run / "summary.json").unlink()
-    refused = say("export", run, f"out={tmp_path / 'out'}")
+    refused = command("export", run, f"out={tmp_path / 'out'}")
     assert f"is unfinished. Finish it with: fastflow sample resume={run}" in refused.err
 
 
-def test_failed_samples_and_missing_references_are_left_out(run, say, tmp_path):
+def test_failed_samples_and_missing_references_are_left_out(run, command, tmp_path):
     rows = lines(run / "samples.jsonl")
     rows = [row | {"image_full": None, "metrics_full": None} for row in rows]
     rows[0] |= {"failure": "OutOfMemoryError", "image": None, "metrics": {}}
     write(run / "samples.jsonl", rows)
     out = tmp_path / "out"
-    assert say("export", run, f"out={out}").out.split() == ["5", "samples", f"{out}/skipped"]
+    assert command("export", run, f"out={out}").out.split() == ["5", "samples", f"{out}/skipped"]
     file = scored(out, "skipped")
-    assert say("import-scores", run, f"skipped={file}").status == 0
-    refused = say("import-scores", run, f"full={file}")
-    assert "the run has no full outputs, so `full` cannot be theirs." in refused.err
+    assert command("import-scores", run, f"skipped={file}").status == 0
+    refused = command("import-scores", run, f"full={file}")
+    assert f"`full` '{file}' cannot belong to this run: it has no full outputs." in refused.err
 
 
-def test_images_that_are_gone_are_named(run, say, tmp_path):
+def test_missing_images_are_named(run, command, tmp_path):
     (run / "images/0003_full.png").unlink()
-    refused = say("export", run, f"out={tmp_path / 'out'}")
+    refused = command("export", run, f"out={tmp_path / 'out'}")
     path = run / "images/0003_full.png"
-    assert f"{path} is missing: the run directory is not whole." in refused.err
+    assert f"{path} is missing: the run directory is incomplete." in refused.err
     assert not (tmp_path / "out").exists()
 
 
-def test_official_scores_are_never_paired_with_the_run_s_own(run, out, say):
+def test_official_scores_are_never_paired_with_scores_of_the_run(run, out, command):
     rows = lines(run / "samples.jsonl")
     own = {"metrics": {"score": 0.5}, "metrics_full": {"score": 0.5}}
     write(run / "samples.jsonl", [row | own for row in rows])
     summary = json.loads((run / "summary.json").read_text())
     (run / "summary.json").write_text(json.dumps(summary | {"score_full": 0.5}))
     file = scored(out, "skipped")
-    refused = say("import-scores", run, f"skipped={file}")
-    assert "the run has `score` of skipped outputs already. Say replace=true" in refused.err
-    done = say("import-scores", run, f"skipped={file}", "replace=true")
+    refused = command("import-scores", run, f"skipped={file}")
+    assert "the run has `score` of the skipped outputs already. Pass replace=true" in refused.err
+    done = command("import-scores", run, f"skipped={file}", "replace=true")
     assert done.out.splitlines()[1].split() == ["overall", "6", "-", "1.0000", "-"]
     summary = json.loads((run / "summary.json").read_text())
     assert summary["score"] == 1.0
@@ -348,11 +355,11 @@ def test_official_scores_are_never_paired_with_the_run_s_own(run, out, say):
     assert summary["policy"] == "every"
 
 
-def test_earlier_values_of_a_name_all_give_way_at_once(run, out, say):
+def test_earlier_values_of_a_name_are_replaced_on_all_samples_at_once(run, out, command):
     file = scored(out, "skipped")
-    say("import-scores", run, f"skipped={file}")
+    command("import-scores", run, f"skipped={file}")
     write(file, lines(file)[:2])
-    say("import-scores", run, f"skipped={file}", "replace=true", "partial=true")
+    command("import-scores", run, f"skipped={file}", "replace=true", "partial=true")
     metrics = [row["metrics"] for row in lines(run / "samples.jsonl")]
     assert sum("score" in values for values in metrics) == 2
     assert all("psnr_db" in values for values in metrics)

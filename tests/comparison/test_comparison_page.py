@@ -1,0 +1,50 @@
+"""The comparison's page opens with the middle one of its targets, whatever they are."""
+
+import re
+
+import pytest
+
+from fastflow.comparison.checks import ComparisonResults, Finding
+from fastflow.comparison.comparison_settings import ComparisonSettings
+from fastflow.comparison.page.exhibits import comparison_title, middle_target
+from fastflow.comparison.rows import MethodRow
+from fastflow.comparison.table import RowReader
+
+
+@pytest.mark.parametrize(
+    ("targets", "middle"),
+    [([25, 19, 14, 10], 19), ([40], 40), ([8, 30, 16], 16), ([100, 80], 100), ([6, 12], 12)],
+)
+def test_the_middle_target_is_the_middle_one_or_the_larger_of_two(targets, middle):
+    assert middle_target(targets) == middle
+
+
+def title(targets, *found):
+    """Returns the title of a comparison with findings at some of its targets."""
+    zero = (0.0, 0.0, 0.0)
+    findings = [Finding(t, "ucb", "teacache", zero, zero, (t / 10, 0.0, 9.0)) for t in found]
+    settings = ComparisonSettings(targets=targets, steps=100)
+    row = RowReader(settings, 1.0, {}).read(MethodRow("reference", 100))
+    results = ComparisonResults(settings, "mixture", 1.0, row, row, [], findings=findings)
+    return comparison_title(results)
+
+
+def test_the_title_has_the_finding_at_the_middle_target():
+    assert title([60, 50, 40], 60, 50, 40) == (
+        "At 50 of 100 steps, ucb is 5.0 dB closer to the reference run than teacache, the best "
+        "other method"
+    )
+
+
+def test_the_title_has_the_nearest_finding_if_the_middle_target_has_none():
+    assert title([60, 50, 20], 60, 20).startswith("At 60 of 100 steps, ")
+
+
+def test_only_the_section_of_the_middle_target_is_unfolded(done):
+    page = (done.path / "report.html").read_text()
+    assert "<h1>At 12 of 20 steps, " in page
+    opened = {
+        target: section.count("<details open>")
+        for target, section in re.findall(r'<h2 id="at-(\d+)">(.*?)</section>', page, re.DOTALL)
+    }
+    assert opened == {"12": 2, "6": 0}
