@@ -21,8 +21,9 @@ def side_by_side(
 ) -> Iterator[Done]:
     """Does pieces of work in forked processes; gives what each returns, in the order of ending.
 
-    A fork shares the memory of what was there before, so nothing is loaded twice. The processes
-    share torch's threads between them.
+    A fork shares the memory of what was there before, so nothing is loaded twice. Each process
+    computes in one thread: a fork has none of the threads that torch started before, and would
+    wait for them forever.
 
     Args:
         work: what to do with a piece; it may be any callable, its results must be picklable.
@@ -32,9 +33,8 @@ def side_by_side(
     Raises:
         BrokenProcessPool: if a process was ended from outside.
     """
-    threads = max(1, torch.get_num_threads() // workers)
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, context, _begin, (work, threads)) as pool:
+    with ProcessPoolExecutor(workers, context, _begin, (work,)) as pool:
         try:
             for one in as_completed([pool.submit(_do, piece) for piece in pieces]):
                 yield one.result()
@@ -44,10 +44,10 @@ def side_by_side(
             raise
 
 
-def _begin(work: Callable[[Any], Any], threads: int) -> None:
+def _begin(work: Callable[[Any], Any]) -> None:
     global _work
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears it and ends the others
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     _work = work
 
 
