@@ -80,8 +80,8 @@ def side_by_side(
 ) -> Iterator[Result]:
     """Works on pieces in forked processes and yields the results as they finish.
 
-    Forked processes share the memory of this one, so nothing is loaded twice. torch's threads are
-    divided among them.
+    Forked processes share the memory of this one, so nothing is loaded twice. Each computes in one
+    thread: a fork has none of the threads that torch has started, and would wait for them forever.
 
     Args:
         work: makes the result of a piece; any callable, whose results must be picklable.
@@ -91,9 +91,8 @@ def side_by_side(
     Raises:
         BrokenProcessPool: if a process was killed from outside.
     """
-    threads = max(1, torch.get_num_threads() // workers)
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, context, _begin, (work, threads)) as pool:
+    with ProcessPoolExecutor(workers, context, _begin, (work,)) as pool:
         try:
             for future in as_completed([pool.submit(_do, piece) for piece in pieces]):
                 yield future.result()
@@ -103,10 +102,10 @@ def side_by_side(
             raise
 
 
-def _begin(work: Callable[[Any], Any], threads: int) -> None:
+def _begin(work: Callable[[Any], Any]) -> None:
     global _work
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it and ends the others
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     _work = work
 
 
