@@ -69,7 +69,10 @@ def read(overrides: Sequence[str], root: str, settings: type) -> Config:
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_explain(error, overrides, root)) from error
     choices: Any = OmegaConf.to_container(config.hydra.runtime.choices)
-    return content | {"names": {kind: choices[kind] for kind in KINDS if kind in choices}}
+    names = {kind: choices[kind] for kind in KINDS if kind in choices}
+    unused = {kind for kind in KINDS if content.get(kind) is None}
+    chosen = {key: _named_first(value) for key, value in content.items() if key not in unused}
+    return chosen | {"names": names}
 
 
 def preset(kind: str, name: str) -> Any:
@@ -167,6 +170,14 @@ def _names_classes(content: Any) -> bool:
 def _compose(root: str | None, overrides: Sequence[str], **options: Any) -> DictConfig:
     with initialize_config_dir(str(presets().resolve()), version_base="1.3"):
         return compose(root, overrides=list(overrides), **options)
+
+
+def _named_first(node: Any) -> Any:
+    """Returns nested nodes with the names of their components at the top."""
+    if not isinstance(node, dict):
+        return node
+    name = {NAME: node[NAME]} if NAME in node else {}
+    return name | {key: _named_first(value) for key, value in node.items() if key != NAME}
 
 
 def _own(config: DictConfig) -> DictConfig:
