@@ -126,7 +126,7 @@ def calls(run: RunContent) -> Chart | None:
     return Chart(
         "Learning curve: calls",
         "Each dot is a sample, in the order of generation; the line is the mean of the last "
-        f"{LAST}. It falls while the policy learns which steps can be skipped.",
+        f"{LAST}. It falls if the policy learns which steps can be skipped.",
         draw(
             "calls",
             f"Network calls per sample; the reference run takes {reference:.0f}.",
@@ -279,11 +279,12 @@ def velocity_changes(run: RunContent) -> Chart | None:
         ax.spines["left"].set_visible(False)
 
     low = int(np.nanargmin(medians)) + 1
-    count = "one sample" if len(curves) == 1 else f"{len(curves)} samples"
+    of = (
+        f"{len(curves)} samples (thin) and their median (thick)" if len(curves) > 1 else "a sample"
+    )
     return Chart(
         "Change of consecutive velocities",
         "The relative change of the reference run's velocity from one step to the next, for "
-        f"{count} (thin) and their median (thick): skipping costs least where it is low, here "
-        f"around step {low}.",
+        f"{of}: skipping costs least where it is low, here around step {low}.",
         draw("velocity-change", f"Relative L1 change by step, lowest at {low}.", HALF, plot),
     )

@@ -11,8 +11,8 @@ TIMES_SIGN = " \N{MULTIPLICATION SIGN}"
 MINUS = "\N{MINUS SIGN}"
 
 _KNOWN = {
-    "calls_full": ("Network calls a sample, without skipping", "{:.1f}", ""),
-    "calls_mean": ("Network calls a sample, with skipping", "{:.1f}", ""),
+    "calls_full": ("Network calls per sample, without skipping", "{:.1f}", ""),
+    "calls_mean": ("Network calls per sample, with skipping", "{:.1f}", ""),
     "speedup_calls": ("Speed-up by network calls", "{:.2f}", TIMES_SIGN),
     "speedup_wall": ("Speed-up by wall time of denoising", "{:.2f}", TIMES_SIGN),
     "psnr_db": ("PSNR to the reference run", "{:.1f}", " dB"),
@@ -111,7 +111,7 @@ def _calls(run: RunContent) -> Tile | None:
     gain = run.number("speedup_calls")
     if gain is None:
         return None
-    detail = f"{run.number('calls_full'):.1f} → {run.number('calls_mean'):.1f} calls a sample"
+    detail = f"{run.number('calls_full'):.1f} → {run.number('calls_mean'):.1f} calls per sample"
     return Tile(
         "Speed-up by calls", f"{gain:.2f}{TIMES_SIGN}", _with_last(run, "speedup_calls", detail)
     )
@@ -145,11 +145,7 @@ def _psnr(run: RunContent) -> Tile | None:
     value, worst = run.number("psnr_db"), run.number("psnr_db_min")
     identical = int(run.number("psnr_db_identical") or 0)
     if value is None:
-        return (
-            Tile("PSNR to the reference run", "∞", f"all {identical} {run.outputs} identical")
-            if identical
-            else None
-        )
+        return Tile("PSNR to the reference run", "∞", "all identical") if identical else None
     parts = [f"lowest {worst:.1f}"] if worst is not None else []
     parts += [f"{identical} identical left out"] if identical else []
     return Tile("PSNR to the reference run", f"{value:.1f} dB", "; ".join(parts))

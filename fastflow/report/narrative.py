@@ -133,7 +133,7 @@ def _score(run: RunContent) -> Iterator[str]:
         yield "match their prompts."
         return
     if reference is None:
-        yield f"The mean score is {value:.3f}; the reference runs have no score to compare with."
+        yield f"The mean score is {value:.3f}; there are no reference scores to compare with."
         return
     yield f"The mean score is {value:.3f} with skipping and {reference:.3f} without"
     bounds = run.interval("score_difference")

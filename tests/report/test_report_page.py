@@ -118,7 +118,7 @@ CHARTS = ("Decisions", "Learning curve: calls", "Skip lengths", "What the bandit
         ({"branches": 2}, "With guidance, each computed step takes 2 network calls", None),
         ({"steps": 4}, "4 steps", None),
         ({"steps": 1000, "samples": 3}, "1000 steps", None),
-        ({"identical": tuple(range(12))}, "all 12 images identical", "Lowest PSNR of"),
+        ({"identical": tuple(range(12))}, "all identical", "Lowest PSNR of"),
         ({"samples": 40}, "16 more samples", None),
         ({"samples": 230, "side": 8}, "The images of 30 more samples", None),
     ],
