@@ -4,8 +4,6 @@ Call ``check(MyPolicy())`` in your own test to check all of them, or parametrise
 ``rules("policy")``.
 """
 
-# imported first: a later import of this package would replace the function `rules`
-import fastflow.testing.rules  # noqa: F401
 from fastflow.testing.conformance import check, failures, kind_of, rules
 from fastflow.testing.drive import Transcript, drive, field, grids, uneven
 from fastflow.testing.rule import RuleBroken

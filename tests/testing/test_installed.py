@@ -62,7 +62,7 @@ def test_a_rule_has_a_sentence_as_name_and_a_docstring():
 
 
 def test_rules_is_a_function_after_the_modules_of_rules_are_imported():
-    import_module("fastflow.testing.rules.policy_rules")
+    import_module("fastflow.testing.rulebook.policy_rules")
     assert fastflow.testing.rules is rules
 
 
