@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if name not in commands:
             print(f"fastflow: there is no command {name!r}.\n\n{usage(commands)}", file=sys.stderr)
             return 2
+        if {"-h", "--help"} & set(words):
+            print(usage({name: commands[name]}))
+            return 0
         commands[name].run(words)
     except (ValueError, PluginError, DiskFull) as error:
         print(f"fastflow {name}: {error}", file=sys.stderr)

@@ -48,7 +48,7 @@ def detach(thing: Any, interceptor: Interceptor) -> None:
 
 def interceptors_of(thing: Any) -> tuple[Interceptor, ...]:
     """Returns the interceptors of an object, in the order in which they were attached."""
-    return tuple(vars(thing).get(MARK, ()))
+    return tuple(getattr(thing, "__dict__", {}).get(MARK, ()))
 
 
 def own_class(thing: Any) -> type:

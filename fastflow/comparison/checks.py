@@ -159,7 +159,9 @@ def _falls(results: ComparisonResults) -> Check:
         if any(b <= a for a, b in pairwise(values)):
             wrong.append(name)
     why = f"not for {', '.join(wrong)}" if wrong else "PSNR rises with the calls of every oracle"
-    return Check(what, not wrong, why) if checked else Check(what, None, "no oracle to check")
+    if not checked:
+        why = "only one target was reached" if names else "no oracle to check"
+    return Check(what, not wrong if checked else None, why)
 
 
 def _below_noise_floor(results: ComparisonResults) -> Check:

@@ -95,7 +95,8 @@ def _specification(kind: Kind) -> Callable[[], dict[str, type]]:
     def components() -> dict[str, type]: ...  # type: ignore[empty-body]
 
     components.__name__ = components.__qualname__ = kind.hook
-    components.__doc__ = f"{kind.purpose} Subclasses of `fastflow.{kind.base.__name__}`, by name."
+    package = ".".join(kind.base.__module__.split(".")[:2])
+    components.__doc__ = f"{kind.purpose} Subclasses of `{package}.{kind.base.__name__}`, by name."
     return hookspec(components)
 
 

@@ -123,6 +123,11 @@ class RunDirectory:
 
 def check_resumable(path: Path) -> None:
     """Raises a ValueError unless a path is the directory of a run."""
+    if (path / "rows").is_dir():
+        raise ValueError(
+            f"`resume` {str(path)!r} is a comparison. Resume it with: "
+            f"fastflow compare resume={path}"
+        )
     if not (path / "config.yaml").is_file():
         raise ValueError(f"`resume` {str(path)!r} is not a run directory: it has no config.yaml.")
 

@@ -135,3 +135,10 @@ def test_a_run_of_few_steps_gets_a_warning(sample):
     done = sample("steps=4", "policy=every")
     assert "4 steps leave little to skip" in done.out
     assert json.loads((done.path / "summary.json").read_text())["warnings"]
+
+
+def test_a_comparison_is_not_resumed_as_a_run(sample, tmp_path):
+    (tmp_path / "rows").mkdir()
+    done = sample(f"resume={tmp_path}")
+    assert done.status == 2
+    assert f"is a comparison. Resume it with: fastflow compare resume={tmp_path}" in done.err
