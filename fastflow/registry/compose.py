@@ -155,8 +155,8 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path} is not the configuration of a run.")
     if _names_classes(config):
         raise ConfigError(
-            f"{path} was written by an early fastflow 0.1, whose format named classes; such runs can "
-            "no longer be opened. Run it again."
+            f"{path} was written by an early fastflow 0.1, whose format named classes; such runs "
+            "can no longer be opened. Run it again."
         )
     return config
 
