@@ -19,7 +19,7 @@ from fastflow.evaluation.measurement import SampleRow
 from fastflow.integration.feedback import Feedback, Observation
 from fastflow.sampling.media import keep, suffix
 from fastflow.sampling.sample import Sample
-from fastflow.sampling.storage import make_folder, read_objects, write_whole, writing
+from fastflow.sampling.storage import make_folder, read_object, read_objects, write_whole, writing
 
 PACKAGES = ("fastflow", "torch", "diffusers", "transformers", "lightning", "torchmetrics", "av")
 SAMPLES, RECORDS = "samples.jsonl", "records.jsonl"
@@ -71,7 +71,7 @@ class RunDirectory:
     def official(self) -> dict[str, Any]:
         """Returns the part of summary.json with a benchmark's official scores, if any."""
         path = self.path / "summary.json"
-        summary = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        summary = read_object(path) if path.is_file() else {}
         return {name: summary[name] for name in ("benchmark",) if name in summary}
 
     def feedback(self) -> dict[int, Feedback]:

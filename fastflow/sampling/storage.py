@@ -71,6 +71,27 @@ def read_objects(
         yield where, row
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """Reads a file that holds one JSON object.
+
+    Raises:
+        ValueError: if the file does not exist, or does not hold a whole object.
+    """
+    text = read_text(path, "", "a finished run's folder")
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        content, why = None, str(error)
+    else:
+        why = f"it holds {text.strip()[:60]}"
+    if not isinstance(content, dict):
+        raise ValueError(
+            f"{path} is not a JSON object: {why}. "
+            "Remove the file; resuming the run writes it anew."
+        )
+    return content
+
+
 def _label(path: Path, name: str) -> str:
     return f"{name} {str(path)!r}" if name else str(path)
 

@@ -56,6 +56,19 @@ def test_samples_whose_lines_were_truncated_are_generated_again(sample):
     assert essence(resumed) == essence(whole)
 
 
+@pytest.mark.parametrize("broken", ['{"calls": 3', "[1]"])
+def test_a_damaged_summary_is_named_with_what_to_do(sample, broken):
+    whole = sample("samples=4", out="whole")
+    (whole.path / "summary.json").write_text(broken)
+    refused = sample(f"resume={whole.path}", out="whole")
+    assert refused.status != 0
+    assert "summary.json is not a JSON object" in refused.err
+    assert "Remove the file; resuming the run writes it anew" in refused.err
+    (whole.path / "summary.json").unlink()
+    assert sample(f"resume={whole.path}", out="whole").status == 0
+    assert (whole.path / "summary.json").is_file()
+
+
 def test_a_killed_process_keeps_its_finished_samples(sample, tmp_path):
     path = tmp_path / "killed"
     overrides = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from fastflow.evaluation.measurement import SIDES, SampleRow
 from fastflow.evaluation.summary import summarise
 from fastflow.report import write_report
 from fastflow.runs.official.benchmark_run import BenchmarkRun
+from fastflow.sampling.storage import read_object
 
 Values = dict[str, dict[str, float]]  # named numbers, by place (the sample's file)
 
@@ -140,7 +140,7 @@ def _write(run: BenchmarkRun, scored: Sequence[SampleRow]) -> dict[str, Any]:
     table = benchmark_scores(run.name, run.benchmark, rows)
     if table is None:
         raise ValueError(f"none of these results counts in {run.name}: their prompts are others.")
-    summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
+    summary = read_object(run.path / "summary.json")
     outdated = summarise(before)
     others = {name: value for name, value in summary.items() if name not in outdated}
     run.directory.write_rows(rows)

@@ -22,6 +22,7 @@ from fastflow_minis.models.flux.flux_components import (
     flux_pipeline,
 )
 from fastflow_minis.models.flux.flux_recipe import FluxParts, FluxRecipe
+from fastflow_minis.models.pipeline_files import save_pipeline
 from fastflow_minis.training.dataset import EncodedDataset, Example, World, draw_images
 from fastflow_minis.training.flow_matching import draw_batch, noised
 from fastflow_minis.training.image_autoencoder import (
@@ -98,15 +99,7 @@ class FluxMini(Mini):
         return FluxLoss(self.pipe, recipe, dataset, self.weight)
 
     def save(self, folder: Path) -> None:
-        """Writes the pipeline, transformer and autoencoder in half precision.
-
-        The text encoders are not, because transformers, unlike diffusers, would load them in the
-        precision of their file.
-        """
-        self.pipe.transformer.half()
-        self.pipe.vae.half()
-        self.pipe.vae.register_to_config(_name_or_path=self.recipe.name)
-        self.pipe.save_pretrained(folder)
+        save_pipeline(self.pipe, folder, self.recipe.name)
 
 
 class FluxLoss:

@@ -28,6 +28,7 @@ from fastflow_minis.models.hunyuan_video.video_autoencoder import (
     train_video_autoencoder,
     video_latents,
 )
+from fastflow_minis.models.pipeline_files import save_pipeline
 from fastflow_minis.training.dataset import EncodedDataset, Example, draw_images
 from fastflow_minis.training.flow_matching import draw_batch, noised
 from fastflow_minis.training.mini import Mini
@@ -93,15 +94,7 @@ class HunyuanVideoMini(Mini):
         return HunyuanVideoLoss(self.pipe, self.recipe, dataset)
 
     def save(self, folder: Path) -> None:
-        """Writes the pipeline, transformer and autoencoder in half precision.
-
-        The text encoders are not, because transformers, unlike diffusers, would load them in the
-        precision of their file.
-        """
-        self.pipe.transformer.half()
-        self.pipe.vae.half()
-        self.pipe.vae.register_to_config(_name_or_path=self.recipe.name)
-        self.pipe.save_pretrained(folder)
+        save_pipeline(self.pipe, folder, self.recipe.name)
 
 
 class HunyuanVideoLoss:

@@ -11,6 +11,7 @@ import torch
 from diffusers import FluxKontextPipeline
 from PIL import Image
 
+from fastflow_minis.models.pipeline_files import read_pipeline
 from fastflow_minis.worlds.drawing import IMAGE_SIDE, render_scene
 from fastflow_minis.worlds.edits.edit_language import EDIT_TASKS
 from fastflow_minis.worlds.edits.edit_scorer import score_edit
@@ -27,9 +28,7 @@ class EditEvaluation(Evaluation):
         return held_out_edits(count)
 
     def load(self, folder: Path, device: str) -> FluxKontextPipeline:
-        pipe = FluxKontextPipeline.from_pretrained(folder).to(device)
-        pipe.set_progress_bar_config(disable=True)
-        return pipe
+        return read_pipeline(FluxKontextPipeline, folder, device)
 
     def answer(
         self,

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from diffusers import FluxPipeline
 
+from fastflow_minis.models.pipeline_files import read_pipeline
 from fastflow_minis.worlds.evaluation import Evaluation
 from fastflow_minis.worlds.scenes.scene_language import SCENE_TASKS, SceneCaption
 from fastflow_minis.worlds.scenes.scene_scorer import holds
@@ -25,9 +26,7 @@ class SceneEvaluation(Evaluation):
         return held_out_captions(count)
 
     def load(self, folder: Path, device: str) -> FluxPipeline:
-        pipe = FluxPipeline.from_pretrained(folder).to(device)
-        pipe.set_progress_bar_config(disable=True)
-        return pipe
+        return read_pipeline(FluxPipeline, folder, device)
 
     def answer(
         self,

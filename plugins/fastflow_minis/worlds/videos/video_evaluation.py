@@ -11,6 +11,7 @@ import torch
 from diffusers import HunyuanVideoPipeline
 
 from fastflow_minis.models.hunyuan_video.hunyuan_video_components import PROMPT_TEMPLATE
+from fastflow_minis.models.pipeline_files import read_pipeline
 from fastflow_minis.worlds.drawing import IMAGE_SIDE
 from fastflow_minis.worlds.evaluation import Evaluation
 from fastflow_minis.worlds.videos.video_language import VIDEO_TASKS, Motion
@@ -27,9 +28,7 @@ class VideoEvaluation(Evaluation):
         return held_out_motions(count)
 
     def load(self, folder: Path, device: str) -> HunyuanVideoPipeline:
-        pipe = HunyuanVideoPipeline.from_pretrained(folder).to(device)
-        pipe.set_progress_bar_config(disable=True)
-        return pipe
+        return read_pipeline(HunyuanVideoPipeline, folder, device)
 
     def answer(
         self,
