@@ -19,6 +19,7 @@ from fastflow.integration.corrector import Corrector, NoCorrection
 from fastflow.integration.episode import Episode, Scheme, Unskipped
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.grid import FEW_STEPS, Grid, few_steps
+from fastflow.policies.learning import Learning
 from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
 from fastflow.registry.compose import preset
@@ -73,8 +74,8 @@ class Accelerator(ABC):
             component("extrapolator", extrapolator), component("corrector", corrector)
         )
         self.policy: Policy = component("policy", policy)
-        key = {"model": name, "extrapolator": repr(self.scheme.extrapolator)}
-        self.memory = memory if isinstance(memory, MemoryStore) else MemoryStore(self.policy, key)
+        self.learning = Learning(self.policy, self.scheme, name)
+        self.memory = memory if isinstance(memory, MemoryStore) else MemoryStore(self.learning)
         if isinstance(memory, (str, Path)):
             self.memory.load(memory)
         if frozen:
@@ -125,10 +126,12 @@ class Accelerator(ABC):
 
     def _begin(self, grid: Grid, takes_euler_steps: bool = True) -> Session:
         """Begins a session over a grid; latents are corrected only between Euler steps."""
-        corrector = self.scheme.corrector if takes_euler_steps else NoCorrection()
-        scheme = self.scheme._replace(corrector=corrector)
+        episode, scheme = self._episode(grid)
+        if not takes_euler_steps:
+            episode.coefficients = None
+            scheme = Scheme(scheme.extrapolator, NoCorrection())
         key = self.seed, len(self.stats.per_call)
-        self._session = Session(grid, scheme, self._episode(grid), key, self.over_rows)
+        self._session = Session(grid, scheme, episode, key, self.over_rows)
         return self._session
 
     def _end(self) -> None:
@@ -140,22 +143,22 @@ class Accelerator(ABC):
         self.stats.per_call.append(call)
         if call.skipped:
             self.stats.reason = ""
-        if session.end is not None and not self.memory.frozen:
-            self.policy.learn(self.memory.of(session.grid), session.end.feedback)
+        if session.end is not None:
+            self.learning.learn(self.memory.of(session.grid), session.end.feedback)
 
-    def _episode(self, grid: Grid) -> Episode:
+    def _episode(self, grid: Grid) -> tuple[Episode, Scheme]:
         warning = few_steps(grid.steps)
         if warning and warning != self.stats.reason:
             warnings.warn(f"fastflow: {warning}", stacklevel=2)
         memory = self.memory.of(grid)
         self.stats.reason = warning or _why_unskipped(memory, grid)
         try:
-            return self.policy.begin(grid, memory)
+            return self.learning.begin(grid, memory)
         except ValueError as error:
             if grid.steps > FEW_STEPS:
                 raise
             self.stats.reason = f"{warning} Nothing is skipped: {error}"
-            return Unskipped()
+            return Unskipped(), self.scheme
 
 
 def _why_unskipped(memory: Memory, grid: Grid) -> str:

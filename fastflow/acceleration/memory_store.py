@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from fastflow.integration.grid import Grid
+from fastflow.policies.learning import Learning
 from fastflow.policies.memory import Memory, check_key
-from fastflow.policies.policy import Policy
 from fastflow.sampling.storage import read_memory, write_whole
 
 
@@ -18,13 +18,12 @@ class MemoryStore:
     Another number of steps, or an image size that shifts the grid, has a memory of its own.
 
     Args:
-        policy: the policy that learns.
-        key: what the memories depend on, such as the pipeline and the extrapolator; a file that
-            was saved with another key is refused.
+        learning: the policy that learns, with its scheme and the pipeline's name; a file that was
+            saved with another extrapolator or for another pipeline is refused.
     """
 
-    def __init__(self, policy: Policy, key: dict[str, Any]):
-        self.policy, self.key = policy, key
+    def __init__(self, learning: Learning):
+        self.learning, self.key = learning, learning.key
         self.frozen = False
         self._used: dict[str, Memory] = {}
         self._loaded: dict[str, dict[str, Any]] = {}  # from a file, until their grid is used
@@ -42,9 +41,7 @@ class MemoryStore:
             ValueError: if the memory loaded for this grid was learned with other settings.
         """
         if grid.digest not in self._used:
-            memory = self.policy.empty(grid)
-            if memory.key is not None:
-                memory.key |= self.key
+            memory = self.learning.empty(grid)
             if grid.digest in self._loaded:
                 memory.load_dict(self._loaded[grid.digest])
                 del self._loaded[grid.digest]

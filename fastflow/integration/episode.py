@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
+from fastflow.integration.coefficients import Coefficients
 from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.feedback import FeedbackSpec, Observation
@@ -17,10 +18,13 @@ from fastflow.integration.grid import Grid
 
 
 class Scheme(NamedTuple):
-    """Pairs the extrapolator of skipped steps with the corrector applied at landings."""
+    """Holds the weights of a trajectory: the extrapolator of skipped steps and the corrector
+    applied at landings, and the coefficients that replace both where they give any.
+    """
 
     extrapolator: Extrapolator
     corrector: Corrector
+    coefficients: Coefficients | None = None
 
 
 class StepContext:
@@ -86,7 +90,10 @@ class Episode(ABC):
     Attributes:
         feedback_spec: which feedback the episode needs from the trajectory.
         propensities: for each step with a drawn decision, the probability of the arm drawn there.
+        coefficients: the weights of this trajectory, in place of the scheme's; None to use those.
     """
+
+    coefficients: Coefficients | None = None
 
     def __init__(self, feedback_spec: FeedbackSpec = FeedbackSpec()):  # noqa: B008 (it is frozen)
         self.feedback_spec = feedback_spec

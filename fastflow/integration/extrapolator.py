@@ -6,7 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from torch import Tensor
+
+from fastflow.integration.coefficients import Coefficients
+from fastflow.integration.grid import Grid
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,20 @@ class Extrapolator(ABC):
             times: sigmas of the computed velocities, newest first; 1 to ``depth`` of them.
             t: the sigma at which to predict the velocity; 1 is noise, 0 is data.
         """
+
+    @property
+    def reference_runs(self) -> int:
+        """How many reference runs it has to see before it is complete; 0 if it learns nothing."""
+        return 0
+
+    def coefficients(self, gram: np.ndarray, grid: Grid) -> Coefficients | None:
+        """Returns weights fitted to reference runs, which replace `weights` and the corrector.
+
+        Args:
+            gram: ``(T, T)`` mean products of their velocities (`MeanGram`).
+            grid: their time grid.
+        """
+        return None
 
 
 @dataclass(frozen=True)

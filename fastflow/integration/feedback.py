@@ -46,7 +46,7 @@ class Feedback:
     Args:
         observations: the errors observed at its model calls, in the order of their landings.
         gram: ``(T, T)`` mean products of its velocities, if `FeedbackSpec.gram` asked for them;
-            NaN for pairs that were too far apart or not both computed.
+            NaN for pairs with a jump in between or that were not both computed.
     """
 
     observations: tuple[Observation, ...] = ()
@@ -78,8 +78,8 @@ class FeedbackSpec:
             the lookback, and not only the skips that were taken.
         lookback: from how many earlier computed steps to observe, in addition to the last one;
             each costs the memory of one velocity.
-        gram: with how many earlier computed velocities to take inner products (`Feedback.gram`);
-            0 takes none. Each costs the memory of one velocity.
+        gram: whether to take the inner products of all pairs of computed velocities
+            (`Feedback.gram`); costs the memory of every velocity until the end.
         immediate: whether to call `Episode.observe` at each landing, which costs a device
             synchronisation.
         forced_steps: whether to call `Episode.wants_model` at forced steps too, where its answer
@@ -92,7 +92,7 @@ class FeedbackSpec:
     loss: str = "mse"
     all_arms: bool = False
     lookback: int = 0
-    gram: int = 0
+    gram: bool = False
     immediate: bool = False
     forced_steps: bool = False
 
@@ -147,7 +147,7 @@ class FeedbackCollector:
                 self.skips.append((p.step, arm, j, exposure(self.grid, p.step, j), taken))
                 self.errors.append(self.over_rows(self.loss(v_hat, v)))
         if self.gram is not None:
-            self.gram.take(j, v, [(p.step, p.v) for p in past[: self.spec.gram]])
+            self.gram.take(j, v, continues=bool(past))
         if not self.spec.immediate:
             return ()
         return _read(self.skips[before:], self.errors[before:])

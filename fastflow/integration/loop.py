@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Sequence
 import torch
 from torch import Tensor
 
+from fastflow.integration.coefficients import Coefficients
 from fastflow.integration.corrector import Corrector
 from fastflow.integration.episode import Episode, Scheme, StepContext
 from fastflow.integration.extrapolator import combine, widen
@@ -88,7 +89,8 @@ def flow(
     Raises:
         RuntimeError: if the driver answers a step that has to be computed without a velocity.
     """
-    (extrapolator, corrector), spec = scheme, episode.feedback_spec
+    (extrapolator, corrector, learned), spec = scheme, episode.feedback_spec
+    position = Position(grid, episode.coefficients or learned)
     keep = max(extrapolator.depth, corrector.depth - 1) + spec.lookback
     past: list[Past] = []
     gap: list[tuple[int, tuple[float, ...]]] = []  # skipped steps with their weights
@@ -100,44 +102,105 @@ def flow(
         if step.is_jump:
             past.clear()
             gap.clear()
+            position.restart()
         if v is None:
             if not past or grid.is_forced(k):
                 raise RuntimeError(f"step {k} has to be computed, but the answer has no velocity.")
             weights = extrapolator.weights(
                 [p.t for p in past[: extrapolator.depth]], grid.sigma[k]
             )
-            v = combine(weights, [p.v for p in past])
+            v = position.step(k, past)
+            if v is None:
+                v = combine(weights, [p.v for p in past])
+                position.add(grid.sigma[k + 1] - grid.sigma[k], weights)
             gap.append((k, weights))
         else:
             if observations := collector.land(k, v, past):
                 episode.observe(observations)
-            if gap and corrector.depth:
-                x = _correct(x, v, grid.sigma, k, past, gap, corrector)
-            gap.clear()
             computed.append(k)
             past.insert(0, Past(k, grid.sigma[k], v))
-            del past[max(keep, spec.gram) :]
+            position.land(k)
+            v = position.step(k, past)
+            if v is None:
+                v = past[0].v
+                if gap and corrector.depth:
+                    shift = _correction(grid.sigma, k, past, gap, corrector)
+                    x = (widen(x) + combine(shift, [widen(p.v) for p in past])).to(x.dtype)
+                    position.add(1.0, shift)
+                position.add(grid.sigma[k + 1] - grid.sigma[k], (1.0,))
+            gap.clear()
+            if position.coefficients is None:
+                del past[keep:]
         x = advance(x, v, grid.dsigmas[k])
     return Trajectory(x, tuple(computed), collector.feedback())
 
 
-def _correct(
-    x: Tensor,
-    v: Tensor,
+class Position:
+    """Follows the weights of x in the velocities computed since the last jump.
+
+    Args:
+        grid: the time grid.
+        coefficients: give the weights after each step; None if they are not needed.
+    """
+
+    def __init__(self, grid: Grid, coefficients: Coefficients | None):
+        self.grid, self.coefficients = grid, coefficients
+        self.restart()
+
+    def restart(self) -> None:
+        """Takes the current position as x_0."""
+        self.weights: list[float] = []  # newest first
+        self.computed: list[int] = []  # oldest first
+
+    def land(self, k: int) -> None:
+        """Takes step k as computed."""
+        self.computed.append(k)
+        self.weights.insert(0, 0.0)
+
+    def add(self, factor: float, weights: Sequence[float]) -> None:
+        """Moves the position by weighted velocities, newest first."""
+        for i, weight in enumerate(weights):
+            self.weights[i] += factor * weight
+
+    def step(self, k: int, past: Sequence[Past]) -> Tensor | None:
+        """Returns the velocity that leads to where the coefficients want x after step k.
+
+        It is the change of the weights, so whatever else the driver did to x stays in it. None if
+        the coefficients leave the step to the extrapolator and the corrector.
+        """
+        if self.coefficients is None:
+            return None
+        wanted = self.coefficients.weights(self.computed, k, self.weights[::-1])
+        if wanted is None:
+            return None
+        before, self.weights = self.weights, list(wanted)[::-1]
+        dsigma = self.grid.sigma[k + 1] - self.grid.sigma[k]
+        change = [(a - b) / dsigma for a, b in zip(self.weights, before, strict=True)]
+        return combine(change, [p.v for p in past])
+
+
+def _correction(
     sigma: Sequence[float],
     j: int,
     past: Sequence[Past],
     gap: Sequence[tuple[int, tuple[float, ...]]],
     corrector: Corrector,
-) -> Tensor:
-    """Returns x plus the sum over skipped steps of dsigma (v_corrected - v_extrapolated)."""
-    nodes = [sigma[j], *(p.t for p in past)][: corrector.depth]
-    total = [0.0] * (1 + len(past))
+) -> list[float]:
+    """Returns the weights of the sum over skipped steps of dsigma (v_corrected - v_extrapolated).
+
+    Args:
+        sigma: the grid's sigmas.
+        j: the landing.
+        past: the computed velocities, the landing's first.
+        gap: the skipped steps with the weights of their velocities.
+        corrector: gives the corrected weights.
+    """
+    nodes = [p.t for p in past[: corrector.depth]]
+    total = [0.0] * len(past)
     for i, extrapolated in gap:
         dsigma = sigma[i + 1] - sigma[i]
         for n, w in enumerate(corrector.weights(nodes, sigma[i])):
             total[n] += dsigma * w
         for n, w in enumerate(extrapolated, start=1):
             total[n] -= dsigma * w
-    shift = combine(total, [widen(v), *(p.v for p in past)])
-    return (widen(x) + shift).to(x.dtype)
+    return total

@@ -2,8 +2,8 @@
 
 from fastflow.policies.arm_statistics import ArmStats, BanditMemory, check_rows, memory_of
 from fastflow.policies.bandit import Bandit, greedy
+from fastflow.policies.learning import Learning
 from fastflow.policies.memory import Memory
-from fastflow.policies.optimal_schedule import OptimalSchedule, check_computed_steps
 from fastflow.policies.policy import Policy
 from fastflow.policies.reward import Fixed, Normalised, Paper, Reward
 from fastflow.policies.skip_length import SkipLength
@@ -13,14 +13,13 @@ __all__ = [
     "Bandit",
     "BanditMemory",
     "Fixed",
+    "Learning",
     "Memory",
     "Normalised",
-    "OptimalSchedule",
     "Paper",
     "Policy",
     "Reward",
     "SkipLength",
-    "check_computed_steps",
     "check_rows",
     "greedy",
     "memory_of",

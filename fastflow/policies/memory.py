@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from fastflow.integration.coefficients import Coefficients
+from fastflow.integration.extrapolator import Extrapolator
+from fastflow.integration.gram import MeanGram
+from fastflow.integration.grid import Grid
 
 
 @dataclass
 class Memory:
-    """Holds what a policy has learned; this base class is for policies that learn nothing.
+    """Holds what was learned; this base class is for policies that learn nothing themselves.
 
     Attributes:
         samples: how many samples it has learned from.
         frozen: whether it is read-only; with a frozen memory a policy neither learns nor explores.
         key: the settings it was learned with (model, grid, arms, ...); it is valid for no others.
+        gram: the mean Gram matrix of the reference runs, to which schemes are fitted.
+        learning_calls: the network calls spent on trials, beyond those of the samples themselves.
     """
 
     samples: int = 0
     frozen: bool = False
     key: dict[str, Any] | None = None
+    gram: MeanGram = field(default_factory=MeanGram)
+    learning_calls: int = 0
+    _fitted: dict[tuple, Coefficients | None] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def coefficients(self, extrapolator: Extrapolator, grid: Grid) -> Coefficients | None:
+        """Returns an extrapolator's weights fitted to the reference runs; None if there are none.
+
+        They are fitted once for each state of the mean.
+        """
+        if self.gram.matrix is None:
+            return None
+        made = extrapolator, grid.digest, self.gram.count
+        if made not in self._fitted:
+            self._fitted.clear()
+            self._fitted[made] = extrapolator.coefficients(self.gram.matrix, grid)
+        return self._fitted[made]
 
     def freeze(self) -> Memory:
         """Makes the memory read-only and returns it."""
@@ -33,10 +58,17 @@ class Memory:
         """
         check_key(self.key, other.key, "merged")
         self.samples += other.samples
+        self.learning_calls += other.learning_calls
+        self.gram.merge(other.gram)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the content in JSON types."""
-        return {"samples": self.samples, "key": self.key}
+        content: dict[str, Any] = {"samples": self.samples, "key": self.key}
+        if self.gram.count:
+            content["gram"] = self.gram.to_dict()
+        if self.learning_calls:
+            content["learning_calls"] = self.learning_calls
+        return content
 
     def load_dict(self, content: dict[str, Any]) -> None:
         """Replaces the content by one that `to_dict` returned, of the same key.
@@ -47,10 +79,13 @@ class Memory:
         """
         check_key(self.key, content["key"], "loaded")
         self.samples = int(content["samples"])
+        self.learning_calls = int(content.get("learning_calls", 0))
+        self.gram = MeanGram.from_dict(content.get("gram") or {"matrix": None})
 
     def summary(self) -> str:
         """Returns the learned content as a plain-text table."""
-        return f"nothing to learn; {self.samples} samples seen"
+        seen = f"; {self.gram.count} reference runs seen" if self.gram.count else ""
+        return f"nothing to learn; {self.samples} samples seen{seen}"
 
 
 def check_key(own: dict[str, Any] | None, other: dict[str, Any] | None, verb: str) -> None:

@@ -53,6 +53,8 @@ class Policy(ABC):
 
     def learn(self, memory: Memory, feedback: Feedback) -> None:
         """Updates the memory with the feedback of one trajectory."""
+        memory.samples += 1
+        memory.gram.add(feedback.gram)
 
     def rewards(self, memory: Memory, observations: Sequence[Observation]) -> list[float | None]:
         """Returns the reward of each observation, for the log; None where there is none."""

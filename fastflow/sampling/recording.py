@@ -156,9 +156,7 @@ class Recording:
             ValueError: if a trajectory is not finite.
         """
         requests, recorder = list(requests), Recorder(model, keep_signals)
-        sampler = reference_sampler(
-            recorder, Reference(gram=max(r.steps for r in requests)), max_batch
-        )
+        sampler = reference_sampler(recorder, Reference(gram=True), max_batch)
         samples: list[Sample] = in_order(sampler.generate(requests))
         for sample in samples:
             if sample.failure:

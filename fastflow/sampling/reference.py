@@ -22,11 +22,11 @@ class Reference(Policy):
 
     Args:
         changes: whether to measure the relative L1 change of the velocity from step to step.
-        gram: with how many earlier velocities to take inner products; 0 takes none.
+        gram: whether to take the inner products of all pairs of velocities.
     """
 
     changes: bool = False
-    gram: int = 0
+    gram: bool = False
 
     def begin(self, grid: Grid, memory: Memory) -> Episode:
         return Unskipped(FeedbackSpec(loss="relative_l1", all_arms=self.changes, gram=self.gram))

@@ -15,6 +15,7 @@ from fastflow.integration.episode import Episode, Scheme
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.feedback import Feedback, Trajectory
 from fastflow.integration.loop import Advance, Answer, Step, flow
+from fastflow.policies.learning import Learning
 from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
 from fastflow.sampling.model import FlowModel
@@ -94,10 +95,13 @@ class Sampler:
 
     def empty_memory(self, steps: int) -> Memory:
         """Returns a memory that has learned nothing, keyed by model, grid and components."""
-        memory = self.policy.empty(self.model.grid(steps))
-        if memory.key is not None:
-            memory.key |= {"model": self.model.key, "extrapolator": repr(self.extrapolator)}
-        return memory
+        return self.learning.empty(self.model.grid(steps))
+
+    @property
+    def learning(self) -> Learning:
+        """The policy with its scheme, for this model."""
+        scheme = Scheme(self.extrapolator, self.corrector)
+        return Learning(self.policy, scheme, self.model.key)
 
     def run(self, requests: Iterable[Request]) -> Iterator[Sample]:
         """Generates all requests and learns after every batch; yields samples as they finish."""
@@ -129,14 +133,13 @@ class Sampler:
         """Returns how many samples may run before `learn` is due; None if nothing is learned."""
         if self.memory is None:
             self.memory = self.empty_memory(steps)
-        return self.policy.samples_until_update(self.memory)
+        return self.learning.samples_until_update(self.memory)
 
     def learn(self, feedbacks: Iterable[Feedback]) -> None:
         """Updates the memory with the feedback of finished samples, in this order."""
-        if self.memory is None or self.memory.frozen:
-            return
-        for feedback in feedbacks:
-            self.policy.learn(self.memory, feedback)
+        if self.memory is not None:
+            for feedback in feedbacks:
+                self.learning.learn(self.memory, feedback)
 
     @torch.no_grad()
     def generate(self, requests: Iterable[Request]) -> Iterator[Sample]:
@@ -159,9 +162,8 @@ class Sampler:
         problem = self.model.prepare(request)
         if self.memory is None:
             self.memory = self.empty_memory(request.steps)
-        episode = self.policy.begin(problem.grid, self.memory)
+        episode, scheme = self.learning.begin(problem.grid, self.memory)
         key = self.seed, request.index
-        scheme = Scheme(self.extrapolator, self.corrector)
         loop = flow(problem.x, problem.grid, scheme, episode, key=key)
         begun = ActiveSample(problem, episode, loop, next(loop), self.model.advance)
         begun.seconds = Seconds(encode=self._elapsed(problem.x))

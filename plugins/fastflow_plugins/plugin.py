@@ -6,7 +6,7 @@ from fastflow.registry import hookimpl
 from fastflow_plugins.benchmarks import GEdit, GenEval, VBench
 from fastflow_plugins.correctors import Interpolate
 from fastflow_plugins.executors import Inline, Lightning
-from fastflow_plugins.extrapolators import Linear, Nudge, Quadratic
+from fastflow_plugins.extrapolators import Fitted, Linear, Nudge, Quadratic
 from fastflow_plugins.methods import (
     DBCache,
     FirstBlockCache,
@@ -62,7 +62,13 @@ def fastflow_policies() -> dict[str, type]:
 
 @hookimpl
 def fastflow_extrapolators() -> dict[str, type]:
-    return {"reuse": Reuse, "linear": Linear, "quadratic": Quadratic, "nudge": Nudge}
+    return {
+        "reuse": Reuse,
+        "linear": Linear,
+        "quadratic": Quadratic,
+        "nudge": Nudge,
+        "fitted": Fitted,
+    }
 
 
 @hookimpl

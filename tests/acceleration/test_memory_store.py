@@ -5,20 +5,26 @@ import json
 import pytest
 
 from fastflow.acceleration.memory_store import MemoryStore
+from fastflow.integration import Scheme
 from fastflow.integration.feedback import Feedback
+from fastflow.policies import Learning
 from fastflow.sampling.storage import save_memory
 from fastflow.testing import drive, uneven
+from fastflow_plugins.correctors import Interpolate
+from fastflow_plugins.extrapolators import Linear
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.ucb import UCB
 
 POLICY = UCB(arms=(0, 1, 2))
-KEY = {"pipeline": "Tiny", "extrapolator": "linear"}
+SCHEME = Scheme(Linear(), Interpolate())
+LEARNING = Learning(POLICY, SCHEME, "Tiny")
+KEY = LEARNING.key
 SHORT, LONG = uneven(10), uneven(16)
 
 
 def learned():
     """Returns memories that have learned from two calls on one grid and one call on another."""
-    memories = MemoryStore(POLICY, KEY)
+    memories = MemoryStore(LEARNING)
     for grid in (SHORT, LONG, SHORT):
         learn(memories, grid)
     return memories
@@ -47,7 +53,7 @@ def test_the_key_of_the_pipeline_is_part_of_every_memory_s_key():
 def test_saved_memories_load_as_they_were(tmp_path):
     memories, path = learned(), tmp_path / "memories.json"
     memories.save(path)
-    again = MemoryStore(POLICY, KEY).load(path)
+    again = MemoryStore(LEARNING).load(path)
     assert again.samples == 3
     assert again.to_list() == json.loads(path.read_text())["memories"]
     assert again.of(LONG).to_dict() == memories.of(LONG).to_dict()
@@ -58,10 +64,10 @@ def test_saved_memories_load_as_they_were(tmp_path):
 def test_loaded_memories_of_unused_grids_are_saved_again(tmp_path):
     memories, path = learned(), tmp_path / "memories.json"
     memories.save(path)
-    again = MemoryStore(POLICY, KEY).load(path)
+    again = MemoryStore(LEARNING).load(path)
     learn(again, LONG)
     again.save(path)
-    third = MemoryStore(POLICY, KEY).load(path)
+    third = MemoryStore(LEARNING).load(path)
     assert third.samples == 4
     assert third.of(SHORT).to_dict() == memories.of(SHORT).to_dict()
 
@@ -69,7 +75,7 @@ def test_loaded_memories_of_unused_grids_are_saved_again(tmp_path):
 def test_loading_replaces_what_was_learned_on_the_same_grid(tmp_path):
     memories, path = learned(), tmp_path / "memories.json"
     memories.save(path)
-    other = MemoryStore(POLICY, KEY)
+    other = MemoryStore(LEARNING)
     learn(other, SHORT)
     other.load(path)
     assert other.of(SHORT).to_dict() == memories.of(SHORT).to_dict()
@@ -81,13 +87,13 @@ def test_freezing_freezes_all_memories(tmp_path):
     assert memories.of(SHORT).frozen
     assert memories.of(uneven(12)).frozen
     memories.save(path)
-    assert not MemoryStore(POLICY, KEY).load(path).of(SHORT).frozen
+    assert not MemoryStore(LEARNING).load(path).of(SHORT).frozen
 
 
 def test_a_memory_of_a_single_run_can_be_loaded(tmp_path):
     memories, path = learned(), tmp_path / "memory.json"
     save_memory(memories.of(SHORT), path)
-    again = MemoryStore(POLICY, KEY).load(path)
+    again = MemoryStore(LEARNING).load(path)
     assert again.of(SHORT).to_dict() == memories.of(SHORT).to_dict()
     assert again.samples == 2
 
@@ -95,8 +101,8 @@ def test_a_memory_of_a_single_run_can_be_loaded(tmp_path):
 def test_memories_of_another_pipeline_are_refused_with_what_differs(tmp_path):
     path = tmp_path / "memories.json"
     learned().save(path)
-    other = MemoryStore(POLICY, KEY | {"pipeline": "Other"})
-    message = "this memory cannot be loaded: .*pipeline: here 'Other', there 'Tiny'"
+    other = MemoryStore(Learning(POLICY, SCHEME, "Other"))
+    message = "this memory cannot be loaded: .*model: here 'Other', there 'Tiny'"
     with pytest.raises(ValueError, match=message):
         other.load(path)
     assert other.samples == 0
@@ -105,7 +111,7 @@ def test_memories_of_another_pipeline_are_refused_with_what_differs(tmp_path):
 def test_memories_of_other_arms_are_refused_when_their_grid_is_used(tmp_path):
     path = tmp_path / "memories.json"
     learned().save(path)
-    other = MemoryStore(UCB(arms=(0, 1)), KEY).load(path)
+    other = MemoryStore(Learning(UCB(arms=(0, 1)), SCHEME, "Tiny")).load(path)
     with pytest.raises(ValueError, match=r"arms: here \[0, 1\], there \[0, 1, 2\]"):
         other.of(SHORT)
 
@@ -124,19 +130,19 @@ def test_a_damaged_file_is_named_and_refused(tmp_path, content, message):
     if content is not None:
         path.write_text(content)
     with pytest.raises(ValueError, match=f"^`memory` '{path}' {message}"):
-        MemoryStore(POLICY, KEY).load(path)
+        MemoryStore(LEARNING).load(path)
 
 
 def test_the_summary_has_every_grid_and_its_calls():
     summary = learned().summary()
     assert f"grid {SHORT.digest}, 2 calls\n" in summary
     assert f"grid {LONG.digest}, 1 calls\n" in summary
-    assert MemoryStore(POLICY, KEY).summary() == "nothing learned yet"
+    assert MemoryStore(LEARNING).summary() == "nothing learned yet"
 
 
 def test_a_policy_that_learns_nothing_has_nothing_to_save(tmp_path):
-    memories, path = MemoryStore(Never(), KEY), tmp_path / "memories.json"
+    memories, path = MemoryStore(Learning(Never(), SCHEME, "Tiny")), tmp_path / "memories.json"
     Never().learn(memories.of(SHORT), Feedback())
     assert memories.to_list() == []
     memories.save(path)
-    assert MemoryStore(Never(), KEY).load(path).samples == 0
+    assert MemoryStore(Learning(Never(), SCHEME, "Tiny")).load(path).samples == 0

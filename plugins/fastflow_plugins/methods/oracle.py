@@ -10,7 +10,8 @@ import numpy as np
 
 from fastflow.evaluation import Bench, Knob, Learned, Method
 from fastflow.integration import Corrector, Episode, Extrapolator, Grid, Scheme, StepContext
-from fastflow.policies import Memory, OptimalSchedule, Policy
+from fastflow.planning import OptimalSchedule
+from fastflow.policies import Memory, Policy
 from fastflow.sampling import Request, Sample, Sampler
 from fastflow_plugins.correctors import Interpolate
 from fastflow_plugins.extrapolators import Linear

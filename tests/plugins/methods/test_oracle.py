@@ -10,7 +10,7 @@ from stand import STEPS, Stand, error, generated, in_full_alone, requests, tiny
 from fastflow import Request
 from fastflow.evaluation.method import Bench
 from fastflow.integration.episode import Scheme
-from fastflow.policies.optimal_schedule import OptimalSchedule
+from fastflow.planning import OptimalSchedule
 from fastflow.sampling.recording import Recording
 from fastflow.sampling.reference import Reference, reference_sampler
 from fastflow_plugins.correctors.interpolate import Interpolate
@@ -26,7 +26,7 @@ SCHEME = Scheme(Linear(), Interpolate())
 def known(model, asked):
     """Returns a stand whose bench has the reference runs of the requests, with Gram matrices."""
     steps = asked[0].steps
-    whole = list(reference_sampler(model, Reference(gram=steps), max_batch=1).generate(asked))
+    whole = list(reference_sampler(model, Reference(gram=True), max_batch=1).generate(asked))
     bench = Bench(model, steps, Recording.make(model, asked[:1], 1), max_batch=1)
     bench.references = {sample.request.index: sample for sample in whole}
     return Stand(model, bench, asked, whole)

@@ -41,7 +41,7 @@ def test_more_calls_than_steps_are_refused():
         ):
             drive(policy, GRID)
     with pytest.raises(
-        ValueError, match="`computed_steps` must be from 8 to 50 on a grid of 50 steps"
+        ValueError, match="`computed_steps` must be from 2 to 50 on a grid of 50 steps"
     ):
         drive(Plan(computed_steps=51), GRID)
 
@@ -88,8 +88,8 @@ def test_one_memory_serves_plans_of_every_number_of_calls():
         assert len(drive(Plan(computed_steps=calls), GRID, memory, **HOW).computed) == calls
 
 
-def test_the_scheme_decides_about_the_plan():
-    policy = Plan(computed_steps=19)
+def test_with_the_scheme_s_weights_the_scheme_decides_about_the_plan():
+    policy = Plan(computed_steps=19, weights="scheme")
     memory = policy.empty(GRID)
     policy.learn(memory, drive(policy, GRID, memory, **HOW).feedback)
     with_scheme, plain = drive(policy, GRID, memory, **HOW), drive(policy, GRID, memory)

@@ -21,7 +21,7 @@ class OptimalSchedule:
 
     The cost of a gap is the error in x that its skipped steps cause after extrapolation and
     correction: ``|sum dsigma (v_hat - v)|``, or the root mean square of this over the trajectories
-    if they share one schedule. The cost of a schedule is the sum over its gaps, minimised by
+    if they share one schedule; to a power, if that is not 1. The cost of a schedule is the sum over its gaps, minimised by
     dynamic programming over the last computed steps. Velocities are those of the unskipped
     trajectory (teacher forcing), so a schedule that is run may have a different error.
 
@@ -31,6 +31,7 @@ class OptimalSchedule:
         scheme: the extrapolator and the corrector of skipped steps.
         longest: the largest number of steps skipped in a row.
         each: whether every trajectory has its own schedule; otherwise all share one.
+        power: the power of a gap's cost that is summed; above 1 it avoids single large gaps.
     """
 
     grams: np.ndarray
@@ -38,13 +39,13 @@ class OptimalSchedule:
     scheme: Scheme
     longest: int = 8
     each: bool = False
+    power: float = 1.0
     _drifts: dict[tuple[State, int], np.ndarray] = field(default_factory=dict, repr=False)
 
     @cached_property
     def depth(self) -> int:
         """The number of computed steps on which the cost of a gap depends."""
-        extrapolator, corrector = self.scheme
-        return max(extrapolator.depth, corrector.depth - 1)
+        return max(self.scheme.extrapolator.depth, self.scheme.corrector.depth - 1)
 
     def drift(self, state: State, landing: int) -> np.ndarray:
         """Returns the cost of skipping from ``state[0]`` to the landing, one per schedule.
@@ -55,11 +56,12 @@ class OptimalSchedule:
         """
         key = state[: self.depth], landing
         if key not in self._drifts:
-            w = self._weights(*key)
+            w = gap_error(self.grid, self.scheme, *key)
             steps = np.flatnonzero(w)
             grams = self.grams[:, steps[:, None], steps]
             square = np.maximum(np.einsum("i,sij,j->s", w[steps], grams, w[steps]), 0)
-            self._drifts[key] = np.sqrt(square if self.each else square.mean(keepdims=True))
+            mean = square if self.each else square.mean(keepdims=True)
+            self._drifts[key] = mean ** (self.power / 2)
         return self._drifts[key]
 
     def best(self, computed_steps: int) -> list[tuple[int, ...]]:
@@ -127,20 +129,28 @@ class OptimalSchedule:
     def _after(self, state: State, j: int) -> State:
         return (j,) if j in self.grid.jumps else (j, *state)[: self.depth]
 
-    def _weights(self, state: State, landing: int) -> np.ndarray:
-        """Returns ``(T,)`` weights: their sum with the velocities is the error in x."""
-        (extrapolator, corrector), sigma = self.scheme, self.grid.sigma
-        w = np.zeros(self.grid.steps)
-        nodes, used = state[: extrapolator.depth], extrapolator
-        if corrector.depth and landing < self.grid.steps:
-            nodes, used = (landing, *state)[: corrector.depth], corrector
-        times = [sigma[n] for n in nodes]
-        for i in range(state[0] + 1, landing):
-            dsigma = sigma[i + 1] - sigma[i]
-            w[i] -= dsigma
-            for n, weight in zip(nodes, used.weights(times, sigma[i]), strict=True):
-                w[n] += dsigma * weight
-        return w
+
+def gap_error(grid: Grid, scheme: Scheme, state: State, landing: int) -> np.ndarray:
+    """Returns ``(T,)`` weights: their sum with the velocities is a gap's error in x.
+
+    Args:
+        grid: the time grid.
+        scheme: the extrapolator and the corrector.
+        state: the last computed steps, newest first; the gap begins after the first.
+        landing: the step that is computed next and corrects the gap; T if there is none.
+    """
+    extrapolator, corrector, sigma = scheme.extrapolator, scheme.corrector, grid.sigma
+    w = np.zeros(grid.steps)
+    nodes, used = state[: extrapolator.depth], extrapolator
+    if corrector.depth and landing < grid.steps:
+        nodes, used = (landing, *state)[: corrector.depth], corrector
+    times = [sigma[n] for n in nodes]
+    for i in range(state[0] + 1, landing):
+        dsigma = sigma[i + 1] - sigma[i]
+        w[i] -= dsigma
+        for n, weight in zip(nodes, used.weights(times, sigma[i]), strict=True):
+            w[n] += dsigma * weight
+    return w
 
 
 def reach(grid: Grid, k: int, longest: int) -> int:
