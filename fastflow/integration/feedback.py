@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -47,10 +47,13 @@ class Feedback:
         observations: the errors observed at its model calls, in the order of their landings.
         gram: ``(T, T)`` mean products of its velocities, if `FeedbackSpec.gram` asked for them;
             NaN for pairs with a jump in between or that were not both computed.
+        velocities: its computed velocities by step, flat and on the host, if
+            `FeedbackSpec.velocities` asked for them; large ones as a sketch.
     """
 
     observations: tuple[Observation, ...] = ()
     gram: np.ndarray | None = field(default=None, repr=False, compare=False)
+    velocities: Mapping[int, Tensor] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ class FeedbackSpec:
             each costs the memory of one velocity.
         gram: whether to take the inner products of all pairs of computed velocities
             (`Feedback.gram`); costs the memory of every velocity until the end.
+        velocities: whether to keep the velocities themselves (`Feedback.velocities`), large ones
+            as a sketch; implies ``gram``.
         immediate: whether to call `Episode.observe` at each landing, which costs a device
             synchronisation.
         forced_steps: whether to call `Episode.wants_model` at forced steps too, where its answer
@@ -93,6 +98,7 @@ class FeedbackSpec:
     all_arms: bool = False
     lookback: int = 0
     gram: bool = False
+    velocities: bool = False
     immediate: bool = False
     forced_steps: bool = False
 
@@ -129,7 +135,7 @@ class FeedbackCollector:
         self.loss, self.over_rows = LOSSES[spec.loss], over_rows
         self.skips: list[tuple] = []  # (step, arm, landing, exposure, taken) of each error
         self.errors: list[Tensor] = []
-        self.gram = Gram(grid.steps) if spec.gram else None
+        self.gram = Gram(grid.steps) if spec.gram or spec.velocities else None
 
     def land(self, j: int, v: Tensor, past: Sequence[Past]) -> tuple[Observation, ...]:
         """Takes the velocity of computed step j and the earlier ones, newest first.
@@ -154,8 +160,11 @@ class FeedbackCollector:
 
     def feedback(self) -> Feedback:
         """Returns all collected feedback, read back from the device."""
-        gram = None if self.gram is None else self.gram.read()
-        return Feedback(_read(self.skips, self.errors), gram)
+        observations = _read(self.skips, self.errors)
+        if self.gram is None:
+            return Feedback(observations)
+        kept = self.gram.velocities() if self.spec.velocities else {}
+        return Feedback(observations, self.gram.read(), kept)
 
 
 def exposure(grid: Grid, k: int, j: int) -> float:

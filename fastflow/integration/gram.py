@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-LARGEST = 2**20  # the elements of a velocity that are kept; a larger velocity is sketched
 SKETCH = 2**18  # the elements of a sketch
+KEPT_WHOLE = SKETCH  # the elements of the largest velocity that is kept itself
 
 
 class Gram:
@@ -19,7 +19,7 @@ class Gram:
 
     The error of every extrapolation, correction or linear scheme is a weighted sum of velocities.
     Its norm therefore follows from this matrix, without the velocities and without another model
-    call. The velocities stay on their device until `read`. One of more than `LARGEST` elements is
+    call. The velocities stay on their device until `read`. One of more than `KEPT_WHOLE` elements is
     kept as a random sketch of `SKETCH` elements, which bounds the memory of 50 steps to 50 MB and
     changes the norm of any weighted sum by about 0.3 % (one standard deviation,
     ``sqrt(2 / SKETCH)``).
@@ -42,7 +42,11 @@ class Gram:
         """
         if not continues or not self.pieces:
             self.pieces.append([])
-        self.pieces[-1].append((k, sketch(v) if v.numel() > LARGEST else v))
+        self.pieces[-1].append((k, sketch(v) if v.numel() > KEPT_WHOLE else v))
+
+    def velocities(self) -> dict[int, Tensor]:
+        """Returns the kept velocities by step, flat and on the host."""
+        return {k: v.flatten().cpu() for piece in self.pieces for k, v in piece}
 
     def read(self) -> np.ndarray:
         """Returns ``(T, T)`` products, averaged over all elements; NaN where there are none."""

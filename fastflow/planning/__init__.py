@@ -1,5 +1,6 @@
 """Plans: which steps are computed, and with which weights, from recorded velocities."""
 
+from fastflow.planning.arm_table import PlanArm, arms_as_text, halved, price, round_sizes
 from fastflow.planning.fitting import (
     RIDGE,
     Fit,
@@ -10,22 +11,32 @@ from fastflow.planning.fitting import (
 from fastflow.planning.linear_plan import LinearPlan, PlannedCoefficients
 from fastflow.planning.node_search import NodeSearch
 from fastflow.planning.optimal_schedule import OptimalSchedule, check_computed_steps, reach
-from fastflow.planning.planner import Planner, longest_gap
+from fastflow.planning.planner import EARLY, POWER, Planner, longest_gap
 from fastflow.planning.polynomial import polynomial_plan
+from fastflow.planning.refit import LiveProducts, refit
 
 __all__ = [
+    "EARLY",
+    "POWER",
     "RIDGE",
     "Fit",
     "FittedCoefficients",
     "LinearPlan",
+    "LiveProducts",
     "NodeSearch",
     "OptimalSchedule",
+    "PlanArm",
     "PlannedCoefficients",
     "Planner",
+    "arms_as_text",
     "check_computed_steps",
+    "halved",
     "longest_gap",
     "observed_grid",
     "piecewise_linear",
     "polynomial_plan",
+    "price",
     "reach",
+    "refit",
+    "round_sizes",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ class LinearPlan:
         rows = tuple(tuple(float(w) for w in row) for row in self.weights)
         object.__setattr__(self, "weights", rows)
         nodes = self.nodes
-        if not nodes or nodes[0] != 0 or any(b <= a for a, b in zip(nodes, nodes[1:])):
+        if not nodes or nodes[0] != 0 or any(b <= a for a, b in pairwise(nodes)):
             raise ValueError(f"`nodes` must begin with 0 and increase, got {list(nodes)}.")
         lengths = [len(row) for row in rows]
         whole = [1, *(n + 1 for n in lengths)]

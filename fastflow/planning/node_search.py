@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class NodeSearch:
         bounds = [0, *sorted(self.grid.jumps), self.grid.steps]
         return sum(
             self._cost_of_piece([k for k in nodes if start <= k < stop], start, stop)
-            for start, stop in zip(bounds, bounds[1:])
+            for start, stop in pairwise(bounds)
         )
 
     def _cost_of_piece(self, nodes: Sequence[int], start: int, stop: int) -> float:
@@ -53,7 +54,7 @@ class NodeSearch:
         last = np.linalg.solve(factor.T, solved[:, -1])
         return squares[-1] + self.beta * FEEDBACK * float(last[1:] ** 2 @ squares[:-1])
 
-    def improve(self, nodes: Sequence[int], tries: int = 1500, seed: int = 0) -> tuple[int, ...]:
+    def improve(self, nodes: Sequence[int], tries: int = 1000, seed: int = 0) -> tuple[int, ...]:
         """Returns nodes of the same number with a lower cost, found from the given ones.
 
         Args:

@@ -21,9 +21,10 @@ class OptimalSchedule:
 
     The cost of a gap is the error in x that its skipped steps cause after extrapolation and
     correction: ``|sum dsigma (v_hat - v)|``, or the root mean square of this over the trajectories
-    if they share one schedule; to a power, if that is not 1. The cost of a schedule is the sum over its gaps, minimised by
-    dynamic programming over the last computed steps. Velocities are those of the unskipped
-    trajectory (teacher forcing), so a schedule that is run may have a different error.
+    if they share one schedule; to a power, if that is not 1. The cost of a schedule is the sum
+    over its gaps, minimised by dynamic programming over the last computed steps. Velocities are
+    those of the unskipped trajectory (teacher forcing), so a schedule that is run may have a
+    different error.
 
     Args:
         grams: ``(S, T, T)`` mean products of velocities (`Feedback.gram`), without NaN.
@@ -32,6 +33,9 @@ class OptimalSchedule:
         longest: the largest number of steps skipped in a row.
         each: whether every trajectory has its own schedule; otherwise all share one.
         power: the power of a gap's cost that is summed; above 1 it avoids single large gaps.
+        early: how many times as much an error counts at the noise end as late; errors near the
+            noise change what an undecided sample becomes.
+        squares: the squared costs found so far; share them among searches of the same gaps.
     """
 
     grams: np.ndarray
@@ -40,12 +44,20 @@ class OptimalSchedule:
     longest: int = 8
     each: bool = False
     power: float = 1.0
-    _drifts: dict[tuple[State, int], np.ndarray] = field(default_factory=dict, repr=False)
+    early: float = 1.0
+    squares: dict[tuple[State, int], np.ndarray] = field(default_factory=dict, repr=False)
 
     @cached_property
     def depth(self) -> int:
-        """The number of computed steps on which the cost of a gap depends."""
-        return max(self.scheme.extrapolator.depth, self.scheme.corrector.depth - 1)
+        """The number of computed steps on which the cost of a gap depends.
+
+        A corrected gap does not depend on the extrapolator, and if the last step is computed every
+        gap has a landing.
+        """
+        extrapolator, corrector = self.scheme.extrapolator, self.scheme.corrector
+        if corrector.depth and self.grid.compute_last:
+            return max(corrector.depth - 1, 1)
+        return max(extrapolator.depth, corrector.depth - 1)
 
     def drift(self, state: State, landing: int) -> np.ndarray:
         """Returns the cost of skipping from ``state[0]`` to the landing, one per schedule.
@@ -55,14 +67,15 @@ class OptimalSchedule:
             landing: the step that is computed next; T if there is none.
         """
         key = state[: self.depth], landing
-        if key not in self._drifts:
+        if key not in self.squares:
             w = gap_error(self.grid, self.scheme, *key)
             steps = np.flatnonzero(w)
             grams = self.grams[:, steps[:, None], steps]
             square = np.maximum(np.einsum("i,sij,j->s", w[steps], grams, w[steps]), 0)
-            mean = square if self.each else square.mean(keepdims=True)
-            self._drifts[key] = mean ** (self.power / 2)
-        return self._drifts[key]
+            self.squares[key] = square if self.each else square.mean(keepdims=True)
+        sigma = self.grid.sigma[state[0]]
+        early = 1 + (self.early - 1) * sigma**4
+        return (early**2 * self.squares[key]) ** (self.power / 2)
 
     def best(self, computed_steps: int) -> list[tuple[int, ...]]:
         """Returns the schedules of least cost, one per trajectory if ``each``, otherwise one.

@@ -7,12 +7,16 @@ from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
 from fastflow.policies.reward import Fixed, Normalised, Paper, Reward
 from fastflow.policies.skip_length import SkipLength
+from fastflow.policies.trials import Follow, FollowEach, FollowedPlan, Trial, TrialResult, Trials
 
 __all__ = [
     "ArmStats",
     "Bandit",
     "BanditMemory",
     "Fixed",
+    "Follow",
+    "FollowEach",
+    "FollowedPlan",
     "Learning",
     "Memory",
     "Normalised",
@@ -20,6 +24,9 @@ __all__ = [
     "Policy",
     "Reward",
     "SkipLength",
+    "Trial",
+    "TrialResult",
+    "Trials",
     "check_rows",
     "greedy",
     "memory_of",

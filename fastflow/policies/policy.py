@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -59,6 +59,25 @@ class Policy(ABC):
     def rewards(self, memory: Memory, observations: Sequence[Observation]) -> list[float | None]:
         """Returns the reward of each observation, for the log; None where there is none."""
         return [None] * len(observations)
+
+    def trials(
+        self, memory: Memory, grid: Grid, references: Sequence[Feedback]
+    ) -> Generator[list[Any], list[Any], None] | None:
+        """Returns the trials that the policy wants after a batch of samples, or None.
+
+        It yields lists of `Trial` and receives a `TrialResult` for each; at its end the memory
+        holds what was learned from them.
+
+        Args:
+            memory: what was learned so far, from these samples too.
+            grid: their time grid.
+            references: the feedback of those samples of the batch that were not skipped.
+        """
+        return None
+
+    def learning_runs(self, grid: Grid) -> float:
+        """Returns about how many reference runs' worth of network calls its trials will take."""
+        return 0.0
 
     def calibrated(self, recording: RecordedRuns) -> Policy:
         """Returns this policy with its parameters fitted to recorded trajectories.

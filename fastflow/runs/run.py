@@ -83,7 +83,7 @@ class RunJob:
         reasons = [metric.unavailable() for metric in self.metrics]
         usable = [m for m, reason in zip(self.metrics, reasons, strict=True) if not reason]
         measurement = Measurement(usable)
-        updates = Updates(sampler, self.settings, self.directory, self.requests)
+        updates = Updates(sampler, self.settings, self.directory, self.requests, worker)
         if updates.left:
             warm_up(sampler.model, updates.left[0], sampler.max_batch)
         with ExitStack() as stack:

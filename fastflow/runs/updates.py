@@ -9,9 +9,10 @@ from fastflow.integration.feedback import Feedback
 from fastflow.policies.memory import Memory
 from fastflow.runs.directory import RunDirectory
 from fastflow.runs.run_settings import RunSettings
+from fastflow.sampling.executor import Worker
 from fastflow.sampling.request import Request
 from fastflow.sampling.sample import Sample
-from fastflow.sampling.sampler import Sampler
+from fastflow.sampling.sampler import ALONE, Sampler
 from fastflow.sampling.storage import load_memory, save_memory, writing
 
 
@@ -26,6 +27,7 @@ class Updates:
         settings: the settings of the run.
         directory: the run directory, with the records of earlier batches.
         requests: all requests of the run.
+        worker: this process of the run.
     """
 
     def __init__(
@@ -34,8 +36,9 @@ class Updates:
         settings: RunSettings,
         directory: RunDirectory,
         requests: Sequence[Request],
+        worker: Worker = ALONE,
     ):
-        self.sampler, self.settings = sampler, settings
+        self.sampler, self.settings, self.worker = sampler, settings, worker
         self.directory, self.requests = directory, requests
         self.finished = directory.feedback()
         self.batch: Sequence[Request] = ()
@@ -58,6 +61,7 @@ class Updates:
         """Learns from the feedback of the batch, in the order of its samples."""
         feedback = self.finished | {sample.request.index: sample.feedback for sample in samples}
         self.sampler.learn([feedback.get(r.index, Feedback()) for r in self.batch])
+        self.sampler.tune(self.batch, samples, self.worker)
 
     def save(self) -> None:
         """Writes memory.json."""

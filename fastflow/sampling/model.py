@@ -131,6 +131,13 @@ class ModelWrapper(FlowModel):
         return self.model.probe(x, t, conditioning)
 
 
+class LatentsOnly(ModelWrapper):
+    """Leaves the final latents undecoded."""
+
+    def decode(self, x: Tensor, problem: Problem) -> None:
+        """Returns None."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Probe(ABC):
     """Computes the cheap signal of one class of transformer, whose name is its catalog name."""

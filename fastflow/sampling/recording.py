@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fastflow.integration.losses import relative_l1
-from fastflow.sampling.model import FlowModel, ModelWrapper
+from fastflow.sampling.model import FlowModel, LatentsOnly
 from fastflow.sampling.reference import Reference, reference_sampler
 from fastflow.sampling.request import Problem, Request
 from fastflow.sampling.sample import Sample
@@ -41,7 +41,7 @@ class RecordedTrajectory:
     changes: list[Tensor] = field(default_factory=list)
 
 
-class Recorder(ModelWrapper):
+class Recorder(LatentsOnly):
     """Records every velocity that the model inside returns.
 
     Args:
@@ -84,14 +84,11 @@ class Recorder(ModelWrapper):
         if self.keep_signals:
             trajectory.signals.append(signal)
 
-    def decode(self, x: Tensor, problem: Problem) -> None:
-        """Returns None: only the trajectory is recorded."""
-
     def probe(self, x: Tensor, t: Tensor, conditioning: Sequence[RecordedTrajectory]) -> None:
         """Returns None: signals are recorded in `velocity`."""
 
 
-class Replay(ModelWrapper):
+class Replay(LatentsOnly):
     """Returns the velocity recorded at each step, whatever x is (teacher forcing)."""
 
     def __init__(self, model: FlowModel, trajectories: dict[int, RecordedTrajectory]):
@@ -110,9 +107,6 @@ class Replay(ModelWrapper):
     ) -> Tensor | None:
         (trajectory,) = conditioning
         return trajectory.signals[_step(trajectory, t[0])] if trajectory.signals else None
-
-    def decode(self, x: Tensor, problem: Problem) -> None:
-        """Returns None: a replay has no output."""
 
 
 def _step(trajectory: RecordedTrajectory, t: Tensor) -> int:

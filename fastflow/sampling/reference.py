@@ -23,13 +23,21 @@ class Reference(Policy):
     Args:
         changes: whether to measure the relative L1 change of the velocity from step to step.
         gram: whether to take the inner products of all pairs of velocities.
+        velocities: whether to keep the velocities.
     """
 
     changes: bool = False
     gram: bool = False
+    velocities: bool = False
 
     def begin(self, grid: Grid, memory: Memory) -> Episode:
-        return Unskipped(FeedbackSpec(loss="relative_l1", all_arms=self.changes, gram=self.gram))
+        spec = FeedbackSpec(
+            loss="relative_l1",
+            all_arms=self.changes,
+            gram=self.gram,
+            velocities=self.velocities,
+        )
+        return Unskipped(spec)
 
 
 def reference_sampler(

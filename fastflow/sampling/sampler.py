@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from fastflow.integration.corrector import Corrector
 from fastflow.integration.episode import Episode, Scheme
@@ -18,9 +20,13 @@ from fastflow.integration.loop import Advance, Answer, Step, flow
 from fastflow.policies.learning import Learning
 from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
-from fastflow.sampling.model import FlowModel
+from fastflow.policies.trials import FollowEach, Trial, TrialResult
+from fastflow.sampling.executor import Worker
+from fastflow.sampling.model import FlowModel, LatentsOnly
 from fastflow.sampling.request import Problem, Request
 from fastflow.sampling.sample import Sample, Seconds
+
+ALONE = Worker()
 
 
 @dataclass(eq=False)
@@ -111,6 +117,7 @@ class Sampler:
                 finished.append(sample)
                 yield sample
             self.learn(sample.feedback for sample in in_order(finished))
+            self.tune(batch, finished)
 
     def batches(
         self, requests: Sequence[Request], at_most: int | None = None
@@ -140,6 +147,56 @@ class Sampler:
         if self.memory is not None:
             for feedback in feedbacks:
                 self.learning.learn(self.memory, feedback)
+
+    def tune(
+        self, requests: Sequence[Request], samples: Iterable[Sample], worker: Worker = ALONE
+    ) -> None:
+        """Runs the trials that the policy wants after a batch, if it wants any.
+
+        Every process of a run takes part, with the same samples.
+
+        Args:
+            requests: the requests of the batch.
+            samples: the samples made of them; reference runs that are missing are made again.
+            worker: this process.
+        """
+        grid, memory = self.model.grid(requests[0].steps), self.memory
+        if memory is None or self.policy.trials(memory, grid, [Feedback()]) is None:
+            return
+        known = {s.request.index: s for s in samples if s.feedback.velocities}
+        rest = [request for request in requests if request.index not in known]
+        known |= {s.request.index: s for s in self._references(rest)}
+        references = [known[i] for i in sorted(known) if not known[i].failure]
+        trials = self.policy.trials(memory, grid, [sample.feedback for sample in references])
+        with tqdm(desc="trials", unit="run", disable=worker.rank > 0, leave=False) as bar:
+            results: list[TrialResult] | None = None
+            while trials is not None:
+                try:
+                    asked = next(trials) if results is None else trials.send(results)
+                except StopIteration:
+                    return
+                own = worker.share(list(enumerate(asked)))
+                tried = zip([i for i, _ in own], self._try([t for _, t in own], references))
+                found = dict(pair for part in worker.gather(list(tried)) for pair in part)
+                results = [found[i] for i in range(len(asked))]
+                bar.update(len(asked))
+
+    def _references(self, requests: Sequence[Request]) -> list[Sample]:
+        """Makes reference runs again, as the policy makes them before it has learned anything."""
+        fresh = replace(self, model=LatentsOnly(self.model), memory=None)
+        return list(fresh.generate(requests))
+
+    def _try(self, trials: Sequence[Trial], references: Sequence[Sample]) -> list[TrialResult]:
+        """Runs trials; returns their results in the same order."""
+        policy = FollowEach(plans=iter([trial.plan for trial in trials]))
+        asked = [
+            replace(references[trial.reference].request, index=i) for i, trial in enumerate(trials)
+        ]
+        runs = replace(self, model=LatentsOnly(self.model), policy=policy, memory=Memory())
+        return [
+            TrialResult(distance(run.x, references[trial.reference].x), run.calls, run.feedback)
+            for run, trial in zip(in_order(runs.generate(asked)), trials, strict=True)
+        ]
 
     @torch.no_grad()
     def generate(self, requests: Iterable[Request]) -> Iterator[Sample]:
@@ -221,6 +278,14 @@ class Sampler:
             torch.cuda.synchronize(x.device)
         last, self._mark = self._mark, time.perf_counter()
         return self._mark - last
+
+
+def distance(x: Tensor | None, reference: Tensor | None) -> float:
+    """Returns the root mean square difference of final latents; infinite if one is not finite."""
+    if x is None or reference is None:
+        return math.inf
+    rms = float((x.float() - reference.float()).square().mean().sqrt())
+    return rms if math.isfinite(rms) else math.inf
 
 
 def in_order(samples: Iterable[Sample]) -> list[Sample]:

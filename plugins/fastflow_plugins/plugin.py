@@ -31,6 +31,7 @@ from fastflow_plugins.policies import (
     EpsilonGreedy,
     EqualChange,
     Every,
+    Halving,
     Listed,
     Never,
     Piecewise,
@@ -56,6 +57,7 @@ def fastflow_policies() -> dict[str, type]:
         "epsilon_greedy": EpsilonGreedy,
         "released": Released,
         "plan": Plan,
+        "halving": Halving,
         "teacache": TeaCache,
     }
 

@@ -15,7 +15,7 @@ from tiny_pipelines.cases import NAMED
 import fastflow
 from fastflow.acceleration.interception import MARK
 from fastflow_plugins.extrapolators.polynomial import Linear
-from fastflow_plugins.policies.plan import Plan
+from fastflow_plugins.policies.plans import Plan
 from fastflow_plugins.policies.static import Every
 from fastflow_plugins.policies.ucb import UCB
 

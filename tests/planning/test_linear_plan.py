@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fastflow.integration import Episode, NoCorrection, Reuse, Scheme
-from fastflow.integration.gram import LARGEST, SKETCH, products, sketch
+from fastflow.integration.gram import KEPT_WHOLE, SKETCH, products, sketch
 from fastflow.integration.loop import flow
 from fastflow.planning import (
     Fit,
@@ -92,7 +92,7 @@ def test_the_position_at_every_node_is_the_plan_s_weighted_sum():
     rows = [rng.normal(size=i + 1) for piece in pieces for i in range(len(piece))]
     plan = LinearPlan(NODES, tuple(map(tuple, rows)))
     end, _, seen = run(grid, SCHEMES[2], NODES, PlannedCoefficients(plan, grid))
-    first, positions = {0: start(0), 10: None}, dict((k, x) for k, x, _ in seen)
+    first, positions = {0: start(0), 10: None}, {k: x for k, x, _ in seen}
     positions[20], first[10] = end, positions[10]
     for i, row in enumerate(plan.weights):
         used = seen[i + 1 - len(row) : i + 1]
@@ -204,13 +204,13 @@ def test_a_plan_is_a_value():
         LinearPlan((1, 2), ((1.0,), (1.0, 1.0)))
     with pytest.raises(ValueError, match="got lengths \\[1, 3\\]"):
         LinearPlan((0, 2), ((1.0,), (1.0, 1.0, 1.0)))
-    with pytest.raises(ValueError, match="^`weights` must be finite numbers.$"):
+    with pytest.raises(ValueError, match=r"^`weights` must be finite numbers\.$"):
         LinearPlan((0,), ((float("nan"),),))
 
 
 def test_a_sketch_keeps_the_products_of_large_velocities():
     generator = torch.Generator().manual_seed(1)
-    basis = torch.randn(3, LARGEST + 100_001, generator=generator)
+    basis = torch.randn(3, KEPT_WHOLE + 100_001, generator=generator)
     velocities = [basis[0], basis[0] + 0.1 * basis[1], basis[0] + 0.1 * basis[2]]
     exact = products(velocities)
     small = products([sketch(v) for v in velocities])

@@ -72,7 +72,8 @@ class Skipping(Method):
         if samples:
             samples += sampler.run(rest[:1])  # so that a plan, which is made once, is not timed
         memory = sampler.memory if samples else None
-        return Learned(memory, len(samples), sum(sample.calls for sample in samples))
+        calls = sum(sample.calls for sample in samples)
+        return Learned(memory, len(samples), calls + (memory.learning_calls if memory else 0))
 
     def generate(
         self, bench: Bench, requests: Sequence[Request], learned: Learned

@@ -3,7 +3,7 @@
 from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
 from fastflow_plugins.policies.equal_change import EqualChange
 from fastflow_plugins.policies.never import Never
-from fastflow_plugins.policies.plan import Plan
+from fastflow_plugins.policies.plans import Halving, Plan
 from fastflow_plugins.policies.random_arms import RandomArms
 from fastflow_plugins.policies.released import Released
 from fastflow_plugins.policies.static import Every, Listed, Piecewise, Schedule, Uniform
@@ -16,6 +16,7 @@ __all__ = [
     "EpsilonGreedy",
     "EqualChange",
     "Every",
+    "Halving",
     "Listed",
     "Never",
     "Piecewise",

@@ -15,6 +15,8 @@ from fastflow.integration import (
     Unskipped,
 )
 from fastflow.planning import (
+    EARLY,
+    POWER,
     LinearPlan,
     PlannedCoefficients,
     Planner,
@@ -34,8 +36,7 @@ class Plan(Policy):
 
     The first samples skip nothing and show what every skip costs under linear extrapolation with
     landing correction (or the run's scheme). Dynamic programming finds the schedule of the given
-    number of computed steps whose gaps cost least, as a sum of squares, so that no single gap is
-    bad. The weights of its velocities are then fitted to the first samples. All later samples
+    number of computed steps whose gaps cost least. The weights of its velocities are then fitted to the first samples. All later samples
     share the plan.
 
     Args:
@@ -43,14 +44,17 @@ class Plan(Policy):
         longest: the most steps that are skipped in a row; three times the mean gap if None.
         warmup_samples: how many of the first samples skip nothing.
         weights: ``fitted``, or ``scheme`` to keep the run's extrapolator and corrector.
-        power: the power of a gap's cost that is summed.
+        power: the power of a gap's cost that is summed; above 1 it avoids single bad gaps.
+        early: how many times as much an error counts at the noise end as late; errors near the
+            noise change what an undecided sample becomes.
     """
 
     computed_steps: int = 19
     longest: int | None = None
     warmup_samples: int = 1
     weights: str = "fitted"
-    power: float = 2.0
+    power: float = POWER
+    early: float = EARLY
 
     def __post_init__(self):
         for name in ("computed_steps", "warmup_samples"):
@@ -60,8 +64,9 @@ class Plan(Policy):
             raise ValueError(f"`longest` must be 1 or more, got {self.longest}.")
         if self.weights not in WEIGHTS:
             raise ValueError(f"`weights` must be fitted or scheme, got {self.weights!r}.")
-        if not self.power > 0:
-            raise ValueError(f"`power` must be above 0, got {self.power}.")
+        for name in ("power", "early"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"`{name}` must be above 0, got {getattr(self, name)}.")
 
     def empty(self, grid: Grid) -> PlanMemory:
         key = {"policy": "plan", "products": "all", "steps": grid.steps, "grid": grid.digest}
@@ -84,7 +89,7 @@ class Plan(Policy):
         if key not in memory.plans:
             assert memory.gram.matrix is not None
             planner = Planner(memory.gram.matrix, grid, scheme)
-            nodes = planner.nodes(self.computed_steps, self.power, self.longest)
+            nodes = planner.nodes(self.computed_steps, self.power, self.longest, self.early)
             made = planner.fitted(nodes) if self.weights == "fitted" else planner.polynomial(nodes)
             memory.plans.clear()
             memory.plans[key] = made
