@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 from fastflow.comparison.checks import ComparisonResults
+from fastflow.evaluation.summary import FLIP
 
 
 def comparison_headline(content: dict[str, Any]) -> str:
@@ -18,12 +19,16 @@ def comparison_headline(content: dict[str, Any]) -> str:
         f"{content['model']}: {len(settings['targets'])} targets, {settings['samples']} samples "
         f"of {settings['steps']} steps"
     ]
+    spreads = {(row["method"], row["target"]): row["psnr_spread"] for row in content["table"]}
     for finding in content["findings"]:
         ours, peer = finding["psnr_ours"], finding["psnr_peer"]
+        spread = spreads[finding["ours"], finding["target"]]
         lines.append(
-            f"at {finding['target']:>3}    {finding['ours']}: {_interval(ours)} dB; the best "
-            f"other method, {finding['peer']}: {_interval(peer)} dB; paired difference "
+            f"at {finding['target']:>3}    {finding['ours']}: {_interval(ours)} dB, median "
+            f"{spread['median_db']:.1f}, {spread['flip_share']:.0%} flips (below {FLIP:.0f} dB); "
+            f"the best other method, {finding['peer']}: {_interval(peer)} dB; paired difference "
             f"{_interval(finding['difference'], '+.1f')} dB"
+            + ("" if finding["is_distinguishable"] else ", not distinguishable")
         )
     for check in content["checks"]:
         verdict = {True: "holds", False: "FAILS", None: "unchecked"}[check["holds"]]
