@@ -182,14 +182,19 @@ def psnrs_of(samples: Iterable[SampleRow]) -> dict[int, float]:
     return {sample.index: value_of(sample.metrics, PSNR) for sample in samples}
 
 
+def psnr_shares(psnrs: Sequence[float]) -> dict[str, float]:
+    """Returns ``median_db``, ``p10_db``, ``worst_db`` and ``flip_share`` of PSNRs in dB."""
+    found = psnr_spread(psnrs)
+    names = ("median_db", "p10_db", "worst_db")
+    share = found["flips"] / len(psnrs)
+    return {name: found[f"psnr_{name}"] for name in names} | {"flip_share": share}
+
+
 def _spread(samples: Sequence[SampleRow]) -> dict[str, float]:
     """Returns how the PSNR is spread; empty if it was not measured."""
     if not any(PSNR in sample.metrics for sample in samples):
         return {}
-    found = psnr_spread(list(psnrs_of(samples).values()))
-    names = ("median_db", "p10_db", "worst_db")
-    share = found["flips"] / len(samples)
-    return {name: found[f"psnr_{name}"] for name in names} | {"flip_share": share}
+    return psnr_shares(list(psnrs_of(samples).values()))
 
 
 def value_of(metrics: Metrics, name: str) -> float:
