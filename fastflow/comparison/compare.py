@@ -91,9 +91,7 @@ def finish(directory: ComparisonDirectory) -> ComparisonResults:
     return results
 
 
-def finished_rows(
-    directory: ComparisonDirectory, settings: ComparisonSettings
-) -> list[MethodRow]:
+def finished_rows(directory: ComparisonDirectory, settings: ComparisonSettings) -> list[MethodRow]:
     """Returns the rows measured so far, in the order of the targets, then of the methods."""
     asked = [(name, target) for target in settings.targets for name in settings.names()]
     return [row for name, target in asked if (row := directory.row(name, target))]

@@ -169,7 +169,9 @@ def with_near_best(
 
     def completed(row: TableRow) -> TableRow:
         own = psnrs.get((row.method, row.target), {})
-        near = [db >= best[key] - NEAR for i, db in own.items() if (key := (row.target, i)) in best]
+        near = [
+            db >= best[key] - NEAR for i, db in own.items() if (key := (row.target, i)) in best
+        ]
         if not near or not row.psnr_spread:
             return row
         return replace(row, psnr_spread=row.psnr_spread | {"near_best_share": _mean(near)})

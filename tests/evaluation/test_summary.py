@@ -12,7 +12,11 @@ NAMES = {"model": "m", "policy": "p", "extrapolator": "e", "corrector": "c", "st
 
 def row(index, psnr, calls=20):
     return SampleRow(
-        index=index, calls=calls, calls_full=50, computed=(0,), metrics={"psnr_db": psnr, "ssim": 1}
+        index=index,
+        calls=calls,
+        calls_full=50,
+        computed=(0,),
+        metrics={"psnr_db": psnr, "ssim": 1},
     )
 
 

@@ -100,9 +100,10 @@ def comparison_title(results: ComparisonResults) -> str:
             f"{start} and {finding.peer}, the best other method, are not distinguishable: the "
             f"difference in PSNR to the reference run is {interval(finding.difference, '+.1f')} dB"
         )
+    side = "closer to" if difference > 0 else "farther from"
     return (
-        f"{start} is {abs(difference):.1f} dB {'closer to' if difference > 0 else 'farther from'} the "
-        f"reference run than {finding.peer}, the best other method"
+        f"{start} is {abs(difference):.1f} dB {side} the reference run than {finding.peer}, "
+        "the best other method"
     )
 
 

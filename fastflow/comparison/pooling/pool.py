@@ -82,7 +82,8 @@ def _check_same(paths: Sequence[Path], configs: Sequence[Config]) -> None:
             more = f"; and {len(names) - 4} more settings" if len(names) > 4 else ""
             raise ValueError(
                 f"{str(paths[0])!r} and {str(path)!r} cannot be pooled: they differ in {shown}"
-                f"{more}. Only the seed may differ; run the comparison again with a seed of its own."
+                f"{more}. Only the seed may differ; run the comparison again with a seed of its "
+                "own."
             )
     seeds = [config["seed"] for config in configs]
     if twice := [seed for seed in seeds if seeds.count(seed) > 1]:

@@ -1,4 +1,4 @@
-"""One method at one target over several seeds: its mean, its spread, and its distance to a peer."""
+"""One method at one target over several seeds: its mean, its spread, and how far its peer is."""
 
 from __future__ import annotations
 

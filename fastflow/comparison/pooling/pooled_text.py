@@ -8,7 +8,7 @@ from typing import Any
 from fastflow.comparison.page.exhibits import interval, number_text, share_text
 from fastflow.evaluation.summary import FLIP
 
-HEAD = (
+COLUMNS = (
     "method",
     "group",
     "steps",
@@ -28,11 +28,11 @@ def as_markdown(content: Mapping[str, Any]) -> str:
     """Returns the table from the content of pooled.json."""
     seeds = ", ".join(map(str, content["seeds"]))
     lines = [
-        f"`{content['model']}`, {content['steps']} steps, {content['samples']} samples for each of "
-        f"the seeds {seeds}. PSNR is the mean over samples of the PSNR in dB of each decoded output "
-        "to that of its reference run; intervals are 95 % of a bootstrap over seeds and over the "
-        "samples of each; `between seeds` is the standard deviation of the seeds' means; flips are "
-        f"samples below {FLIP:.0f} dB.",
+        f"`{content['model']}`, {content['steps']} steps, {content['samples']} samples for each "
+        f"of the seeds {seeds}. PSNR is the mean over samples of the PSNR in dB of each decoded "
+        "output to that of its reference run; 95 % intervals are from a bootstrap over seeds and "
+        "over the samples of each; `between seeds` is the standard deviation of the seeds' means; "
+        f"flips are samples below {FLIP:.0f} dB.",
         *content["notes"],
     ]
     for target in dict.fromkeys(row["target"] for row in content["table"]):
@@ -43,8 +43,8 @@ def as_markdown(content: Mapping[str, Any]) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> Iterator[str]:
-    yield f"| {' | '.join(HEAD)} |"
-    yield f"|{' --- |' * len(HEAD)}"
+    yield f"| {' | '.join(COLUMNS)} |"
+    yield f"|{' --- |' * len(COLUMNS)}"
     for row in rows:
         yield f"| {' | '.join(_cells(row))} |"
 
