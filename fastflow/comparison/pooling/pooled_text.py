@@ -8,7 +8,7 @@ from typing import Any
 from fastflow.comparison.page.exhibits import interval, number_text, share_text
 from fastflow.evaluation.summary import FLIP
 
-COLUMNS = (
+TABLE_HEAD = (
     "method",
     "group",
     "steps",
@@ -43,8 +43,8 @@ def as_markdown(content: Mapping[str, Any]) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> Iterator[str]:
-    yield f"| {' | '.join(COLUMNS)} |"
-    yield f"|{' --- |' * len(COLUMNS)}"
+    yield f"| {' | '.join(TABLE_HEAD)} |"
+    yield f"|{' --- |' * len(TABLE_HEAD)}"
     for row in rows:
         yield f"| {' | '.join(_cells(row))} |"
 
