@@ -112,7 +112,7 @@ def test_the_learning_cost_is_in_reference_runs(done):
 def test_the_page_states_which_psnr_it_is_and_what_learning_cost(done):
     page = " ".join((done.path / "report.html").read_text().split())
     assert "the mean over samples of the PSNR in dB of each decoded output" in page
-    assert "Flips: samples below 30 dB." in page
+    assert "<b>Flips</b>: samples below 30 dB." in page
     assert "not of latents, and it is averaged in dB" in page
     assert '<h2 id="total-cost">Quality over total cost</h2>' in page
     for outputs in ("10", "100", "1,000"):
