@@ -159,6 +159,18 @@ def _report(words: list[str]) -> None:
     print(write_report(path))
 
 
+def _pool(words: list[str]) -> None:
+    from fastflow.comparison.pooling.pool import pool
+
+    usage = "pool DIR DIR ... out=FOLDER"
+    paths, options = _separate(words, usage, ("out",))
+    if len(paths) < 2 or "out" not in options:
+        raise ValueError(f"usage: fastflow {usage}, with two or more comparisons' directories")
+    path = pool([Path(word) for word in paths], Path(options["out"]))
+    print((path / "table.md").read_text(encoding="utf-8"))
+    print(path)
+
+
 def _memory(words: list[str]) -> None:
     from fastflow.sampling.storage import read_summary
 
@@ -199,10 +211,18 @@ def _path_and_options(
     words: list[str], usage: str, names: Sequence[str]
 ) -> tuple[Path, dict[str, str]]:
     """Separates the run directory from the ``key=value`` words."""
+    paths, options = _separate(words, usage, names)
+    return _one_path(paths, usage), options
+
+
+def _separate(
+    words: list[str], usage: str, names: Sequence[str]
+) -> tuple[list[str], dict[str, str]]:
+    """Separates the paths from the ``key=value`` words."""
     options = dict(word.split("=", 1) for word in words if "=" in word)
     if unknown := [name for name in options if name not in names]:
         raise ValueError(f"there is no setting `{unknown[0]}`. Usage: fastflow {usage}")
-    return _one_path([word for word in words if "=" not in word], usage), options
+    return [word for word in words if "=" not in word], options
 
 
 def _flag(name: str, options: dict[str, str]) -> bool:
@@ -228,6 +248,9 @@ COMMANDS = {
     ),
     "plugins": Command(_plugins, "[KIND]", "list the installed components and their parameters"),
     "report": Command(_report, "RUN_DIR", "rewrite the report.html of a run or a comparison"),
+    "pool": Command(
+        _pool, "DIR DIR ... out=FOLDER", "put comparisons with different seeds in one table"
+    ),
     "memory": Command(_memory, "RUN_DIR|FILE", "print what a policy has learned"),
     "export": Command(
         _export, "RUN_DIR out=FOLDER", "write a benchmark's outputs in the layout of its scorer"

@@ -10,12 +10,19 @@ from typing import Any
 from fastflow.comparison.comparison_settings import ComparisonSettings
 from fastflow.comparison.references import StoredReferences
 from fastflow.comparison.rows import MethodRow
-from fastflow.comparison.table import PSNR, RowReader, TableRow, value_of
+from fastflow.comparison.table import (
+    CONTROL,
+    UNUSABLE,
+    RowReader,
+    TableRow,
+    psnrs_of,
+    with_near_best,
+)
 from fastflow.evaluation.bootstrap import Interval, bootstrap_mean
 from fastflow.evaluation.measurement import SampleRow
+from fastflow.evaluation.summary import PSNR
 
-CONTROL = "negative control"  # the group of methods that a valid comparison ranks last
-NO_PEERS = ("ours", "oracle", CONTROL)
+NO_PEERS = ("ours", *UNUSABLE)
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,11 @@ class Finding:
         """Whether our interval lies entirely above the other."""
         return self.psnr_ours[1] > self.psnr_peer[2]
 
+    @property
+    def is_distinguishable(self) -> bool:
+        """Whether the interval of the paired difference leaves out 0."""
+        return not self.difference[1] <= 0 <= self.difference[2]
+
 
 @dataclass
 class ComparisonResults:
@@ -99,6 +111,7 @@ class ComparisonResults:
         content = asdict(self)
         for entry, finding in zip(content["findings"], self.findings, strict=True):
             entry["is_apart"] = finding.is_apart
+            entry["is_distinguishable"] = finding.is_distinguishable
         return content
 
 
@@ -122,18 +135,18 @@ def evaluate(
     def read(name: str, samples: list[SampleRow]) -> TableRow:
         return reader.read(MethodRow(name, settings.steps, samples=samples))
 
+    psnrs = {(row.method, row.target): psnrs_of(row.samples) for row in rows}
     results = ComparisonResults(
         settings,
         model,
         references.branches,
         read("reference", references.reference),
         read("reference, other batch size", references.noise_floor),
-        [reader.read(row) for row in rows],
+        with_near_best([reader.read(row) for row in rows], psnrs),
     )
     results.left_out = list(dict.fromkeys(f"{r.method}: {r.failure}" for r in rows if r.failure))
     results.checks = list(checks(results, references.identical_at_zero))
-    samples = {(row.method, row.target): row.samples for row in rows}
-    results.findings = list(findings(results, samples))
+    results.findings = list(findings(results, psnrs))
     return results
 
 
@@ -195,17 +208,21 @@ def _control_last(results: ComparisonResults) -> Check:
 
 
 def findings(
-    results: ComparisonResults, samples: Mapping[tuple[str, int], Sequence[SampleRow]]
+    results: ComparisonResults, psnrs: Mapping[tuple[str, int], Mapping[int, float]]
 ) -> Iterable[Finding]:
-    """Yields our best method and the best other method at each target."""
+    """Yields our best method and the best other method at each target.
+
+    Args:
+        results: the results, with their table.
+        psnrs: the PSNR in dB of each sample by its index, by method and target.
+    """
     peers = [group for group in [*results.settings.groups, "others"] if group not in NO_PEERS]
     for target in results.settings.targets:
         ours = _best(results.at(target, ["ours"]))
         peer = _best(row for row in results.at(target, peers) if row.reached)
         if ours is None or peer is None:
             continue
-        own = _psnrs(samples[ours.method, target])
-        others = _psnrs(samples[peer.method, target])
+        own, others = psnrs[ours.method, target], psnrs[peer.method, target]
         yield Finding(
             target,
             ours.method,
@@ -220,7 +237,3 @@ def _best(rows: Iterable[TableRow]) -> TableRow | None:
     """Returns the row with the highest PSNR among those at most one step above the target."""
     fair = [row for row in rows if row.psnr is not None and row.steps <= row.target + 1]
     return max(fair, key=lambda row: row.psnr or 0.0, default=None)
-
-
-def _psnrs(samples: Sequence[SampleRow]) -> dict[int, float]:
-    return {sample.index: value_of(sample.metrics, PSNR) for sample in samples}

@@ -11,8 +11,8 @@ from fastflow.comparison.checks import ComparisonResults, evaluate
 from fastflow.comparison.comparison_settings import ComparisonSettings
 from fastflow.comparison.job import ComparisonJob
 from fastflow.comparison.page.exhibits import render_comparison
-from fastflow.comparison.page.text import as_csv
-from fastflow.comparison.rows import ComparisonDirectory
+from fastflow.comparison.page.text import results_as_csv
+from fastflow.comparison.rows import ComparisonDirectory, MethodRow
 from fastflow.evaluation.metric import Metric
 from fastflow.registry.compose import (
     Config,
@@ -76,19 +76,25 @@ def finish(directory: ComparisonDirectory) -> ComparisonResults:
     """Writes comparison.json, comparison.csv and report.html from the finished rows."""
     config = load(directory.path / "config.yaml")
     settings = settings_of(config, ComparisonSettings)
-    asked = [(name, target) for target in settings.targets for name in settings.names()]
-    rows = [row for name, target in asked if (row := directory.row(name, target))]
+    rows = finished_rows(directory, settings)
     results = evaluate(settings, config["names"]["model"], directory.references(), rows)
     results.left_out += directory.read_json("left_out.json")
-    if len(rows) < len(asked):
+    asked = len(settings.targets) * len(settings.names())
+    if len(rows) < asked:
         results.left_out.append(
-            f"{len(asked) - len(rows)} of {len(asked)} rows are missing; resume with: "
+            f"{asked - len(rows)} of {asked} rows are missing; resume with: "
             f"fastflow compare resume={directory.path}"
         )
     directory.write_json("comparison.json", results.to_dict())
-    directory.write_text("comparison.csv", as_csv(results))
+    directory.write_text("comparison.csv", results_as_csv(results))
     directory.write_text("report.html", render_comparison(results, directory))
     return results
+
+
+def finished_rows(directory: ComparisonDirectory, settings: ComparisonSettings) -> list[MethodRow]:
+    """Returns the rows measured so far, in the order of the targets, then of the methods."""
+    asked = [(name, target) for target in settings.targets for name in settings.names()]
+    return [row for name, target in asked if (row := directory.row(name, target))]
 
 
 def two_sets(settings: ComparisonSettings, model: Model) -> tuple[list[Request], list[Request]]:

@@ -119,6 +119,46 @@ def bootstrap_groups(
     return np.divide(sums, sizes, out=np.full_like(sums, np.nan), where=sizes > 0)
 
 
+def bootstrap_nested(
+    groups: Sequence[Sequence[float]], resamples: int = 2000, seed: int = 0
+) -> Interval:
+    """Estimates the mean of group means and its 95 % interval by resampling groups and samples.
+
+    For a measurement that was repeated as a whole, such as with another seed: groups are drawn
+    with replacement, then samples within each drawn group. So the interval covers what varies
+    from one repetition to the next as well as what varies between samples. For a paired
+    comparison pass differences. With few groups the interval is too narrow, since few groups show
+    little of their variation.
+
+    Args:
+        groups: the numbers of each repetition's samples, G sequences that may differ in length.
+        resamples: how many times G groups are drawn.
+        seed: seeds the draws; the same values and seed give the same interval.
+
+    Returns:
+        The mean of the groups' means, and the 2.5 % and 97.5 % quantiles of the resampled ones.
+
+    Raises:
+        ValueError: if there is no group, one is empty or has a NaN, or `resamples` is below 1.
+
+    Reference:
+        A. Davison, D. Hinkley, Bootstrap Methods and their Application, 1997, section 3.8,
+        https://doi.org/10.1017/CBO9780511802843
+    """
+    values = [_numbers(group, "groups") for group in groups]
+    if not values or not all(map(len, values)):
+        raise ValueError("`groups` must hold at least one group, each with at least one number.")
+    _check_resamples(resamples)
+    rng = np.random.default_rng(seed)
+    means = np.zeros((resamples, len(values)))
+    drawn = rng.integers(0, len(values), means.shape)
+    for i, own in enumerate(values):
+        where = drawn == i
+        means[where] = own[rng.integers(0, len(own), (where.sum(), len(own)))].mean(axis=1)
+    low, high = _bounds(means.mean(axis=1))
+    return (float(np.mean([own.mean() for own in values])), low, high)
+
+
 def _numbers(values: Sequence[float], name: str) -> np.ndarray:
     """Returns `values` as an array ``(N,)``, checked for shape and NaN."""
     v = np.asarray(values, dtype=np.float64)
@@ -134,13 +174,25 @@ def _interval(
     estimate: Callable[[np.ndarray], np.ndarray], n: int, resamples: int, seed: int
 ) -> Interval:
     """Returns the estimate on all N samples and its 2.5 % and 97.5 % bootstrap quantiles."""
-    if resamples < 1:
-        raise ValueError(f"`resamples` must be at least 1, got {resamples}.")
+    _check_resamples(resamples)
     rng = np.random.default_rng(seed)
     block = max(1, _BLOCK // n)
     sizes = [min(block, resamples - start) for start in range(0, resamples, block)]
-    drawn = np.sort(np.concatenate([estimate(rng.integers(0, n, (size, n))) for size in sizes]))
+    drawn = np.concatenate([estimate(rng.integers(0, n, (size, n))) for size in sizes])
+    return (float(estimate(np.arange(n))), *_bounds(drawn))
+
+
+def _check_resamples(resamples: int) -> None:
+    if resamples < 1:
+        raise ValueError(f"`resamples` must be at least 1, got {resamples}.")
+
+
+def _bounds(estimates: np.ndarray) -> tuple[float, float]:
+    """Returns the 2.5 % and 97.5 % quantiles of the estimates ``(resamples,)``."""
+    ordered = np.sort(estimates)
     # Order statistics, since interpolation between two infinite values would give NaN.
-    last = len(drawn) - 1
-    lo, hi = drawn[int(np.floor(0.025 * last))], drawn[int(np.ceil(0.975 * last))]
-    return (float(estimate(np.arange(n))), float(lo), float(hi))
+    last = len(ordered) - 1
+    return (
+        float(ordered[int(np.floor(0.025 * last))]),
+        float(ordered[int(np.ceil(0.975 * last))]),
+    )

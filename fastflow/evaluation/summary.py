@@ -12,6 +12,9 @@ import numpy as np
 from fastflow.evaluation.bootstrap import bootstrap_mean, bootstrap_ratio
 from fastflow.evaluation.measurement import SampleRow
 
+PSNR = "psnr_db"
+IDENTICAL = 99.0  # dB; stands for the infinite PSNR of identical outputs
+FLIP = 30.0  # dB; a sample whose PSNR to the reference run is lower has become another output
 LAST = 20
 CLOCK = ("speedup_wall", "speedup_wall_last20")
 """The numbers that depend on a clock, and so differ from run to run."""
@@ -39,8 +42,30 @@ def summarise(rows: Sequence[SampleRow]) -> dict[str, Any]:
     }
     _speedups(summary, good)
     _means(summary, good)
+    _fidelity(summary, good)
     _scores(summary, good)
     return summary
+
+
+def psnr_spread(psnrs: Sequence[float]) -> dict[str, float]:
+    """Returns what a mean of PSNRs hides: the median, the low end, and the number of flips.
+
+    Args:
+        psnrs: the PSNR of each sample's decoded output to that of its reference run, in dB, at
+            least one; an infinite one counts as `IDENTICAL`.
+
+    Returns:
+        ``psnr_median_db``; ``psnr_p10_db``, the 10th percentile, interpolated between samples;
+        ``psnr_worst_db``; and ``flips``, the number of samples below `FLIP`.
+    """
+    db = np.asarray(psnrs, dtype=float)
+    db = np.where(np.isfinite(db), db, IDENTICAL)
+    return {
+        "psnr_median_db": float(np.median(db)),
+        "psnr_p10_db": float(np.quantile(db, 0.1)),
+        "psnr_worst_db": float(db.min()),
+        "flips": int((db < FLIP).sum()),
+    }
 
 
 def _skip_lengths(rows: Sequence[SampleRow]) -> dict[str, int]:
@@ -77,6 +102,31 @@ def _means(summary: dict[str, Any], rows: Sequence[SampleRow]) -> None:
             summary[name], low, high = bootstrap_mean(finite)
             summary["intervals"][name] = [low, high]
             summary[f"{name}_min"] = min(finite)
+
+
+def _fidelity(summary: dict[str, Any], rows: Sequence[SampleRow]) -> None:
+    """Adds the spread of the PSNR, over all samples and over those that skipped something."""
+    measured = [r for r in rows if PSNR in r.metrics]
+    with_skips = [r for r in measured if r.calls < r.calls_full]
+    for ending, part in (("", measured), ("_with_skips", with_skips)):
+        if part:
+            spread = psnr_spread([r.metrics[PSNR] for r in part])
+            summary.update({name + ending: value for name, value in spread.items()})
+    if measured:
+        summary["samples_with_skips"] = len(with_skips)
+
+
+def add_learning(summary: dict[str, Any], calls: float) -> None:
+    """Adds the network calls that learning took beyond those of the samples, if there are any.
+
+    Args:
+        summary: what `summarise` returned.
+        calls: the network calls; ``learning_runs`` is their number in reference runs.
+    """
+    if calls:
+        summary["learning_calls"] = calls
+        if reference := summary.get("calls_full"):
+            summary["learning_runs"] = calls / reference
 
 
 def _scores(summary: dict[str, Any], rows: Sequence[SampleRow]) -> None:
@@ -132,6 +182,13 @@ def headline(summary: dict[str, Any]) -> str:
             f"fidelity  PSNR {s['psnr_db']:.1f} dB {between('psnr_db', '{:.1f}')} and "
             f"SSIM {s['ssim']:.4f} against the reference run"
         )
+    if "psnr_median_db" in s:
+        lines.append(
+            f"          median {s['psnr_median_db']:.1f} dB, worst {s['psnr_worst_db']:.1f} dB, "
+            f"{s['flips']} flip{'' if s['flips'] == 1 else 's'} (below {FLIP:.0f} dB)"
+        )
+    if "learning_calls" in s:
+        lines.append(f"learning  {s['learning_calls']:.0f} network calls besides the samples'")
     if "score_full" in s:
         lines.append(
             f"score     {s['score_full']:.3f} without skipping -> {s['score']:.3f} with it, "

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fastflow.evaluation.summary import FLIP
 from fastflow.report.entry import Entry
 from fastflow.report.html.pictures import PAGE, Picture, embed
 from fastflow.report.load import RunContent
@@ -83,7 +84,7 @@ def _marks(run: RunContent) -> dict[int, list[Mark]]:
     marks: dict[int, list[Mark]] = {}
     if len(run.good) > 1:
         for entry in worst(run, min(WORST, len(run.good) // 2)):
-            marks.setdefault(entry.index, []).append(("lowest PSNR", (entry.psnr or 0) < 30))
+            marks.setdefault(entry.index, []).append(("lowest PSNR", (entry.psnr or 0) < FLIP))
     for entry in run.good:
         if entry.is_worse:
             marks.setdefault(entry.index, []).append(("lower score", True))

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastflow.evaluation.summary import CLOCK, LAST
+from fastflow.evaluation.summary import CLOCK, FLIP, IDENTICAL, LAST
 from fastflow.report.load import RunContent
 
 TIMES_SIGN = " \N{MULTIPLICATION SIGN}"
 MINUS = "\N{MINUS SIGN}"
+
+
+def _psnr_labels(ending: str, among: str) -> dict[str, tuple[str, str, str]]:
+    """Returns the spread of the PSNR, over the samples that the ending of the names stands for."""
+    return {
+        f"psnr_median_db{ending}": (f"Median PSNR{among}", "{:.1f}", " dB"),
+        f"psnr_p10_db{ending}": (f"10th percentile of the PSNR{among}", "{:.1f}", " dB"),
+        f"psnr_worst_db{ending}": (f"Worst PSNR{among}", "{:.1f}", " dB"),
+        f"flips{ending}": (f"Flips: samples below {FLIP:.0f} dB{among}", "{:.0f}", ""),
+    }
+
 
 _KNOWN = {
     "calls_full": ("Network calls per sample, without skipping", "{:.1f}", ""),
     "calls_mean": ("Network calls per sample, with skipping", "{:.1f}", ""),
     "speedup_calls": ("Speed-up by network calls", "{:.2f}", TIMES_SIGN),
     "speedup_wall": ("Speed-up by wall time of denoising", "{:.2f}", TIMES_SIGN),
-    "psnr_db": ("PSNR to the reference run", "{:.1f}", " dB"),
-    "psnr_db_min": ("Lowest PSNR of a sample", "{:.1f}", " dB"),
+    "psnr_db": ("PSNR to the reference run, mean without identical outputs", "{:.1f}", " dB"),
+    **_psnr_labels("", ""),
+    **_psnr_labels("_with_skips", ", of samples that skipped something"),
     "ssim": ("SSIM to the reference run", "{:.4f}", ""),
     "lpips": ("LPIPS to the reference run (lower is closer)", "{:.4f}", ""),
     "score_full": ("Score without skipping", "{:.3f}", ""),
     "score": ("Score with skipping", "{:.3f}", ""),
     "score_difference": ("Difference in score", "{:+.3f}", ""),
+    "learning_calls": ("Network calls of learning, besides the samples'", "{:.0f}", ""),
+    "learning_runs": ("The same in reference runs", "{:.1f}", ""),
 }
 
 
@@ -57,6 +71,7 @@ def format_number(value: float, form: str) -> str:
 
 def measures(run: RunContent) -> list[FigureRow]:
     """Returns every measured number of the summary."""
+    all_skip = all(entry.calls < entry.calls_full for entry in run.good)
     others = {
         name: (f"{name} (mean)", "{:.4g}", "")
         for name in sorted({name for entry in run.good for name in entry.row.metrics})
@@ -65,7 +80,7 @@ def measures(run: RunContent) -> list[FigureRow]:
     return [
         _measure(run, name, *how)
         for name, how in (_KNOWN | others).items()
-        if run.number(name) is not None
+        if run.number(name) is not None and not (all_skip and name.endswith("_with_skips"))
     ]
 
 
@@ -73,6 +88,8 @@ def _measure(run: RunContent, name: str, label: str, form: str, unit: str) -> Fi
     def texts(recent: bool) -> tuple[str, str]:
         value, bounds = run.number(name, recent), run.interval(name, recent)
         text = "" if value is None else format_number(value, form) + unit
+        if unit == " dB" and value == IDENTICAL:
+            text = "identical"
         return text, between(bounds, form) if bounds else ""
 
     return FigureRow(label, *texts(False), *texts(True), clock=name in CLOCK)
@@ -142,13 +159,16 @@ def _with_last(run: RunContent, name: str, detail: str) -> str:
 
 
 def _psnr(run: RunContent) -> Tile | None:
-    value, worst = run.number("psnr_db"), run.number("psnr_db_min")
+    value, median = run.number("psnr_db"), run.number("psnr_median_db")
     identical = int(run.number("psnr_db_identical") or 0)
     if value is None:
         return Tile("PSNR to the reference run", "∞", "all identical") if identical else None
-    parts = [f"lowest {worst:.1f}"] if worst is not None else []
-    parts += [f"{identical} identical left out"] if identical else []
-    return Tile("PSNR to the reference run", f"{value:.1f} dB", "; ".join(parts))
+    parts = [f"{identical} identical left out"] if identical else []
+    if median is not None and median != IDENTICAL:
+        parts.append(f"median of all {median:.1f}")
+    if (flips := run.number("flips")) is not None:
+        parts.append(f"{flips:.0f} flip{'' if flips == 1 else 's'} (below {FLIP:.0f} dB)")
+    return Tile("Mean PSNR to the reference run", f"{value:.1f} dB", "; ".join(parts))
 
 
 def _score(run: RunContent) -> Tile | None:

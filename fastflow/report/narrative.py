@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastflow.evaluation.summary import LAST
+from fastflow.evaluation.summary import FLIP, IDENTICAL, LAST
 from fastflow.report.key_figures import TIMES_SIGN, between, format_number
 from fastflow.report.load import RunContent
 
@@ -56,9 +56,13 @@ def _calls(run: RunContent) -> Iterator[str]:
 
 def _learning(run: RunContent) -> Iterator[str]:
     unskipped = sum(len(entry.computed) >= run.steps for entry in run.good)
-    if run.memory and run.memory.get("key") is None:
+    if learning := run.number("learning_calls"):
+        runs = run.number("learning_runs")
+        yield f"Learning took {learning:.0f} network calls besides those of the samples"
+        yield f"({runs:.1f} reference runs)." if runs is not None else "."
+    elif run.memory and run.memory.get("key") is None:
         yield "The policy does not learn, so learning took no network calls."
-    elif unskipped:
+    if unskipped and not (run.memory and run.memory.get("key") is None):
         subject, its = ("was", "its") if unskipped == 1 else ("were", "their")
         yield (
             f"{_count(unskipped)} {subject} computed at every step, as a warm-up or because the "
@@ -100,11 +104,7 @@ def _fidelity(run: RunContent) -> Iterator[str]:
         yield f"(95 % interval {between(bounds, '{:.1f}')}):" if bounds else ":"
         yield f"as a rule of thumb, {_visibility(value)}."
     if value is not None and worst is not None:
-        below = sum(entry.psnr is not None and entry.psnr < 30 for entry in run.good)
-        count = f"{below} of {len(run.good)}" if below else "none"
-        verb = "is" if below <= 1 else "are"
-        yield f"The lowest is {worst:.1f} dB; {count} {verb} below 30 dB, where changes are"
-        yield "plain to see."
+        yield from _low_end(run, worst)
     if identical:
         yield _count(identical, run.outputs[:-1])
         yield (
@@ -115,13 +115,25 @@ def _fidelity(run: RunContent) -> Iterator[str]:
         yield "and not included in that mean." if value is not None else "."
 
 
+def _low_end(run: RunContent, worst: float) -> Iterator[str]:
+    """Yields what the mean hides."""
+    median, tenth = run.number("psnr_median_db"), run.number("psnr_p10_db")
+    if median is not None and tenth is not None and IDENTICAL not in (median, tenth):
+        yield f"Half of all {run.outputs} are above {median:.1f} dB, nine in ten above"
+        yield f"{tenth:.1f} dB."
+    flips = sum(entry.psnr is not None and entry.psnr < FLIP for entry in run.good)
+    count = f"{flips} of {len(run.good)}" if flips else "none"
+    yield f"The lowest is {worst:.1f} dB; {count} {'is a flip' if flips == 1 else 'are flips'},"
+    yield f"below {FLIP:.0f} dB, where changes are plain to see."
+
+
 def _visibility(psnr: float) -> str:
     """Returns how visible a difference of a PSNR is, as a rule of thumb."""
     if psnr >= 45:
         return "the difference is invisible"
     if psnr >= 36:
         return "the difference is hard to see even side by side"
-    if psnr >= 30:
+    if psnr >= FLIP:
         return "the difference is visible on close inspection"
     return "the difference is plain to see"
 

@@ -12,7 +12,7 @@ from typing import Any
 from fastflow.evaluation.measurement import Measurement
 from fastflow.evaluation.metric import Metric
 from fastflow.evaluation.observer import Observer, ObserverSession
-from fastflow.evaluation.summary import summarise
+from fastflow.evaluation.summary import add_learning, summarise
 from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.grid import few_steps
@@ -133,6 +133,7 @@ class RunJob:
         """Writes summary.json, versions.json and the report."""
         names, path = self.config["names"], self.directory.path
         summary = summarise(self.directory.rows()) | self.directory.official()
+        add_learning(summary, getattr(sampler.memory, "learning_calls", 0))
         summary |= {"steps": self.settings.steps, "left_out": list(left_out)}
         summary |= {kind: names[kind] for kind in ("model", "policy", "extrapolator", "corrector")}
         summary["warnings"] = warnings(sampler, self.settings.steps, summary)

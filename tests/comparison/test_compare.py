@@ -67,6 +67,8 @@ def test_a_finding_has_our_best_method_and_the_best_other(done):
         mine, theirs = finding["psnr_ours"], finding["psnr_peer"]
         assert finding["difference"][0] == pytest.approx(mine[0] - theirs[0])
         assert finding["is_apart"] == (mine[1] > theirs[2])
+        low, high = finding["difference"][1:]
+        assert finding["is_distinguishable"] == (low > 0 or high < 0)
 
 
 def test_time_memory_and_the_converged_run_are_measured(done):
@@ -87,10 +89,41 @@ def test_the_csv_file_has_the_same_numbers(done):
         assert float(row["fidelity.psnr_db.high"]) == line["fidelity"]["psnr_db"][2]
 
 
+def test_the_median_and_the_low_end_are_those_of_the_samples(done):
+    for line in done.results["table"]:
+        path = done.path / f"rows/{line['method']}-at-{line['target']}.json"
+        psnrs = sorted(s["metrics"]["psnr_db"] for s in json.loads(path.read_text())["samples"])
+        spread = line["psnr_spread"]
+        assert (spread["median_db"], spread["worst_db"]) == (psnrs[2], psnrs[0])
+        assert psnrs[0] <= spread["p10_db"] <= psnrs[1]
+        assert spread["flip_share"] == sum(psnr < 30 for psnr in psnrs) / 5
+        assert 0 <= spread["near_best_share"] <= 1
+
+
+def test_the_learning_cost_is_in_reference_runs(done):
+    for line in done.results["table"]:
+        assert line["learning_runs"] == line["learned"]["calls"] / 20
+        for n, cost in line["total_cost"].items():
+            own = line["learned"]["calls"] + int(n) * line["calls"]
+            assert cost == pytest.approx(own / (int(n) * 20))
+    assert done.row("plan", 6)["learning_runs"] > 0 == done.row("uniform", 6)["learning_runs"]
+
+
+def test_the_page_states_which_psnr_it_is_and_what_learning_cost(done):
+    page = " ".join((done.path / "report.html").read_text().split())
+    assert "the mean over samples of the PSNR in dB of each decoded output" in page
+    assert "<b>Flips</b>: samples below 30 dB." in page
+    assert "not of latents, and it is averaged in dB" in page
+    assert '<h2 id="total-cost">Quality over total cost</h2>' in page
+    for outputs in ("10", "100", "1,000"):
+        assert f">{outputs} outputs<" in page
+        assert f'<th scope="row" class="n">{outputs}</th>' in page
+
+
 def test_the_page_fetches_nothing(done):
     page = (done.path / "report.html").read_text()
     assert 'src="http' not in page
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 4
     for method in METHODS:
         assert page.count(f"Steps computed by {method},") == (0 if method == "euler" else 2)
         assert page.count(f'alt="Example 1 of {method}"') == 2

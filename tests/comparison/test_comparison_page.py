@@ -19,10 +19,10 @@ def test_the_middle_target_is_the_middle_one_or_the_larger_of_two(targets, middl
     assert middle_target(targets) == middle
 
 
-def title(targets, *found):
+def title(targets, *found, low=0.1):
     """Returns the title of a comparison with findings at some of its targets."""
     zero = (0.0, 0.0, 0.0)
-    findings = [Finding(t, "ucb", "teacache", zero, zero, (t / 10, 0.0, 9.0)) for t in found]
+    findings = [Finding(t, "ucb", "teacache", zero, zero, (t / 10, low, 9.0)) for t in found]
     settings = ComparisonSettings(targets=targets, steps=100)
     row = RowReader(settings, 1.0, {}).read(MethodRow("reference", 100))
     results = ComparisonResults(settings, "mixture", 1.0, row, row, [], findings=findings)
@@ -33,6 +33,13 @@ def test_the_title_has_the_finding_at_the_middle_target():
     assert title([60, 50, 40], 60, 50, 40) == (
         "At 50 of 100 steps, ucb is 5.0 dB closer to the reference run than teacache, the best "
         "other method"
+    )
+
+
+def test_the_title_admits_that_two_methods_are_not_distinguishable():
+    assert title([60, 50, 40], 60, 50, 40, low=-0.1) == (
+        "At 50 of 100 steps, ucb and teacache, the best other method, are not distinguishable: "
+        "the difference in PSNR to the reference run is +5.0 (\N{MINUS SIGN}0.1 to +9.0) dB"
     )
 
 

@@ -5,7 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from fastflow.evaluation.bootstrap import bootstrap_groups, bootstrap_mean, bootstrap_ratio
+from fastflow.evaluation.bootstrap import (
+    bootstrap_groups,
+    bootstrap_mean,
+    bootstrap_nested,
+    bootstrap_ratio,
+)
 
 
 def test_the_interval_of_a_normal_mean_agrees_with_the_textbook():
@@ -81,9 +86,36 @@ def test_no_values_give_nan_and_infinite_values_are_kept():
     assert bootstrap_mean([1.0, math.inf]) == (math.inf, 1.0, math.inf)
 
 
+def test_groups_are_resampled_as_well_as_the_samples_in_them():
+    rng = np.random.default_rng(5)
+    same = rng.normal(5.0, 1.0, (8, 50))
+    apart = same + rng.normal(0.0, 3.0, (8, 1))
+    narrow, wide = bootstrap_nested(same.tolist()), bootstrap_nested(apart.tolist())
+    assert narrow[0] == pytest.approx(same.mean())
+    assert wide[0] == pytest.approx(apart.mean())
+    half = 1.96 * apart.mean(axis=1).std() / math.sqrt(8)
+    assert (wide[2] - wide[1]) / 2 == pytest.approx(half, rel=0.15)
+    assert narrow[2] - narrow[1] < (wide[2] - wide[1]) / 3
+
+
+def test_groups_count_alike_whatever_their_sizes():
+    assert bootstrap_nested([[1.0] * 9, [3.0]]) == (2.0, 1.0, 3.0)
+    assert bootstrap_nested([[4.0, 4.0], [4.0]]) == (4.0, 4.0, 4.0)
+
+
+def test_one_group_has_the_interval_of_its_samples():
+    values = np.random.default_rng(6).normal(5.0, 2.0, 300).tolist()
+    assert bootstrap_nested([values]) == pytest.approx(bootstrap_mean(values), abs=0.03)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (
+            lambda: bootstrap_nested([[1.0], []]),
+            "`groups` must hold at least one group, each with at least one number.",
+        ),
+        (lambda: bootstrap_nested([[1.0]], 0), "`resamples` must be at least 1, got 0."),
         (
             lambda: bootstrap_mean([1.0, math.nan]),
             "`values` must not hold NaN, got one at 1: leave that sample out.",

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from fastflow.evaluation.summary import add_learning
 from fastflow.report import write_report
 
 
@@ -47,6 +48,29 @@ def test_the_page_has_the_key_figures(make_run):
     assert f"Over the last 20 samples it was {summary['calls_last20']:.1f} calls" in page
     assert "1 of 30 samples failed and is left out of every mean." in page
     assert "lpips was left out: no weights." in page
+
+
+def test_the_page_has_the_low_end_of_the_psnr_and_the_flips(make_run):
+    run = make_run(samples=30)
+    page, _ = read(run)
+    summary = json.loads((run / "summary.json").read_text())
+    assert f"Half of all images are above {summary['psnr_median_db']:.1f} dB" in page
+    assert f"nine in ten above {summary['psnr_p10_db']:.1f} dB." in page
+    count = f"{summary['flips']} of 30" if summary["flips"] else "none"
+    verb = "is a flip" if summary["flips"] == 1 else "are flips"
+    assert f"{count} {verb}, below 30 dB, where changes are plain to see." in page
+    assert "Flips: samples below 30 dB" in page
+    assert "Median PSNR, of samples that skipped something" in page
+
+
+def test_what_learning_took_besides_the_samples_is_stated(make_run):
+    run = make_run()
+    assert "besides those of the samples" not in read(run)[0]
+    summary = json.loads((run / "summary.json").read_text())
+    add_learning(summary, 125)
+    (run / "summary.json").write_text(json.dumps(summary))
+    page, _ = read(run)
+    assert "Learning took 125 network calls besides those of the samples (2.5 reference" in page
 
 
 def test_the_page_fetches_nothing(make_run):

@@ -2,6 +2,8 @@
 
 import pytest
 
+from fastflow.policies.memory import Memory
+
 FILES = (
     "config.yaml versions.json records.jsonl samples.jsonl summary.json memory.json report.html"
 )
@@ -101,3 +103,11 @@ def test_prompts_from_a_file_are_repeated_with_new_seeds(sample, tmp_path):
 @pytest.mark.parametrize("policy", ["ucb_paper", "ucb_released", "epsilon_greedy", "listed"])
 def test_every_preset_runs(sample, policy):
     assert sample(f"policy={policy}", "samples=3").status == 0
+
+
+def test_the_calls_that_learning_took_are_in_the_summary(sample, monkeypatch):
+    assert "learning_calls" not in sample(out="none").json("summary.json")
+    monkeypatch.setattr(Memory, "learning_calls", 100, raising=False)
+    summary = sample(out="some").json("summary.json")
+    assert summary["learning_calls"] == 100
+    assert summary["learning_runs"] == 2.0

@@ -10,9 +10,11 @@ from statistics import median_high
 
 from fastflow.comparison.checks import ComparisonResults
 from fastflow.comparison.page import pareto
+from fastflow.comparison.page.total_cost import cost, efficient, total_cost
 from fastflow.comparison.rows import REFERENCE, SOURCE, ComparisonDirectory
-from fastflow.comparison.table import PSNR, TableRow
+from fastflow.comparison.table import NEAR, OUTPUTS, TableRow
 from fastflow.evaluation.bootstrap import Interval
+from fastflow.evaluation.summary import FLIP, IDENTICAL, PSNR
 from fastflow.report.html.pictures import PAGE, Picture, embed
 from fastflow.report.render import content_policy, style_sheet, template
 
@@ -65,13 +67,20 @@ def render_comparison(results: ComparisonResults, directory: ComparisonDirectory
         results=results,
         title=comparison_title(results),
         curves=list(pareto.curves(results)),
+        total_cost=total_cost(results),
+        efficient={outputs: efficient(results, outputs) for outputs in OUTPUTS},
+        cost=cost,
         sections=_sections(results, directory),
         prompts=directory.references().prompts[: results.settings.examples],
         scores=list(results.reference.scores),
         fidelity=[name for name in results.noise_floor.fidelity if name != PSNR],
         interval=interval,
         number=number_text,
+        share=share_text,
         psnr=PSNR,
+        flip=FLIP,
+        identical=IDENTICAL,
+        near=NEAR,
         css=style_sheet(),
         policy=content_policy(),
         written=time.strftime("%Y-%m-%d %H:%M"),
@@ -85,10 +94,16 @@ def comparison_title(results: ComparisonResults) -> str:
     middle = middle_target(results.settings.targets)
     finding = min(results.findings, key=lambda finding: abs(finding.target - middle))
     difference = finding.difference[0]
+    start = f"At {finding.target} of {results.settings.steps} steps, {finding.ours}"
+    if not finding.is_distinguishable:
+        return (
+            f"{start} and {finding.peer}, the best other method, are not distinguishable: the "
+            f"difference in PSNR to the reference run is {interval(finding.difference, '+.1f')} dB"
+        )
+    side = "closer to" if difference > 0 else "farther from"
     return (
-        f"At {finding.target} of {results.settings.steps} steps, {finding.ours} is "
-        f"{abs(difference):.1f} dB {'closer to' if difference > 0 else 'farther from'} the "
-        f"reference run than {finding.peer}, the best other method"
+        f"{start} is {abs(difference):.1f} dB {side} the reference run than {finding.peer}, "
+        "the best other method"
     )
 
 
@@ -160,3 +175,8 @@ def interval(values: Interval | None, form: str = ".1f") -> str:
 def number_text(value: float | None, form: str = ".1f") -> str:
     """Returns a number as text; a dash for None."""
     return DASH if value is None else f"{value:{form}}".replace("-", "\N{MINUS SIGN}")
+
+
+def share_text(value: float | None) -> str:
+    """Returns a share as a percentage; a dash for None."""
+    return DASH if value is None else f"{value:.0%}".replace("%", " %")

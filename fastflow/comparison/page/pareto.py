@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from fastflow.comparison.checks import CONTROL, ComparisonResults
-from fastflow.comparison.table import PSNR, TableRow
+from fastflow.comparison.checks import ComparisonResults
+from fastflow.comparison.table import CONTROL, TableRow
 from fastflow.evaluation.measurement import SampleRow
+from fastflow.evaluation.summary import PSNR
 from fastflow.report.figures import Chart
 from fastflow.report.html.pictures import Picture
 from fastflow.report.html.style import COLOURS, LEVELS, draw

@@ -1,0 +1,119 @@
+"""`fastflow pool`: comparisons that differ in nothing but the seed, in one table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from fastflow.comparison.checks import evaluate
+from fastflow.comparison.compare import finished_rows
+from fastflow.comparison.comparison_settings import ComparisonSettings
+from fastflow.comparison.page.text import as_csv
+from fastflow.comparison.pooling.pooled_row import SeedResults, pooled_rows
+from fastflow.comparison.pooling.pooled_text import as_markdown
+from fastflow.comparison.rows import ComparisonDirectory
+from fastflow.comparison.table import psnrs_of
+from fastflow.registry.compose import Config, load, settings_of
+from fastflow.sampling.storage import write_whole, writing
+
+# settings that change no measured number but clock readings, and the rounding in a batch
+FREE = ("seed", "out", "resume", "workers", "pairs", "examples", "max_batch", "observers")
+
+
+def pool(paths: Sequence[Path], out: Path) -> Path:
+    """Writes pooled.json, pooled.csv and table.md from comparisons with different seeds.
+
+    Args:
+        paths: the directories of two or more finished comparisons.
+        out: the directory to make.
+
+    Raises:
+        ValueError: if there are fewer than two, one is not a comparison's directory or has no
+            finished row, they differ in more than the seed, two have the same seed, or ``out`` is
+            not empty.
+    """
+    if len(paths) < 2:
+        raise ValueError(f"two or more comparisons are needed, got {len(paths)}.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(
+            f"`out` {str(out)!r} exists already, and nothing is overwritten. Choose another name."
+        )
+    directories = [ComparisonDirectory.existing(path) for path in paths]
+    configs = [load(directory.path / "config.yaml") for directory in directories]
+    _check_same(paths, configs)
+    seeds = [_read(*both) for both in zip(directories, configs, strict=True)]
+    rows = list(pooled_rows(seeds))
+    if not rows:
+        raise ValueError("no method is finished at the same target in all of these comparisons.")
+    settings, model = seeds[0].results.settings, seeds[0].results.model
+    content = {
+        "model": model,
+        "steps": settings.steps,
+        "samples": settings.samples,
+        "seeds": [one.seed for one in seeds],
+        "notes": list(_notes(seeds, len(rows))),
+        "table": [row.to_dict() for row in rows],
+    }
+    with writing(out / "pooled.json", again="make room, then run it again."):
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(out / "pooled.json", json.dumps(content, indent=1) + "\n")
+        write_whole(out / "pooled.csv", as_csv(row.to_dict() for row in rows))
+        write_whole(out / "table.md", as_markdown(content))
+    return out
+
+
+def _read(directory: ComparisonDirectory, config: Config) -> SeedResults:
+    settings = settings_of(config, ComparisonSettings)
+    rows = finished_rows(directory, settings)
+    results = evaluate(settings, config["names"]["model"], directory.references(), rows)
+    psnrs = {(row.method, row.target): psnrs_of(row.samples) for row in rows}
+    return SeedResults(settings.seed, results, psnrs)
+
+
+def _check_same(paths: Sequence[Path], configs: Sequence[Config]) -> None:
+    first, *others = (dict(_leaves(config)) for config in configs)
+    for path, other in zip(paths[1:], others, strict=True):
+        names = [n for n in {**first, **other} if first.get(n) != other.get(n)]
+        if names:
+            shown = "; ".join(f"`{n}` {first.get(n)!r} and {other.get(n)!r}" for n in names[:4])
+            more = f"; and {len(names) - 4} more settings" if len(names) > 4 else ""
+            raise ValueError(
+                f"{str(paths[0])!r} and {str(path)!r} cannot be pooled: they differ in {shown}"
+                f"{more}. Only the seed may differ; run the comparison again with a seed of its "
+                "own."
+            )
+    seeds = [config["seed"] for config in configs]
+    if twice := [seed for seed in seeds if seeds.count(seed) > 1]:
+        raise ValueError(
+            f"`seed` {twice[0]} occurs twice: the same comparison counted twice would make the "
+            "intervals too narrow. Pool comparisons with different seeds."
+        )
+
+
+def _leaves(content: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields the settings that comparisons must share, nested ones with dots in their names."""
+    for name, value in content.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{within}{name}.")
+        elif within or name not in FREE:
+            yield f"{within}{name}", value
+
+
+def _notes(seeds: Sequence[SeedResults], rows: int) -> Iterator[str]:
+    settings = seeds[0].results.settings
+    needed = settings.samples + settings.tuning
+    gaps = [b - a for a, b in pairwise(sorted(one.seed for one in seeds))]
+    if min(gaps) < needed:
+        yield (
+            f"Sample i has noise seed `seed + i`, so seeds closer than {needed} (`samples` + "
+            "`tuning`) share noise, and the intervals may be too narrow."
+        )
+    asked = len(settings.targets) * len(settings.names())
+    if rows < asked:
+        yield (
+            f"{asked - rows} of {asked} rows are missing or failed in one of the comparisons and "
+            "are left out."
+        )
