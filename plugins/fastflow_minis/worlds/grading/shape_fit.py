@@ -16,13 +16,16 @@ import numpy as np
 from fastflow_minis.worlds.drawing import IMAGE_SIDE, inside_shape
 from fastflow_minis.worlds.scenes.scene_scorer import CONTRAST, background_of, to_pixels
 
-FIT_BOX = 33
-"""Side of the box around an object in which shares are compared, in pixels."""
+FIT_BOX = 31
+"""Side of the box around an object in which shares are compared, in pixels.
+
+It does not reach the objects of other quadrants."""
 
 _HALF = FIT_BOX // 2
 _FINE = 8
 _SIZES = (20.0, 22.0, 24.0, 26.0)
-_SIZE_LIMITS = (16.0, 30.0)
+_SIZE_LIMITS = (16.0, 28.0)
+_STRIDE = 2
 _STEPS = (1.0, 0.5, 0.25)
 _CORE = 0.99
 _INSIDE = 150  # pixels that even the thinnest shape covers
@@ -51,7 +54,7 @@ class ShapePlace:
 
     @property
     def drawing(self) -> np.ndarray:
-        """How much of each pixel of its box the shape covers, (33, 33), from 0 to 1."""
+        """How much of each pixel of its box the shape covers, (31, 31), from 0 to 1."""
         return _drawing(self.shape, self.size, self.x % 1, self.y % 1)
 
 
@@ -63,7 +66,7 @@ def _drawing(shape: str, size: float, x: float, y: float) -> np.ndarray:
     return mask.reshape(FIT_BOX, _FINE, FIT_BOX, _FINE).mean(axis=(1, 3)).astype(np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """Holds an image with its background's colour.
 
@@ -91,48 +94,43 @@ class Picture:
 
     @cached_property
     def difference(self) -> np.ndarray:
-        """Differences from the background (98, 98, 3), padded by background."""
+        """Differences from the background (96, 96, 3), padded by background."""
         pad = _HALF + 1
         return np.pad(self.pixels - self.ground, ((pad, pad), (pad, pad), (0, 0)))
 
     def first_fit(self, shape: str, near: tuple[float, float], reach: int) -> ShapeFit:
-        """Returns the best of the whole pixels around a point (x, y), in four sizes.
+        """Returns the best fit around a point (x, y), of every other pixel and four sizes.
 
         Args:
             shape: One of `SHAPES`.
-            near: The point; centres lie within the image.
-            reach: Greatest distance from the point per axis, in pixels.
+            near: The point.
+            reach: Greatest distance from the point per axis, in pixels; the centre of an object
+                is at least 8 pixels from the edges of the image.
         """
-        xs, ys = (
-            np.arange(max(0, round(p) - reach), min(IMAGE_SIDE - 1, round(p) + reach) + 1)
-            for p in near
-        )
-        spread = self.difference[
-            ys[0] + 1 : ys[-1] + _HALF * 2 + 2, xs[0] + 1 : xs[-1] + _HALF * 2 + 2
-        ]
-        contrast = np.linalg.norm(spread, axis=-1).astype(np.float32)
-        most = np.partition(contrast, -_INSIDE, axis=None)[-_INSIDE]
-        shares = np.minimum(contrast / max(CONTRAST, most), 1)
-        boxes = np.lib.stride_tricks.sliding_window_view(shares, (FIT_BOX, FIT_BOX))
+        xs, ys = (_along(p, reach) for p in near)
+        boxes = _boxes(self._likely_shares(xs, ys))
         flat = boxes.reshape(-1, FIT_BOX**2)
         drawings = np.stack([_drawing(shape, size, 0.0, 0.0).ravel() for size in _SIZES])
-        missed = (flat**2).sum(1)[:, None] - 2 * flat @ drawings.T + (drawings**2).sum(1)
+        squares = np.einsum("ij,ij->i", flat, flat)[:, None] + (drawings**2).sum(1)
+        missed = squares - 2 * flat @ drawings.T
         at, size = np.unravel_index(missed.argmin(), missed.shape)
         y, x = np.unravel_index(at, boxes.shape[:2])
         return self.fit_at(ShapePlace(shape, float(xs[x]), float(ys[y]), _SIZES[size]))
 
+    def _likely_shares(self, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
+        """Returns shares for an object in any colour, in all boxes around some centres."""
+        rows, columns = (slice(c[0] + 1, c[-1] + 1 + FIT_BOX) for c in (ys, xs))
+        contrast = np.linalg.norm(self.difference[rows, columns], axis=-1).astype(np.float32)
+        most = np.partition(contrast, -_INSIDE, axis=None)[-_INSIDE]
+        return np.minimum(contrast / max(CONTRAST, most), 1)
+
     def fit_at(self, place: ShapePlace) -> ShapeFit:
         """Returns the fit of a shape at a place, in the colour that the image has there."""
-        inside = self.box(place)[place.drawing >= _CORE]
+        inside = _box_of(self.difference, place)[place.drawing >= _CORE]
         return ShapeFit(self, place, np.median(inside, axis=0))
 
-    def box(self, place: ShapePlace) -> np.ndarray:
-        """Returns the differences from the background in the box of a place, (33, 33, 3)."""
-        row, column = place.corner
-        return self.difference[row : row + FIT_BOX, column : column + FIT_BOX]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ShapeFit:
     """Describes how a shape fits an image at a place.
 
@@ -153,8 +151,8 @@ class ShapeFit:
 
     @property
     def shares(self) -> np.ndarray:
-        """The share of each pixel of the box, (33, 33); noise takes it beyond 0 and 1."""
-        return self._shares_at(self.place)
+        """The share of each pixel of the box, (31, 31); noise takes it beyond 0 and 1."""
+        return _box_of(self._all_shares, self.place)
 
     @property
     def overlap(self) -> float:
@@ -164,7 +162,10 @@ class ShapeFit:
     @property
     def inside(self) -> np.ndarray:
         """The 8-bit pixels (N, 3) that the shape covers entirely."""
-        return self.picture.box(self.place)[self.place.drawing >= _CORE] + self.picture.ground
+        return (
+            _box_of(self.picture.difference, self.place)[self.place.drawing >= _CORE]
+            + self.picture.ground
+        )
 
     @property
     def sharpness(self) -> float:
@@ -188,14 +189,26 @@ class ShapeFit:
                 best, overlap = place, nearby[place]
         return ShapeFit(self.picture, best, self.contrast)
 
-    def _shares_at(self, place: ShapePlace) -> np.ndarray:
+    @cached_property
+    def _all_shares(self) -> np.ndarray:
+        """The shares of all pixels of the picture's padded arrays (96, 96)."""
         length = float(np.linalg.norm(self.contrast))
-        return self.picture.box(place) @ self.contrast / max(length * max(length, CONTRAST), 1e-9)
+        return self.picture.difference @ self.contrast / max(length * max(length, CONTRAST), 1e-9)
+
+    @cached_property
+    def _clipped_shares(self) -> np.ndarray:
+        return np.clip(self._all_shares, 0, 1)
 
     def _overlap_at(self, place: ShapePlace) -> float:
-        seen, drawn = np.clip(self._shares_at(place), 0, 1), place.drawing
+        seen, drawn = _box_of(self._clipped_shares, place), place.drawing
         both = np.minimum(seen, drawn).sum()
         return float(both / (seen.sum() + drawn.sum() - both))
+
+
+def _box_of(values: np.ndarray, place: ShapePlace) -> np.ndarray:
+    """Returns the part of a padded array that is in the box of a place."""
+    row, column = place.corner
+    return values[row : row + FIT_BOX, column : column + FIT_BOX]
 
 
 def _gradient(shares: np.ndarray) -> np.ndarray:
