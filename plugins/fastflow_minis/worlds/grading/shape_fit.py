@@ -211,6 +211,19 @@ def _box_of(values: np.ndarray, place: ShapePlace) -> np.ndarray:
     return values[row : row + FIT_BOX, column : column + FIT_BOX]
 
 
+def _along(middle: float, reach: int) -> np.ndarray:
+    """Returns the coordinates of the centres to try along an axis."""
+    margin = int(_SIZE_LIMITS[0] / 2)
+    low, high = max(margin, round(middle) - reach), min(IMAGE_SIDE - margin, round(middle) + reach)
+    return np.arange(low, high + 1, _STRIDE)
+
+
+def _boxes(shares: np.ndarray) -> np.ndarray:
+    """Returns the boxes (rows, columns, 31, 31) around every other pixel."""
+    boxes = np.lib.stride_tricks.sliding_window_view(shares, (FIT_BOX, FIT_BOX))
+    return boxes[::_STRIDE, ::_STRIDE]
+
+
 def _gradient(shares: np.ndarray) -> np.ndarray:
     return np.concatenate([np.diff(shares, axis=0).ravel(), np.diff(shares, axis=1).ravel()])
 
