@@ -14,7 +14,12 @@ from fastflow_minis.worlds.edits.edit_scorer import subject_of, unedited
 from fastflow_minis.worlds.grading.grades import Grades, grades_of
 from fastflow_minis.worlds.grading.shape_fit import Picture
 from fastflow_minis.worlds.scenes.scene_grades import REACH
-from fastflow_minis.worlds.scenes.scene_scorer import SceneReading, SeenObject, read_scene
+from fastflow_minis.worlds.scenes.scene_scorer import (
+    CONTRAST,
+    SceneReading,
+    SeenObject,
+    read_scene,
+)
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,9 @@ class EditGrades(Grades):
 
     Attributes:
         unasked_change: Mean absolute difference from the source, outside of where the edit takes
-            place, in 8-bit levels per channel, from 0 to 255.
+            place, in 8-bit levels per channel, from 0 to 50: a pixel that differs by more, as where
+            an object moved that was to stay, counts as 50. For a new background, the difference
+            is that from the source's objects on it.
     """
 
     unasked_change: float
@@ -63,7 +70,7 @@ def grade_edit(
     background = asked.to if asked.task == "background" else reading.background
     grades = grades_of(picture, fits, [one.colour for one in objects], background)
     expected, kept = unedited(source, asked, subject)
-    change = np.abs(picture.pixels - expected)[kept].mean()
+    change = np.minimum(np.abs(picture.pixels - expected).mean(axis=-1), CONTRAST)[kept].mean()
     return EditGrades(**grades.numbers(), unasked_change=float(change))
 
 
