@@ -12,7 +12,7 @@ import numpy as np
 from fastflow_minis.worlds.edits.edit_language import PLACES, Instruction, parse_instruction
 from fastflow_minis.worlds.edits.edit_scorer import subject_of, unedited
 from fastflow_minis.worlds.grading.grades import Grades, grades_of
-from fastflow_minis.worlds.grading.shape_fit import Picture
+from fastflow_minis.worlds.grading.shape_fit import GradedImage
 from fastflow_minis.worlds.scenes.scene_grades import REACH
 from fastflow_minis.worlds.scenes.scene_scorer import (
     CONTRAST,
@@ -30,9 +30,9 @@ class EditGrades(Grades):
 
     Attributes:
         unasked_change: Mean absolute difference from the source, outside of where the edit takes
-            place, in 8-bit levels per channel, from 0 to 50: a pixel that differs by more, as where
-            an object moved that was to stay, counts as 50. For a new background, the difference
-            is that from the source's objects on it.
+            place, in 8-bit levels per channel, from 0 to 50: a pixel that differs by more, as
+            where an object moved that was to stay, counts as 50. For a new background, the
+            difference is that from the source's objects on it.
     """
 
     unasked_change: float
@@ -62,8 +62,8 @@ def grade_edit(
             source does not show the object that it names.
     """
     asked = parse_instruction(instruction) if isinstance(instruction, str) else instruction
-    Picture.of(source)  # refuses another shape
-    picture, reading = Picture.of(image), read_scene(source)
+    GradedImage.of(source)  # refuses another shape
+    picture, reading = GradedImage.of(image), read_scene(source)
     subject = subject_of(reading, asked)
     objects = _asked_objects(reading, asked, subject)
     fits = [picture.first_fit(one.shape, one.near, REACH).refined() for one in objects]

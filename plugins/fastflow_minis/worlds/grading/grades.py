@@ -13,7 +13,7 @@ from fastflow_minis.worlds.grading.colour_difference import (
     colour_difference,
     nearest_colour,
 )
-from fastflow_minis.worlds.grading.shape_fit import FIT_BOX, Picture, ShapeFit
+from fastflow_minis.worlds.grading.shape_fit import FIT_BOX, GradedImage, ShapeFit
 from fastflow_minis.worlds.scenes.scene_scorer import CONTRAST, shifted_by_a_pixel
 
 _HALF = FIT_BOX // 2 + 1
@@ -50,7 +50,7 @@ class Grades:
 
 
 def grades_of(
-    picture: Picture,
+    picture: GradedImage,
     fits: Sequence[ShapeFit],
     colours: Sequence[str | None],
     background: str | None,
@@ -92,7 +92,7 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if len(values) else 1.0
 
 
-def _noise(picture: Picture, fits: Sequence[ShapeFit]) -> float:
+def _noise(picture: GradedImage, fits: Sequence[ShapeFit]) -> float:
     free = ~_covered(fits)
     deviation = np.sqrt(((picture.pixels - picture.ground) ** 2).mean(axis=-1))[free]
     return float(np.sqrt((np.minimum(deviation, CONTRAST) ** 2).mean()))

@@ -49,7 +49,7 @@ class ShapePlace:
 
     @property
     def corner(self) -> tuple[int, int]:
-        """Row and column of its box in a `Picture`'s padded arrays."""
+        """Row and column of its box in a `GradedImage`'s padded arrays."""
         return int(self.y // 1) + 1, int(self.x // 1) + 1
 
     @property
@@ -67,7 +67,7 @@ def _drawing(shape: str, size: float, x: float, y: float) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class GradedImage:
     """Holds an image with its background's colour.
 
     Attributes:
@@ -79,7 +79,7 @@ class Picture:
     ground: np.ndarray
 
     @classmethod
-    def of(cls, image: np.ndarray) -> Picture:
+    def of(cls, image: np.ndarray) -> GradedImage:
         """Reads an image (64, 64, 3), uint8 from 0 to 255 or float from 0 to 1.
 
         Values that are not finite count as black.
@@ -140,7 +140,7 @@ class ShapeFit:
         contrast: The object's colour minus the background's, 8-bit (3,).
     """
 
-    picture: Picture
+    picture: GradedImage
     place: ShapePlace
     contrast: np.ndarray
 

@@ -13,7 +13,7 @@ import numpy as np
 from fastflow_minis.worlds.drawing import QUADRANTS
 from fastflow_minis.worlds.grading.colour_difference import FARTHEST
 from fastflow_minis.worlds.grading.grades import Grades, grades_of, object_distance
-from fastflow_minis.worlds.grading.shape_fit import Picture, ShapeFit
+from fastflow_minis.worlds.grading.shape_fit import GradedImage, ShapeFit
 from fastflow_minis.worlds.scenes.scene_language import AskedObject, SceneCaption, parse_caption
 from fastflow_minis.worlds.scenes.scene_scorer import lies
 
@@ -32,7 +32,7 @@ def grade_scene(image: np.ndarray, prompt: SceneCaption | str) -> Grades:
         ValueError: The image has another shape, or the caption is not in the language.
     """
     caption = parse_caption(prompt) if isinstance(prompt, str) else prompt
-    picture = Picture.of(image)
+    picture = GradedImage.of(image)
     asked = [one for one in caption.objects for _ in range(one.count)]
     found = {
         (one, place): picture.first_fit(one.shape, place, REACH)

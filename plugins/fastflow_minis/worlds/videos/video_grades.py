@@ -9,7 +9,7 @@ import numpy as np
 
 from fastflow_minis.worlds.drawing import IMAGE_SIDE
 from fastflow_minis.worlds.grading.grades import Grades, grades_of, mean_grades
-from fastflow_minis.worlds.grading.shape_fit import Picture, ShapeFit
+from fastflow_minis.worlds.grading.shape_fit import GradedImage, ShapeFit
 from fastflow_minis.worlds.videos.video_language import DIRECTIONS, SPEEDS, Motion, parse_motion
 
 FARTHEST_OFF = IMAGE_SIDE / 2
@@ -42,12 +42,12 @@ def grade_video(video: np.ndarray, asked: Motion | str) -> VideoGrades:
     asked = parse_motion(asked) if isinstance(asked, str) else asked
     if np.ndim(video) != 4 or not len(video):
         raise ValueError(f"`video` must have the shape (F, 64, 64, 3), got {np.shape(video)}.")
-    fits = [_object(Picture.of(frame), asked.shape) for frame in video]
+    fits = [_object(GradedImage.of(frame), asked.shape) for frame in video]
     grades = [grades_of(fit.picture, [fit], [asked.colour], asked.background) for fit in fits]
     return VideoGrades(**mean_grades(grades), path_deviation_px=_deviation(fits, asked))
 
 
-def _object(picture: Picture, shape: str) -> ShapeFit:
+def _object(picture: GradedImage, shape: str) -> ShapeFit:
     middle = IMAGE_SIDE / 2
     return picture.first_fit(shape, (middle, middle), IMAGE_SIDE // 2).refined()
 
