@@ -104,8 +104,10 @@ def section(mini: str, found: dict[str, dict[str, list[float]]]) -> Iterator[str
     for steps, values in list(found.items())[1:]:
         cells = [change(values[name], found[first][name], name) for name in names]
         yield f"| {' | '.join([steps, *cells])} |"
-    yield "\nMonotone in fewer steps:\n"
-    yield from (f"- `{name}`: {verdict(found, name)}" for name in names)
+    yield ""
+    yield from _head(["measure", "certainly worse from", "monotone in fewer steps"])
+    for name in names:
+        yield f"| `{name}` | {seen_from(found, name)} | {verdict(found, name)} |"
     yield ""
 
 
@@ -118,21 +120,39 @@ def shown(found: dict[str, dict[str, list[float]]]) -> list[str]:
 def verdict(found: dict[str, dict[str, list[float]]], name: str) -> str:
     """Returns whether each decrease of the steps makes a measure worse, and where it is certain.
 
-    A step down the list is certain if the interval of the paired difference leaves out 0.
+    A change is certain if the interval of the paired difference leaves out 0. A measure is
+    monotone within the intervals if only what is uncertain contradicts it.
     """
     sign = -1 if name in SMALLER_IS_BETTER else 1
-    worse, better = [], []
+    changes: dict[bool, list[str]] = {True: [], False: []}
+    sure = set()
     for more, fewer in zip(list(found), list(found)[1:], strict=False):
         mean, low, high = _difference(found[fewer][name], found[more][name])
-        certain = " (certain)" if low > 0 or high < 0 else ""
-        if mean * sign < 0:
-            worse.append(f"{more} to {fewer}{certain}")
-        elif mean * sign > 0:
-            better.append(f"{more} to {fewer}{certain}")
-    if not worse:
-        return "no; it never gets worse"
-    text = "yes; " if not better and len(worse) == len(found) - 1 else "no; "
-    return text + f"worse {', '.join(worse)}" + (f"; better {', '.join(better)}" if better else "")
+        certain = low > 0 or high < 0
+        if mean:
+            changes[mean * sign > 0].append(f"{more} to {fewer}" + " (certain)" * certain)
+            sure |= {mean * sign > 0} if certain else set()
+    parts = [
+        f"{word} {', '.join(changes[better])}"
+        for better, word in ((False, "worse"), (True, "better"))
+        if changes[better]
+    ]
+    if not changes[True] and changes[False]:
+        answer = "yes"
+    else:
+        answer = "within the intervals" if sure == {False} else "no"
+    return "; ".join([answer, *parts])
+
+
+def seen_from(found: dict[str, dict[str, list[float]]], name: str) -> str:
+    """Returns the most steps that are certainly worse than the first number of steps."""
+    sign = -1 if name in SMALLER_IS_BETTER else 1
+    first, *others = found
+    for steps in others:
+        _, low, high = _difference(found[steps][name], found[first][name])
+        if max(low * sign, high * sign) < 0:
+            return f"{steps} steps"
+    return "nowhere"
 
 
 def interval(values: Sequence[float], name: str) -> str:

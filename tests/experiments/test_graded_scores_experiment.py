@@ -52,9 +52,18 @@ def test_a_verdict_says_where_a_measure_gets_worse_and_where_that_is_certain(ana
     assert text == "yes; worse 9 to 8 (certain), 8 to 7 (certain)"
     text = analysis.verdict(_found(1, 2, 1.5), "background_noise")
     assert text == "no; worse 9 to 8 (certain); better 8 to 7 (certain)"
-    assert analysis.verdict(_found(1, 1), "background_noise") == "no; it never gets worse"
+    assert analysis.verdict(_found(1, 1), "background_noise") == "no"
+    mixed = _found(1, 2, 3)
+    mixed["7"]["background_noise"] = [1.8, 2.0, 2.05]
+    text = analysis.verdict(mixed, "background_noise")
+    assert text == "within the intervals; worse 9 to 8 (certain); better 8 to 7"
     uncertain = {"9": {"score": [0.0, 1.0]}, "8": {"score": [0.2, 0.5]}}
     assert analysis.verdict(uncertain, "score") == "yes; worse 9 to 8"
+
+
+def test_a_measure_sees_the_most_steps_that_are_certainly_worse(analysis):
+    assert analysis.seen_from(_found(1, 1, 2, 3), "background_noise") == "7 steps"
+    assert analysis.seen_from(_found(3, 2, 1), "background_noise") == "nowhere"
 
 
 def test_a_tiny_rerun_measures_the_same_numbers(analysis, result, monkeypatch):
