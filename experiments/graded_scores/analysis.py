@@ -104,6 +104,11 @@ def section(mini: str, found: dict[str, dict[str, list[float]]]) -> Iterator[str
     for steps, values in list(found.items())[1:]:
         cells = [change(values[name], found[first][name], name) for name in names]
         yield f"| {' | '.join([steps, *cells])} |"
+    yield "\nTheir medians; in brackets the largest one's share of the mean, if it is between 0 and 1.\n"
+    yield from _head(["steps", *names])
+    for steps, values in list(found.items())[1:]:
+        cells = [typical(values[name], found[first][name], name) for name in names]
+        yield f"| {' | '.join([steps, *cells])} |"
     yield ""
     yield from _head(["measure", "certainly worse from", "monotone in fewer steps"])
     for name in names:
@@ -168,6 +173,14 @@ def change(values: Sequence[float], others: Sequence[float], name: str) -> str:
     form = "+" + _form(name)
     text = f"{mean:{form}} ({low:{form}} to {high:{form}})"
     return f"**{text}**" if low > 0 or high < 0 else text
+
+
+def typical(values: Sequence[float], others: Sequence[float], name: str) -> str:
+    """Formats the median paired difference, and the largest as a share of their sum."""
+    apart = np.subtract(values, others)
+    total, largest = apart.sum(), apart[np.abs(apart).argmax()]
+    share = f" ({largest / total:.0%})" if largest * total > 0 and largest / total < 1 else ""
+    return f"{np.median(apart):+{_form(name)}}{share}"
 
 
 def _difference(values: Sequence[float], others: Sequence[float]) -> tuple[float, float, float]:
