@@ -104,7 +104,7 @@ def section(mini: str, found: dict[str, dict[str, list[float]]]) -> Iterator[str
     for steps, values in list(found.items())[1:]:
         cells = [change(values[name], found[first][name], name) for name in names]
         yield f"| {' | '.join([steps, *cells])} |"
-    yield "\nTheir medians; in brackets the largest one's share of the mean, if it is between 0 and 1.\n"
+    yield "\nTheir medians, and the largest one's share of the mean if it is between 0 and 1.\n"
     yield from _head(["steps", *names])
     for steps, values in list(found.items())[1:]:
         cells = [typical(values[name], found[first][name], name) for name in names]
