@@ -19,9 +19,9 @@ class Gram:
 
     The error of every extrapolation, correction or linear scheme is a weighted sum of velocities.
     Its norm therefore follows from this matrix, without the velocities and without another model
-    call. The velocities stay on their device until `read`. One of more than `KEPT_WHOLE` elements is
-    kept as a random sketch of `SKETCH` elements, which bounds the memory of 50 steps to 50 MB and
-    changes the norm of any weighted sum by about 0.3 % (one standard deviation,
+    call. The velocities stay on their device until `read`. One of more than `KEPT_WHOLE` elements
+    is kept as a random sketch of `SKETCH` elements, which bounds the memory of 50 steps to 50 MB
+    and changes the norm of any weighted sum by about 0.3 % (one standard deviation of its square,
     ``sqrt(2 / SKETCH)``).
 
     Args:

@@ -89,9 +89,9 @@ class Planner:
         """Returns different plans with as many computed steps, by name; the first is `default`.
 
         Their nodes come from dynamic programming under several powers of the gaps' costs (a high
-        one nearly minimises the largest) and weights of early errors, from the residual of the fitted scheme under several
-        weights of its feedback, and from even spacing. Each has fitted weights, polynomial ones,
-        or for each gap those of the order that costs it least.
+        one nearly minimises the largest) and weights of early errors, from the residual of the
+        fitted scheme under several weights of its feedback, and from even spacing. Each has fitted
+        weights, polynomial ones, or for each gap those of the order that costs it least.
         """
         schedules = {"default": self.nodes(computed_steps, POWER, None, EARLY)}
         for power, early in COSTS:

@@ -11,7 +11,12 @@ from fastflow.sampling import Request
 
 @dataclass(frozen=True, kw_only=True)
 class Scenes(Metric):
-    """Scores whether an image shows what its caption asks for: 1 or 0.
+    """Scores whether an image shows what its caption asks for, and how well.
+
+    ``score`` is 1 or 0. An image of 64 by 64 pixels is also graded, against the shapes as the
+    world draws them: ``shape_overlap``, ``colour_distance`` (Delta E in CIELAB, smaller is
+    better), ``edge_sharpness`` and ``background_noise`` (8-bit levels, smaller is better), see
+    `fastflow_minis.worlds.grading.grades.Grades`. A missing object has the worst values.
 
     A caption that is not in the language of the scenes has no score.
     """
@@ -20,6 +25,7 @@ class Scenes(Metric):
         import numpy as np
         from PIL import Image
 
+        from fastflow_minis.worlds.scenes.scene_grades import grade_scene
         from fastflow_minis.worlds.scenes.scene_language import parse_caption
         from fastflow_minis.worlds.scenes.scene_scorer import holds
 
@@ -29,4 +35,8 @@ class Scenes(Metric):
             caption = parse_caption(request.prompt)
         except ValueError:
             return {}
-        return {"score": float(holds(np.asarray(output), caption))}
+        image = np.asarray(output)
+        scores = {"score": float(holds(image, caption))}
+        if output.size == (64, 64):
+            scores |= grade_scene(image, caption).numbers()
+        return scores

@@ -81,15 +81,19 @@ def score_edit(
             raise ValueError(f"images must have the shape (64, 64, 3), got {np.shape(pixels)}.")
     asked = parse_instruction(instruction) if isinstance(instruction, str) else instruction
     before, after = read_scene(source), read_scene(image)
-    subject = _subject(before, asked)
+    subject = subject_of(before, asked)
     return EditScores(
         _consistency(asked, subject, after),
         min(_kept(source, asked, subject, image), _clean(after)),
     )
 
 
-def _subject(before: SceneReading, asked: Instruction) -> SeenObject | None:
-    """Returns the object in the source that is to be changed; None if none is."""
+def subject_of(before: SceneReading, asked: Instruction) -> SeenObject | None:
+    """Returns the object in the source that is to be changed; None if none is.
+
+    Raises:
+        ValueError: The source does not show one object as the instruction names it.
+    """
     if asked.task in ("add", "background"):
         return None
     found = [s for s in before.objects if (s.colour, s.shape) == (asked.colour, asked.shape)]
@@ -135,7 +139,29 @@ def _kept(
     source: np.ndarray, asked: Instruction, subject: SeenObject | None, image: np.ndarray
 ) -> float:
     """Returns how well the pixels that the edit does not concern agree with the source's."""
-    expected, pixels = to_pixels(source), to_pixels(image)
+    expected, judged = unedited(source, asked, subject)
+    changed = _distance(to_pixels(image), expected)[judged] > CHANGED
+    return max(0.0, 1 - float(changed.mean()) / SPOILT)
+
+
+def unedited(
+    source: np.ndarray, asked: Instruction, subject: SeenObject | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what is to stay as it is: the expected image, and a mask of the pixels that count.
+
+    Args:
+        source: The image before, (64, 64, 3), uint8 from 0 to 255 or float from 0 to 1.
+        asked: The instruction.
+        subject: The object of the source that it changes; None if it changes none.
+
+    Returns:
+        8-bit values (64, 64, 3) in float64, and a mask (64, 64). The mask leaves out the changed
+        object and the quadrant that receives one. For a new background, the image has the source's
+        objects on it, and the mask leaves out their soft edges.
+    """
+    expected = to_pixels(source)
+    if asked.task == "background":
+        return _on_background(expected, asked.to)
     judged = np.ones(expected.shape[:2], bool)
     if subject is not None:
         left, top, right, bottom = subject.box
@@ -143,10 +169,7 @@ def _kept(
     if asked.task in ("add", "move"):
         (x, y), half = PLACES[asked.to], IMAGE_SIDE // 4
         judged[y - half : y + half, x - half : x + half] = 0
-    if asked.task == "background":
-        expected, judged = _on_background(expected, asked.to)
-    changed = _distance(pixels, expected)[judged] > CHANGED
-    return max(0.0, 1 - float(changed.mean()) / SPOILT)
+    return expected, judged
 
 
 def _distance(pixels: np.ndarray, expected: np.ndarray) -> np.ndarray:

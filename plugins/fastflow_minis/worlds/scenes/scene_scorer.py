@@ -89,7 +89,7 @@ def reading_holds(reading: SceneReading, prompt: SceneCaption) -> bool:
     if prompt.task == "counting":
         return all(_fits(seen, prompt.objects[0]) for seen in reading.objects)
     return any(
-        all(map(_fits, seen, asked)) and (prompt.relation is None or _lie(prompt.relation, *seen))
+        all(map(_fits, seen, asked)) and _related(prompt.relation, seen)
         for seen in permutations(reading.objects)
     )
 
@@ -98,14 +98,19 @@ def _fits(seen: SeenObject, asked: AskedObject) -> bool:
     return seen.shape == asked.shape and asked.colour in (None, seen.colour)
 
 
-def _lie(relation: str, first: SeenObject, second: SeenObject) -> bool:
+def _related(relation: str | None, seen: tuple[SeenObject, ...]) -> bool:
+    return relation is None or lies(relation, seen[0].centre, seen[1].centre)
+
+
+def lies(relation: str, first: tuple[float, float], second: tuple[float, float]) -> bool:
+    """Returns whether a point (x, y) is "left of" (and so on) another, by `APART` or more."""
     axis, sign = {
         "left of": (0, 1),
         "right of": (0, -1),
         "above": (1, 1),
         "below": (1, -1),
     }[relation]
-    return sign * (second.centre[axis] - first.centre[axis]) >= APART
+    return sign * (second[axis] - first[axis]) >= APART
 
 
 def read_scene(image: np.ndarray) -> SceneReading:

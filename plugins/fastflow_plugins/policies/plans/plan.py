@@ -36,8 +36,8 @@ class Plan(Policy):
 
     The first samples skip nothing and show what every skip costs under linear extrapolation with
     landing correction (or the run's scheme). Dynamic programming finds the schedule of the given
-    number of computed steps whose gaps cost least. The weights of its velocities are then fitted to the first samples. All later samples
-    share the plan.
+    number of computed steps whose gaps cost least; the weights of its velocities are then fitted
+    to the first samples. All later samples share the plan.
 
     Args:
         computed_steps: the number of computed steps; guidance branches are not counted.

@@ -192,7 +192,8 @@ def test_float_and_8_bit_images_get_the_same_scores(edits):
 
 def _measured(text, image=SOURCE, output=SOURCE):
     image = None if image is None else Image.fromarray(image)
-    return Edits().score(Image.fromarray(output), Request(0, text, 0, image=image))
+    found = Edits().score(Image.fromarray(output), Request(0, text, 0, image=image))
+    return {name: found[name] for name in ("g_sc", "g_pq", "g_o", "score") if name in found}
 
 
 def test_the_metric_gives_the_scores_with_the_overall_one_as_score():
@@ -214,4 +215,6 @@ def test_the_metric_gives_the_scores_with_the_overall_one_as_score():
     ids=["no_source", "no_instruction", "not_in_the_source", "other_size", "no_scene"],
 )
 def test_the_metric_says_nothing_of_what_is_not_an_edit_of_a_scene(text, image, output):
-    assert _measured(text, image, output) == {}
+    image = None if image is None else Image.fromarray(image)
+    request = Request(0, text, 0, image=image)
+    assert Edits().score(Image.fromarray(output), request) == {}

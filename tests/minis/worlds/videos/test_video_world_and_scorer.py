@@ -252,7 +252,7 @@ def _measured(text, video):
 
 def test_the_metric_gives_all_scores():
     rest = {"consistency": 1.0, "smoothness": 1.0, "flicker": 0.0}
-    assert _measured(CAPTION, _video()) == FULL | rest | {"score": 1.0}
+    assert (FULL | rest | {"score": 1.0}).items() <= _measured(CAPTION, _video()).items()
     slow = replace(parse_motion(CAPTION), speed="slowly").text
     assert _measured(slow.replace("quickly", "slowly"), _video())["score"] == 0.0
 

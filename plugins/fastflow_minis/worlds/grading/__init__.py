@@ -1,0 +1,1 @@
+"""How well an output shows its objects, against the shapes as the world draws them."""
