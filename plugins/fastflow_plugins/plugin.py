@@ -6,7 +6,14 @@ from fastflow.registry import hookimpl
 from fastflow_plugins.benchmarks import GEdit, GenEval, VBench
 from fastflow_plugins.correctors import Interpolate
 from fastflow_plugins.executors import Inline, Lightning
-from fastflow_plugins.extrapolators import Fitted, Linear, Nudge, Quadratic
+from fastflow_plugins.extrapolators import (
+    Fitted,
+    Linear,
+    Nudge,
+    Offset,
+    Quadratic,
+    Spectrum,
+)
 from fastflow_plugins.methods import (
     DBCache,
     FirstBlockCache,
@@ -27,16 +34,22 @@ from fastflow_plugins.models.flux_kontext import FluxKontext
 from fastflow_plugins.models.hunyuan_video import HunyuanVideo
 from fastflow_plugins.observers import WandB
 from fastflow_plugins.policies import (
+    BAG,
     UCB,
+    EasyCache,
     EpsilonGreedy,
     EqualChange,
     Every,
+    FlowCast,
+    GrowingGaps,
     Listed,
     Never,
     Piecewise,
     Plan,
     RandomArms,
     Released,
+    SeaCache,
+    StepMask,
     TeaCache,
     Uniform,
 )
@@ -57,6 +70,12 @@ def fastflow_policies() -> dict[str, type]:
         "released": Released,
         "plan": Plan,
         "teacache": TeaCache,
+        "seacache": SeaCache,
+        "easycache": EasyCache,
+        "flowcast": FlowCast,
+        "bag": BAG,
+        "growing_gaps": GrowingGaps,
+        "step_mask": StepMask,
     }
 
 
@@ -68,6 +87,8 @@ def fastflow_extrapolators() -> dict[str, type]:
         "quadratic": Quadratic,
         "nudge": Nudge,
         "fitted": Fitted,
+        "offset": Offset,
+        "spectrum": Spectrum,
     }
 
 
