@@ -15,11 +15,11 @@ from fastflow.integration import Extrapolator, lagrange
 class Spectrum(Extrapolator):
     """Fits Chebyshev polynomials of time to all computed velocities, by ridge regression.
 
-    The published method predicts the output of the last block; here it predicts the velocity, as a
-    function of ``1 - 2 sigma`` in [-1, 1] (the public code has the number of the step in its
-    place). With the rows ``T(t) = (T_0(t), ..., T_order(t))``, one for each computed velocity, the
-    weights are ``T(t) (T^T T + ridge I)^-1 T^T``; they are mixed with those of the line through the
-    last two velocities. They do not sum to 1, because the ridge shrinks the fit to zero.
+    The published method predicts the output of the last block; here it predicts the velocity, as
+    a function of ``1 - 2 sigma`` in [-1, 1] (the public code has the number of the step in its
+    place). With a row ``T(t) = (T_0(t), ..., T_order(t))`` for each computed velocity, the weights
+    are ``T(t) (T^T T + ridge I)^-1 T^T``; they are mixed with those of the line through the last
+    two velocities. They do not sum to 1, because the ridge shrinks the fit to zero.
     Reference: https://arxiv.org/abs/2603.01623.
 
     Args:

@@ -43,6 +43,11 @@ REFUSED = [
     (DBCache, {"threshold": -0.1}, "`threshold` must be 0 or more, got -0.1."),
     (DBCache, {"first": 0}, "`first` must be 1 or more, got 0."),
     (DBCache, {"warm_up": 0}, "`warm_up` must be 1 or more, got 0."),
+    (
+        DBCache,
+        {"calibrator": "euler"},
+        "`calibrator` must be one of none, taylor, foca, dmd, got 'euler'.",
+    ),
     (Oracle, {"computed_steps": 0}, "`computed_steps` must be 1 or more, got 0."),
     (Oracle, {"longest": 0}, "`longest` must be 1 or more, got 0."),
     (Solver, {"computed_steps": 0}, "`computed_steps` must be 1 or more, got 0."),

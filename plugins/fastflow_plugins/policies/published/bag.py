@@ -23,15 +23,8 @@ from fastflow.sampling import Recording
 from fastflow_plugins.policies.published.gate import Gate
 from fastflow_plugins.policies.published.history import History
 
-BUDGET_SHARES = (
-    0.14,
-    0.2,
-    0.26,
-    0.32,
-    0.38,
-    0.44,
-    0.5,
-)  # of computed steps, that the gate is trained on
+# the budgets that the gate is trained on, in shares of all steps
+BUDGET_SHARES = (0.14, 0.2, 0.26, 0.32, 0.38, 0.44, 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +38,15 @@ class BAG(Policy):
     spend, and from where only enough steps follow to spend them.
 
     The published gate is a network of under 1,000 parameters that imitates, for each prompt, the
-    schedule of a search by the LPIPS of the output. Here it is a logistic regression on the scalars
-    and their products, and it imitates, for each recorded trajectory, the optimal schedule of
-    reused velocities on that trajectory (`OptimalSchedule`), at the published budgets of 14 to 50 %
-    of the steps. Reference: https://arxiv.org/abs/2608.09231.
+    schedule of a search by the LPIPS of the output. Here it is a logistic regression on the
+    scalars and their products. It imitates, for each recorded trajectory, the optimal schedule of
+    reused velocities on that trajectory (`OptimalSchedule`), at the published budgets of 14 % to
+    50 % of the steps. Reference: https://arxiv.org/abs/2608.09231.
 
     Args:
         computed_steps: B, the first step and those that the grid forces included.
         gate: the parameters of the gate, as `calibrated` fits them to trajectories. Without any,
-            the steps are evenly spread over what is left.
+            the steps are about evenly spread over what is left.
     """
 
     computed_steps: int = 19
@@ -72,8 +65,9 @@ class BAG(Policy):
         fewest = sum(map(grid.is_forced, range(grid.steps)))
         if not fewest <= self.computed_steps <= grid.steps:
             raise ValueError(
-                f"`computed_steps` must be from {fewest} to {grid.steps} on a grid of {grid.steps} "
-                f"steps of which {fewest} are always computed, got {self.computed_steps}."
+                f"`computed_steps` must be from {fewest} to {grid.steps} on a grid of "
+                f"{grid.steps} steps of which {fewest} are always computed, got "
+                f"{self.computed_steps}."
             )
         return Gated(self, grid)
 

@@ -16,9 +16,9 @@ class FlowCast(Policy):
     The published method computes the velocities of all drafted steps, in one parallel call, and
     accepts the drafts before the first error that is too large. At equal numbers of calls this
     saves nothing, because every drafted step is computed. Here the error is therefore predicted,
-    from the last two computed velocities: ``(t - t_k)^2 / (t_k - t_p)^2 mean (v_k - v_p)^2``, as if
-    the velocity went on along the line through them. Use the extrapolator `reuse`, the published
-    draft. Reference: https://arxiv.org/abs/2602.01329.
+    as if the velocity went on along the line through the last two computed ones:
+    ``(t - t_k)^2 / (t_k - t_p)^2 mean (v_k - v_p)^2``. The published draft is the extrapolator
+    `reuse`. Reference: https://arxiv.org/abs/2602.01329.
 
     Args:
         threshold: the predicted mean squared error, in units of the velocity's square, at which

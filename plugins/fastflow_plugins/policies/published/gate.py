@@ -16,7 +16,7 @@ class Gate:
 
     Args:
         parameters: the six means, the six standard deviations, and the coefficients: of 1, of the
-            six scalars, of their 21 products. Without any, the gate spreads steps evenly.
+            six scalars, of their 21 products. Without any, the gate spreads steps about evenly.
     """
 
     SCALARS = 6
@@ -59,7 +59,7 @@ class Gate:
 
 
 def logistic(terms: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Returns the coefficients of least mean weighted cross-entropy plus ridge, by Newton's method.
+    """Returns the coefficients of least weighted cross-entropy plus ridge, by Newton's method.
 
     Args:
         terms: ``(n, p)``, the first column constant; its coefficient has no ridge.

@@ -14,9 +14,9 @@ from fastflow_plugins.policies.static import Schedule
 class GrowingGaps(Policy):
     """Computes the first steps and then ever fewer: the schedule published with Spectrum.
 
-    After ``first`` steps, all computed, every ``floor(gap)``-th step is computed, and the gap grows
-    by a constant each time. Reference: https://arxiv.org/abs/2603.01623, whose public code runs
-    FLUX with a first gap of 2 that grows by 0.75.
+    After ``first`` steps, all computed, the next computed step comes ``floor(gap)`` steps later,
+    and the gap grows by a constant each time. Reference: https://arxiv.org/abs/2603.01623, whose
+    public code runs FLUX with a first gap of 2 that grows by 0.75.
 
     Args:
         growth: by how many steps the gap grows with each computed step.

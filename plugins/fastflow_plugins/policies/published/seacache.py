@@ -52,21 +52,26 @@ class Filtering(Episode):
     def __init__(self, policy: SeaCache):
         super().__init__(FeedbackSpec(forced_steps=True))
         self.power, self.change = policy.power, Change(policy.threshold, (1.0, 0.0))
+        self.previous: StepContext | None = None
 
     def wants_model(self, context: StepContext) -> bool:
-        signal, x = context.probe(), context.x
-        if signal is None:
-            signal = x
+        signal, previous, self.previous = context.probe(), self.previous, context
+        if signal is None and previous is not None and self.change.last is None:
+            self.change.last = self.filtered(previous.x, previous)
+        signal = context.x if signal is None else signal
         if not signal.numel():
             return True  # a pipeline's first step, before its latents are known
-        shape = token_grid(signal, x)
-        if shape:
-            signal = signal.unflatten(1, shape)
-        axes = tuple(range(1, 1 + len(shape))) or tuple(
-            range(min(2, signal.ndim - 1), signal.ndim)
-        )
-        filtered = content(signal, context.sigma, axes, self.power)
-        return self.change.is_large(filtered, context.grid.is_forced(context.index))
+        forced = context.grid.is_forced(context.index)
+        return self.change.is_large(self.filtered(signal, context), forced)
+
+    def filtered(self, signal: Tensor, context: StepContext) -> Tensor:
+        """Returns the network's input at a step after the filter over space (and frames)."""
+        if space := token_grid(signal, context.x):
+            signal = signal.unflatten(1, space)
+            axes = range(1, 1 + len(space))
+        else:
+            axes = range(min(2, signal.ndim - 1), signal.ndim)  # behind samples and channels
+        return content(signal, context.sigma, tuple(axes), self.power)
 
 
 def content(x: Tensor, sigma: float, axes: tuple[int, ...], power: float) -> Tensor:

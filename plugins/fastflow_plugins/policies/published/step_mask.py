@@ -23,9 +23,9 @@ MASKS = {
 class StepMask(Policy):
     """Computes the steps of a mask of cache-dit, scaled to a number of computed steps.
 
-    The four masks are published for 28 steps, of which they compute 18, 15, 11 and 8. The one whose
-    share of computed steps is nearest is taken, and its computed steps are interpolated to the
-    number asked for; at 28 steps and one of these numbers it is the published mask. cache-dit
+    The four masks are published for 28 steps, of which they compute 18, 15, 11 and 8. The one
+    whose share of computed steps is nearest is taken, and its computed steps are interpolated to
+    the number asked for; at 28 steps and one of these numbers it is the published mask. cache-dit
     leaves out blocks of the network; here whole velocities are skipped.
     Reference: `steps_mask` of https://github.com/vipshop/cache-dit, version 1.5.
 
