@@ -12,7 +12,7 @@ from fastflow.testing import drive, uneven
 from fastflow.testing.drive import field, grids, start
 from fastflow_plugins.models.mixture import Mixture
 from fastflow_plugins.policies.published.bag import BAG, examples
-from fastflow_plugins.policies.published.gate import RIDGE, Gate
+from fastflow_plugins.policies.published.gate import GATE_RIDGE, Gate
 
 
 def gates(count=5):
@@ -165,7 +165,7 @@ def test_a_fitted_gate_is_the_minimum_of_the_balanced_cross_entropy():
         terms @ coefficients, labels, reduction="none"
     )
     weights = torch.where(labels > 0, 0.5 / share, 0.5 / (1 - share))
-    loss = (weights * losses).mean() + RIDGE / 2 * coefficients[1:].square().sum()
+    loss = (weights * losses).mean() + GATE_RIDGE / 2 * coefficients[1:].square().sum()
     (gradient,) = torch.autograd.grad(loss, [coefficients])
     assert gradient.abs().max() < 1e-8
 

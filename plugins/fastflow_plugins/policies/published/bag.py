@@ -18,7 +18,8 @@ from fastflow.integration import (
     Scheme,
     StepContext,
 )
-from fastflow.policies import Memory, OptimalSchedule, Policy
+from fastflow.planning import OptimalSchedule
+from fastflow.policies import Memory, Policy
 from fastflow.sampling import Recording
 from fastflow_plugins.policies.published.gate import Gate
 from fastflow_plugins.policies.published.history import History

@@ -7,7 +7,7 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-RIDGE = 1e-3  # on the coefficients of the standardised terms, per example
+GATE_RIDGE = 1e-3  # on the coefficients of the standardised terms, per example
 ROUNDS = 50
 
 
@@ -66,7 +66,7 @@ def logistic(terms: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.n
         labels: ``(n,)`` bool.
         weights: ``(n,)`` of the examples.
     """
-    ridge = RIDGE * np.eye(terms.shape[1])
+    ridge = GATE_RIDGE * np.eye(terms.shape[1])
     ridge[0, 0] = 0.0
     coefficients = np.zeros(terms.shape[1])
     for _ in range(ROUNDS):
