@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from fastflow.integration.coefficients import Coefficients
 from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
-from fastflow.integration.feedback import FeedbackSpec, Observation
+from fastflow.integration.feedback import FeedbackSpec, Observation, Past
 from fastflow.integration.grid import Grid
 
 
@@ -36,6 +37,9 @@ class StepContext:
         streak: the number of steps skipped immediately before this one.
         scheme: the extrapolator and the corrector of skipped steps.
         probe_model: returns the model's cheap signal at the current x; None if it has none.
+        x: the latents ``(B, ...)`` at the start of this step, and after the driver's answer those
+            of the answer. It has no elements where they are not known yet: at the first step of a
+            pipeline that brings its own.
     """
 
     __slots__ = ("__dict__", "_key", "grid", "index", "probe_model", "scheme", "streak")
@@ -44,6 +48,8 @@ class StepContext:
         self.grid, self.index, self.streak, self._key = grid, index, streak, key
         self.scheme = scheme
         self.probe_model: Callable[[], Tensor | None] | None = None
+        self.x: Tensor = torch.empty(0)
+        self._past: Sequence[Past] = ()
 
     @property
     def sample(self) -> int:
@@ -69,6 +75,19 @@ class StepContext:
     def longest_skip(self) -> int:
         """The largest number of following steps that may be skipped in a row."""
         return self.grid.longest_skip[self.index]
+
+    @property
+    def last(self) -> Past | None:
+        """The last computed velocity with its step and its sigma; None before the first.
+
+        Read it while the step is decided: later it is the velocity of a later step.
+        """
+        return self._past[0] if self._past else None
+
+    def at(self, x: Tensor, past: Sequence[Past]) -> StepContext:
+        """Returns this context with its latents and the computed velocities, newest first."""
+        self.x, self._past = x, past
+        return self
 
     def before(self) -> StepContext:
         """Returns the context of the previous step, taken as a computed step."""

@@ -97,8 +97,10 @@ def flow(
     computed: list[int] = []
     collector = FeedbackCollector(grid, extrapolator, spec, over_rows)
     for k in range(grid.steps):
-        step = Step(k, x, StepContext(grid, k, len(gap), key, scheme), episode)
+        context = StepContext(grid, k, len(gap), key, scheme).at(x, past)
+        step = Step(k, x, context, episode)
         x, v, advance = yield step
+        context.x = x  # a pipeline may bring its own
         if step.is_jump:
             past.clear()
             gap.clear()

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastflow.planning.linear_plan import LinearPlan
 
-WORST = 4  # one in so many samples makes up the tail
+_TAIL = 4  # one in so many samples makes up the tail
 FAILED = 20.0  # the log error of a run that is not finite
 
 
@@ -44,7 +44,7 @@ class PlanArm:
             references: the reference runs over which to score it; all of its own if None.
         """
         values = sorted(self.errors[i] for i in (references or self.errors))
-        worst = values[-math.ceil(len(values) / WORST) :]
+        worst = values[-math.ceil(len(values) / _TAIL) :]
         return (float(np.mean(values)) + float(np.mean(worst))) / 2
 
     @property

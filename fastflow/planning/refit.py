@@ -13,7 +13,7 @@ from fastflow.integration.grid import Grid
 from fastflow.planning.linear_plan import LinearPlan, end_of, start_of
 
 SHRINK = 0.03
-ROUNDS = 4  # of reweighting
+_REWEIGHTINGS = 4  # of reweighting
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ def _row(
     ahead = np.stack([run.cross[nodes, start:end] @ euler for run in runs])
     square = np.array([euler @ run.reference[start:end, start:end] @ euler for run in runs])
     change = np.zeros(len(row))
-    for _ in range(ROUNDS):
+    for _ in range(_REWEIGHTINGS):
         tried = row + change
         error = square - 2 * ahead @ tried + np.einsum("i,mij,j->m", tried, live, tried)
         share = 1 / (np.maximum(error, 0) + 0.3 * np.median(np.maximum(error, 0)) + 1e-20)

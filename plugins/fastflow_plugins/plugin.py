@@ -6,7 +6,14 @@ from fastflow.registry import hookimpl
 from fastflow_plugins.benchmarks import GEdit, GenEval, VBench
 from fastflow_plugins.correctors import Interpolate
 from fastflow_plugins.executors import Inline, Lightning
-from fastflow_plugins.extrapolators import Fitted, Linear, Nudge, Quadratic
+from fastflow_plugins.extrapolators import (
+    Fitted,
+    Linear,
+    Nudge,
+    Offset,
+    Quadratic,
+    Spectrum,
+)
 from fastflow_plugins.methods import (
     DBCache,
     FirstBlockCache,
@@ -27,10 +34,14 @@ from fastflow_plugins.models.flux_kontext import FluxKontext
 from fastflow_plugins.models.hunyuan_video import HunyuanVideo
 from fastflow_plugins.observers import WandB
 from fastflow_plugins.policies import (
+    BAG,
     UCB,
+    EasyCache,
     EpsilonGreedy,
     EqualChange,
     Every,
+    FlowCast,
+    GrowingGaps,
     Halving,
     Listed,
     Never,
@@ -38,6 +49,8 @@ from fastflow_plugins.policies import (
     Plan,
     RandomArms,
     Released,
+    SeaCache,
+    StepMask,
     TeaCache,
     Uniform,
 )
@@ -59,6 +72,12 @@ def fastflow_policies() -> dict[str, type]:
         "plan": Plan,
         "halving": Halving,
         "teacache": TeaCache,
+        "seacache": SeaCache,
+        "easycache": EasyCache,
+        "flowcast": FlowCast,
+        "bag": BAG,
+        "growing_gaps": GrowingGaps,
+        "step_mask": StepMask,
     }
 
 
@@ -70,6 +89,8 @@ def fastflow_extrapolators() -> dict[str, type]:
         "quadratic": Quadratic,
         "nudge": Nudge,
         "fitted": Fitted,
+        "offset": Offset,
+        "spectrum": Spectrum,
     }
 
 

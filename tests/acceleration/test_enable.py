@@ -14,8 +14,10 @@ from tiny_pipelines.cases import NAMED
 
 import fastflow
 from fastflow.acceleration.interception import MARK
+from fastflow.integration import NoCorrection
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.policies.plans import Plan
+from fastflow_plugins.policies.published import BAG, EasyCache, FlowCast, SeaCache
 from fastflow_plugins.policies.static import Every
 from fastflow_plugins.policies.ucb import UCB
 
@@ -45,6 +47,29 @@ def test_an_accelerated_pipeline_ends_at_the_latents_of_the_sampler(pipe, call):
     assert torch.equal(latents, sample.x)
     errors = [o.error for o in sample.feedback.observations]
     assert accelerated.stats.last_errors == pytest.approx(errors)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        SeaCache(threshold=0.3),
+        EasyCache(threshold=0.2),
+        FlowCast(threshold=0.2),
+        BAG(computed_steps=5),
+    ],
+    ids=lambda policy: type(policy).__name__,
+)
+def test_what_a_policy_sees_of_the_latents_is_the_same_in_both_drivers(pipe, call, policy):
+    from fastflow_plugins.models.flux import Flux, FluxFlow
+
+    recipe = Flux(path="tiny", height=flux.HEIGHT, width=flux.WIDTH, max_sequence_length=24)
+    sampler = fastflow.Sampler(FluxFlow(pipe, recipe), policy, Linear(), NoCorrection())
+    (sample,) = sampler.run([fastflow.Request(0, "a red cat", 3, 12)])
+    with fastflow.enable(pipe, policy, extrapolator=Linear(), corrector=NoCorrection()) as on:
+        latents = call(pipe)
+    assert 2 < len(sample.computed) < 12
+    assert on.stats.last.computed == sample.computed
+    assert torch.equal(latents, sample.x)
 
 
 def test_disabling_leaves_no_trace(pipe, call):

@@ -220,3 +220,30 @@ def test_the_error_of_a_batch_is_that_of_its_mean_or_of_its_worst_row():
         except StopIteration as stop:
             (seen,) = stop.value.feedback.observations
         assert seen.error == pytest.approx(error)
+
+
+def test_an_episode_sees_x_and_the_last_computed_velocity():
+    class Seeing(Episode):
+        seen = ()
+
+        def __init__(self):
+            super().__init__(FeedbackSpec(forced_steps=True))
+
+        def wants_model(self, context):
+            last = context.last and (context.last.step, context.last.t, context.last.v.item())
+            self.seen = (*self.seen, (context.x.item(), last))
+            return context.index in (0, 3)
+
+    grid, episode = even(5), Seeing()
+    loop = flow(scalar(9), grid, Scheme(Reuse(), NoCorrection()), episode)
+    _, xs = answer(loop, lambda k: scalar(k + 1))
+    last = [None, (0, 1.0, 1.0), (0, 1.0, 1.0), (0, 1.0, 1.0), (3, grid.sigma[3], 4.0)]
+    assert list(episode.seen) == list(zip(xs, last, strict=True))
+
+
+def test_a_context_holds_the_latents_that_the_driver_brought():
+    loop = flow(torch.empty(0), even(2), Scheme(Reuse(), NoCorrection()), Unskipped())
+    first = next(loop).context
+    assert not first.x.numel()
+    assert loop.send((scalar(3), scalar(1), euler)).context.x == scalar(2.5)
+    assert first.x == scalar(3)

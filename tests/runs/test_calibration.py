@@ -10,7 +10,7 @@ from fastflow.registry import compose
 from fastflow.registry.compose import build, preset, read
 from fastflow.runs.run_settings import RunSettings
 from fastflow_plugins.models.mixture import MixtureFlow
-from fastflow_plugins.policies.teacache import TeaCache
+from fastflow_plugins.policies.published.teacache import TeaCache
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_a_network_with_a_probe_is_calibrated(calibrate):
         (
             ["ucb"],
             "the policy 'ucb' has no parameters to calibrate. These policies can be calibrated: "
-            "equal_change, teacache.",
+            "bag, equal_change, teacache.",
         ),
         (["teacach"], "there is no policy named 'teacach'. Did you mean 'teacache'"),
         (["policy=teacach"], "there is no policy named 'teacach'. Did you mean 'teacache'"),

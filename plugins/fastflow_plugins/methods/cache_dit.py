@@ -13,6 +13,12 @@ from fastflow.evaluation import Bench, Knob, Learned
 from fastflow_plugins.methods.block_cache import BlockCache, blocks_of
 
 PATCHED = ("forward", "_is_patched")
+CALIBRATORS = {
+    "none": "",
+    "taylor": "TaylorSeerCalibratorConfig",
+    "foca": "FoCaCalibratorConfig",
+    "dmd": "DMDCalibratorConfig",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +32,16 @@ class DBCache(BlockCache):
             blocks are skipped.
         first: how many of the first blocks are always computed.
         warm_up: how many of the first steps are all computed.
-        taylor: whether the output of skipped blocks is predicted by a Taylor series of order 1;
-            otherwise it is reused.
+        calibrator: how the residual of skipped blocks is found: ``none`` reuses the last one,
+            ``taylor`` predicts it by a Taylor series of order 1 (https://arxiv.org/abs/2503.06923),
+            ``foca`` by FoCa's forecast (https://arxiv.org/abs/2508.16211), and ``dmd`` by dynamic
+            mode decomposition of the last six.
     """
 
     threshold: float = 0.1
     first: int = 1
     warm_up: int = 3
-    taylor: bool = False
+    calibrator: str = "none"
 
     def __post_init__(self):
         if not self.threshold >= 0:
@@ -41,6 +49,10 @@ class DBCache(BlockCache):
         for name in ("first", "warm_up"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")
+        if self.calibrator not in CALIBRATORS:
+            raise ValueError(
+                f"`calibrator` must be one of {', '.join(CALIBRATORS)}, got {self.calibrator!r}."
+            )
 
     @property
     def knob(self) -> Knob:
@@ -71,7 +83,8 @@ class DBCache(BlockCache):
             enable_separate_cfg=bench.model.calls_per_velocity == 2,
             num_inference_steps=bench.steps,
         )
-        calibrator = cache_dit.TaylorSeerCalibratorConfig() if self.taylor else None
+        name = CALIBRATORS[self.calibrator]
+        calibrator = getattr(cache_dit, name)() if name else None
         with unpatched_after(network):
             cache_dit.enable_cache(network, cache_config=config, calibrator_config=calibrator)
             try:

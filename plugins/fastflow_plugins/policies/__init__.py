@@ -4,18 +4,33 @@ from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
 from fastflow_plugins.policies.equal_change import EqualChange
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.plans import Halving, Plan
+from fastflow_plugins.policies.published import (
+    BAG,
+    Change,
+    EasyCache,
+    FlowCast,
+    GrowingGaps,
+    SeaCache,
+    StepMask,
+    TeaCache,
+    changes,
+    relative_change,
+)
 from fastflow_plugins.policies.random_arms import RandomArms
 from fastflow_plugins.policies.released import Released
 from fastflow_plugins.policies.static import Every, Listed, Piecewise, Schedule, Uniform
-from fastflow_plugins.policies.teacache import Change, TeaCache, changes, relative_change
 from fastflow_plugins.policies.ucb import UCB
 
 __all__ = [
+    "BAG",
     "UCB",
     "Change",
+    "EasyCache",
     "EpsilonGreedy",
     "EqualChange",
     "Every",
+    "FlowCast",
+    "GrowingGaps",
     "Halving",
     "Listed",
     "Never",
@@ -24,6 +39,8 @@ __all__ = [
     "RandomArms",
     "Released",
     "Schedule",
+    "SeaCache",
+    "StepMask",
     "TeaCache",
     "Uniform",
     "changes",

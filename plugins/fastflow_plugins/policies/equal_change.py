@@ -10,8 +10,8 @@ import numpy as np
 from fastflow.integration import Episode, Grid
 from fastflow.policies import Memory, Policy
 from fastflow.sampling import Recording
+from fastflow_plugins.policies.published.teacache import relative_change
 from fastflow_plugins.policies.static import Schedule, check_at_most_all
-from fastflow_plugins.policies.teacache import relative_change
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,9 @@ SKIPPING = [
     TaylorSeer(interval=5, order=1, warm_up=2),
     DBCache(threshold=2.0),
     DBCache(threshold=2.0, first=2, warm_up=1),
-    DBCache(threshold=0.4, taylor=True),
+    DBCache(threshold=0.4, calibrator="taylor"),
+    DBCache(threshold=2.0, calibrator="foca"),
+    DBCache(threshold=2.0, calibrator="dmd"),
     TeaCacheMethod(threshold=0.2, coefficients=(0.5, 0.02)),
 ]
 ONE_OF_EACH = [*SKIPPING[::2], SKIPPING[-1]]

@@ -11,7 +11,7 @@ from fastflow.sampling.model import ModelWrapper
 from fastflow.sampling.recording import NoProbe, Recording
 from fastflow_plugins.models.mixture import Mixture
 from fastflow_plugins.policies.never import Never
-from fastflow_plugins.policies.teacache import TeaCache, changes
+from fastflow_plugins.policies.published.teacache import TeaCache, changes
 
 TRUE = (3.0, -2.0, 1.0, 0.5, 0.05)
 STEPS = 20

@@ -11,7 +11,7 @@ from fastflow_plugins.methods.diffusers_caches import FirstBlockCache, MagCache,
 from fastflow_plugins.methods.oracle import Oracle
 from fastflow_plugins.methods.skipping import Skipping
 from fastflow_plugins.methods.solver import Solver
-from fastflow_plugins.policies.teacache import TeaCache
+from fastflow_plugins.policies.published.teacache import TeaCache
 
 REFUSED = [
     (TeaCacheMethod, {"threshold": -0.1}, "`threshold` must be 0 or more, got -0.1."),
@@ -43,6 +43,11 @@ REFUSED = [
     (DBCache, {"threshold": -0.1}, "`threshold` must be 0 or more, got -0.1."),
     (DBCache, {"first": 0}, "`first` must be 1 or more, got 0."),
     (DBCache, {"warm_up": 0}, "`warm_up` must be 1 or more, got 0."),
+    (
+        DBCache,
+        {"calibrator": "euler"},
+        "`calibrator` must be one of none, taylor, foca, dmd, got 'euler'.",
+    ),
     (Oracle, {"computed_steps": 0}, "`computed_steps` must be 1 or more, got 0."),
     (Oracle, {"longest": 0}, "`longest` must be 1 or more, got 0."),
     (Solver, {"computed_steps": 0}, "`computed_steps` must be 1 or more, got 0."),
@@ -99,6 +104,6 @@ def test_every_knob_names_a_parameter_and_turns_it(component):
 
 
 def test_turning_leaves_everything_else_as_it_was():
-    method = DBCache(threshold=0.3, first=2, taylor=True)
-    assert turn(method, ["threshold"], 0.5) == DBCache(threshold=0.5, first=2, taylor=True)
+    method = DBCache(threshold=0.3, first=2, calibrator="taylor")
+    assert turn(method, ["threshold"], 0.5) == DBCache(threshold=0.5, first=2, calibrator="taylor")
     assert method.threshold == 0.3

@@ -16,9 +16,9 @@ from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.methods.skipping import Skipping
 from fastflow_plugins.policies.never import Never
+from fastflow_plugins.policies.published.teacache import TeaCache
 from fastflow_plugins.policies.random_arms import RandomArms
 from fastflow_plugins.policies.static import Uniform
-from fastflow_plugins.policies.teacache import TeaCache
 from fastflow_plugins.policies.ucb import UCB
 
 PROMPTS = requests(4, first=50)

@@ -15,7 +15,7 @@ from fastflow.integration.extrapolator import Reuse
 from fastflow.registry.compose import preset
 from fastflow_plugins.methods.block_cache import blocks_of
 from fastflow_plugins.methods.teacache_method import Bypass, TeaCacheMethod
-from fastflow_plugins.policies.teacache import Change, TeaCache
+from fastflow_plugins.policies.published.teacache import Change, TeaCache
 
 # by the authors: https://github.com/ali-vilab/TeaCache; Kontext's by ComfyUI-TeaCache
 COEFFICIENTS = {

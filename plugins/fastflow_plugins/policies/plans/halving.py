@@ -21,10 +21,10 @@ from fastflow.planning import (
 )
 from fastflow.policies import FollowedPlan, Memory, Policy, Trial, TrialResult, Trials
 from fastflow_plugins.correctors import Interpolate
-from fastflow_plugins.extrapolators import Linear, Quadratic
+from fastflow_plugins.extrapolators import Quadratic
+from fastflow_plugins.policies.plans.plan import LINEAR_SCHEME
 
-LINEAR = Scheme(Linear(), Interpolate())
-ORDERS = (Scheme(Reuse(), Interpolate()), LINEAR, Scheme(Quadratic(), Interpolate(order=2)))
+ORDERS = (Scheme(Reuse(), Interpolate()), LINEAR_SCHEME, Scheme(Quadratic(), Interpolate(order=2)))
 ARMS = 16  # candidates that a planner usually finds, for the price stated before it starts
 
 
@@ -91,7 +91,7 @@ class Halving(Policy):
 
     def _planner(self, memory: HalvingMemory, grid: Grid) -> Planner:
         assert memory.gram.matrix is not None
-        return Planner(memory.gram.matrix, grid, LINEAR, orders=ORDERS)
+        return Planner(memory.gram.matrix, grid, LINEAR_SCHEME, orders=ORDERS)
 
     def _halve(self, memory: HalvingMemory, grid: Grid, references: Sequence[Feedback]) -> Trials:
         planner = self._planner(memory, grid)

@@ -26,7 +26,7 @@ from fastflow.policies import Memory, Policy
 from fastflow_plugins.correctors import Interpolate
 from fastflow_plugins.extrapolators import Linear
 
-LINEAR = Scheme(Linear(), Interpolate())
+LINEAR_SCHEME = Scheme(Linear(), Interpolate())
 WEIGHTS = ("fitted", "scheme")
 
 
@@ -104,7 +104,7 @@ class Planned(Episode):
         self.policy, self.memory = policy, memory
         self.plan: LinearPlan | None = None
         if policy.weights == "fitted":
-            self.plan = policy.plan(memory, grid, LINEAR)
+            self.plan = policy.plan(memory, grid, LINEAR_SCHEME)
             self.coefficients = PlannedCoefficients(self.plan, grid)
 
     def wants_model(self, context: StepContext) -> bool:
