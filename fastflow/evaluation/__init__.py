@@ -2,7 +2,7 @@
 
 from fastflow.evaluation.benchmark import Benchmark, Item, Score, Total
 from fastflow.evaluation.measurement import Measurement, SampleRow
-from fastflow.evaluation.method import Bench, Knob, Learned, Method
+from fastflow.evaluation.method import Bench, Knob, Learned, Method, turn
 from fastflow.evaluation.metric import Metric
 from fastflow.evaluation.observer import Observer, ObserverSession
 
@@ -20,4 +20,5 @@ __all__ = [
     "SampleRow",
     "Score",
     "Total",
+    "turn",
 ]

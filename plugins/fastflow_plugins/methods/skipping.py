@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from fastflow.evaluation import Bench, Knob, Learned, Method
+from fastflow.evaluation import Bench, Knob, Learned, Method, turn
 from fastflow.integration import Corrector, Extrapolator
 from fastflow.policies import Memory, Policy
 from fastflow.sampling import Request, Sample, Sampler
@@ -65,7 +65,8 @@ class Skipping(Method):
         if self.calibrates:
             policy = self.policy.calibrated(bench.tuning)
             return Learned(policy, len(bench.tuning.requests), bench.tuning.calls)
-        sampler, samples, rest = self._sampler(bench, self.policy), [], list(requests)
+        policy = with_fewer_warmups(self.policy, len(requests))
+        sampler, samples, rest = self._sampler(bench, policy), [], list(requests)
         while rest and (size := sampler.samples_until_update(bench.steps)):
             samples += sampler.run(rest[:size])
             rest = rest[size:]
@@ -100,3 +101,9 @@ class Skipping(Method):
     def _sampler(self, bench: Bench, policy: Policy) -> Sampler:
         parts = policy, self.extrapolator, self.corrector
         return Sampler(bench.model, *parts, seed=bench.seed, max_batch=bench.max_batch)
+
+
+def with_fewer_warmups(policy: Policy, at_most: int) -> Policy:
+    """Returns the policy with as many warm-up samples as there are samples to learn from."""
+    wanted = getattr(policy, "warmup_samples", 0)
+    return turn(policy, ["warmup_samples"], at_most) if wanted > at_most else policy
