@@ -1,6 +1,15 @@
 """Plans: which steps are computed, and with which weights, from recorded velocities."""
 
-from fastflow.planning.arm_table import PlanArm, arms_as_text, halved, price, round_sizes
+from fastflow.planning.arm_table import (
+    PlanArm,
+    arms_as_text,
+    audit_time,
+    challenger,
+    halved,
+    is_better,
+    price,
+    round_sizes,
+)
 from fastflow.planning.fitting import (
     RIDGE,
     Fit,
@@ -29,8 +38,11 @@ __all__ = [
     "PlannedCoefficients",
     "Planner",
     "arms_as_text",
+    "audit_time",
+    "challenger",
     "check_computed_steps",
     "halved",
+    "is_better",
     "longest_gap",
     "observed_grid",
     "piecewise_linear",

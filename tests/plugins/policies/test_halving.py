@@ -3,11 +3,21 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from fastflow import Sampler
-from fastflow.planning import LinearPlan, PlanArm, halved, price, round_sizes
+from fastflow.planning import (
+    LinearPlan,
+    PlanArm,
+    audit_time,
+    challenger,
+    halved,
+    is_better,
+    price,
+    round_sizes,
+)
 from fastflow.policies import Memory, Trial
 from fastflow.sampling import Request, reference_sampler
 from fastflow.sampling.executor import Worker
@@ -187,6 +197,31 @@ def test_a_failed_reference_run_is_left_out():
     assert [bool(s.failure) for s in samples] == [False, True] + [False] * 8
     assert made.memory.gram.count == 3
     assert len(samples[9].computed) == 7
+
+
+def test_audits_run_ever_fewer_samples_in_full_and_keep_learning():
+    made = sampler(Halving(computed_steps=7, warmup_samples=2, audits=True))
+    asked = [Request(i, f"sample {i}", 100 + i, STEPS) for i in range(20)]
+    samples = sorted(made.run(asked), key=lambda sample: sample.request.index)
+    full = [i for i, sample in enumerate(samples) if len(sample.computed) == STEPS]
+    assert full == [0, 1, *(2 + audit_time(n) for n in (1, 2, 3))]
+    assert made.memory.audits == 3
+    arm = made.memory.survivors()[0]
+    assert arm.plan == made.memory.chosen
+    assert max(arm.errors) > 2
+
+
+def test_the_plan_changes_only_for_one_that_is_surely_better():
+    first, second = PlanArm("first", PLAN), PlanArm("second", LinearPlan((0,), ((-2.0,),)))
+    for i in range(12):
+        first.add(i, math.exp(-5 - 0.1 * (i % 3)))
+        second.add(i, math.exp(-5.5 if i != 3 else -1.0))
+    assert not is_better(second, first)
+    second.add(3, math.exp(-5.5))
+    assert is_better(second, first)
+    assert not is_better(first, second)
+    drawn = {challenger(first, [second], np.random.default_rng(i)).name for i in range(5)}
+    assert drawn == {"second"}
 
 
 def test_the_tail_counts_twice():

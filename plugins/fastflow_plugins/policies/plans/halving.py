@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from fastflow.integration import Episode, Feedback, FeedbackSpec, Grid, Reuse, Scheme, Unskipped
 from fastflow.planning import (
@@ -12,9 +14,11 @@ from fastflow.planning import (
     LiveProducts,
     PlanArm,
     Planner,
-    arms_as_text,
+    audit_time,
+    challenger,
     check_computed_steps,
     halved,
+    is_better,
     price,
     refit,
     round_sizes,
@@ -22,6 +26,7 @@ from fastflow.planning import (
 from fastflow.policies import FollowedPlan, Memory, Policy, Trial, TrialResult, Trials
 from fastflow_plugins.correctors import Interpolate
 from fastflow_plugins.extrapolators import Quadratic
+from fastflow_plugins.policies.plans.halving_memory import HalvingMemory, halving_memory
 from fastflow_plugins.policies.plans.plan import LINEAR_SCHEME
 
 ORDERS = (Scheme(Reuse(), Interpolate()), LINEAR_SCHEME, Scheme(Quadratic(), Interpolate(order=2)))
@@ -43,10 +48,14 @@ class Halving(Policy):
     Args:
         computed_steps: the number of computed steps; guidance branches are not counted.
         warmup_samples: how many of the first samples skip nothing; the arms are tried on them.
+        audits: whether to go on learning: ever fewer samples (`audit_time`) run in full, and the
+            plan in use and one of the other survivors, drawn by Thompson sampling, are tried on
+            them. The plan changes only for one that is better with 95 % confidence.
     """
 
     computed_steps: int = 19
     warmup_samples: int = 12
+    audits: bool = False
 
     def __post_init__(self):
         for name in ("computed_steps", "warmup_samples"):
@@ -66,6 +75,8 @@ class Halving(Policy):
         check_computed_steps(self.computed_steps, grid, grid.steps)
         memory = halving_memory(memory)
         if memory.chosen is not None:
+            if self._due_in(memory) == 0:
+                return Unskipped(FeedbackSpec(velocities=True))
             return FollowedPlan(memory.chosen, grid)
         if memory.frozen and memory.gram.matrix is not None:
             plan = self._planner(memory, grid).candidates(self.computed_steps)
@@ -74,7 +85,10 @@ class Halving(Policy):
 
     def samples_until_update(self, memory: Memory) -> int | None:
         memory = halving_memory(memory)
-        if memory.frozen or memory.chosen is not None:
+        if memory.chosen is not None:
+            due = self._due_in(memory)
+            return None if due is None else max(due, 1)
+        if memory.frozen:
             return None
         return max(self.warmup_samples - memory.samples, 1)
 
@@ -84,10 +98,32 @@ class Halving(Policy):
 
     def trials(self, memory: Memory, grid: Grid, references: Sequence[Feedback]) -> Trials | None:
         memory = halving_memory(memory)
-        done = memory.chosen is not None or memory.samples < self.warmup_samples
-        if memory.frozen or done or not references or not memory.gram.count:
+        if memory.frozen or not references or not memory.gram.count:
+            return None
+        if memory.chosen is not None:
+            due = self._due_in(memory)
+            return self._audit(memory) if due is not None and due < 0 else None
+        if memory.samples < self.warmup_samples:
             return None
         return self._halve(memory, grid, references)
+
+    def _due_in(self, memory: HalvingMemory) -> int | None:
+        """Returns in how many samples the next audit is due; None if there are no audits."""
+        if not self.audits or memory.frozen or len(memory.arms) < 2:
+            return None
+        return memory.chosen_after + audit_time(memory.audits + 1) - memory.samples
+
+    def _audit(self, memory: HalvingMemory) -> Trials:
+        """Runs the plan in use and a challenger from the noise of one reference run."""
+        incumbent, *others = memory.survivors()
+        other = challenger(incumbent, others, np.random.default_rng(memory.samples))
+        answers = yield [Trial(arm.plan, 0) for arm in (incumbent, other)]
+        number = 1 + max(max(arm.errors, default=0) for arm in memory.arms)
+        for arm, answer in zip((incumbent, other), answers, strict=True):
+            memory.take(arm, number, answer)
+        memory.audits += 1
+        if is_better(other, incumbent):
+            memory.chosen = other.plan
 
     def _planner(self, memory: HalvingMemory, grid: Grid) -> Planner:
         assert memory.gram.matrix is not None
@@ -111,6 +147,7 @@ class Halving(Policy):
             refits = yield from self._refit(memory, finalists, results, planner.pieces)
             finalists = [*finalists, *refits]
         memory.chosen = min(finalists, key=lambda arm: arm.score()).plan
+        memory.chosen_after = memory.samples
 
     def _refit(
         self, memory: HalvingMemory, finalists: Sequence[PlanArm], results: dict, grid: Grid
@@ -143,68 +180,3 @@ def _products(plan: LinearPlan, answer: TrialResult, reference: Feedback) -> Liv
 
 def _names(arms: Sequence[PlanArm]) -> set[str]:
     return {arm.name for arm in arms}
-
-
-@dataclass
-class HalvingMemory(Memory):
-    """Holds the table of arms and the plan that was chosen.
-
-    Attributes:
-        arms: the plans with their errors.
-        chosen: the winner; None before the trials.
-    """
-
-    arms: list[PlanArm] = field(default_factory=list)
-    chosen: LinearPlan | None = None
-
-    def take(self, arm: PlanArm, reference: int, answer: TrialResult) -> None:
-        """Adds the result of one trial."""
-        arm.add(reference, answer.error)
-        self.learning_calls += answer.calls
-
-    def merge(self, other: Memory) -> None:
-        """Adds another table; the plan with the better score over more samples is kept."""
-        samples = self.samples
-        super().merge(other)
-        other = halving_memory(other)
-        own = {arm.plan: arm for arm in self.arms}
-        for arm in other.arms:
-            mine = own.get(arm.plan)
-            if mine is None:
-                mine = PlanArm(arm.name, arm.plan)
-                self.arms.append(mine)
-            mine.errors |= {i + samples: error for i, error in arm.errors.items()}
-        if self.arms:
-            most = max(len(arm.errors) for arm in self.arms)
-            tried = [arm for arm in self.arms if len(arm.errors) == most]
-            self.chosen = min(tried, key=lambda arm: arm.score()).plan
-        elif other.chosen is not None:
-            self.chosen = other.chosen
-
-    def to_dict(self) -> dict[str, Any]:
-        chosen = None if self.chosen is None else self.chosen.to_dict()
-        arms = [arm.to_dict() for arm in self.arms]
-        return super().to_dict() | {"chosen": chosen, "arms": arms}
-
-    def load_dict(self, content: dict[str, Any]) -> None:
-        super().load_dict(content)
-        chosen = content["chosen"]
-        self.chosen = None if chosen is None else LinearPlan.from_dict(chosen)
-        self.arms = [PlanArm.from_dict(arm) for arm in content["arms"]]
-
-    def summary(self) -> str:
-        """Returns the table of arms."""
-        if self.chosen is None:
-            return f"no plan yet; {self.samples} samples seen"
-        head = (
-            f"plan chosen from {len(self.arms)} by live runs (*), on {self.gram.count} reference "
-            f"runs; {self.learning_calls} network calls for the trials"
-        )
-        return "\n".join([head, *arms_as_text(self.arms, self.chosen)])
-
-
-def halving_memory(memory: Memory) -> HalvingMemory:
-    """Returns the memory if it is one of `Halving`; raises a ValueError otherwise."""
-    if not isinstance(memory, HalvingMemory):
-        raise ValueError("`memory` is not halving's: make one with `policy.empty(grid)`.")
-    return memory

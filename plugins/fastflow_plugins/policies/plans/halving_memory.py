@@ -1,0 +1,88 @@
+"""The memory of halving: the table of arms and the plan in use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastflow.planning import LinearPlan, PlanArm, arms_as_text
+from fastflow.policies import Memory, TrialResult
+
+
+@dataclass
+class HalvingMemory(Memory):
+    """Holds the table of arms and the plan that was chosen.
+
+    Attributes:
+        arms: the plans with their errors.
+        chosen: the plan in use; None before the trials.
+        chosen_after: after how many samples it was first chosen.
+        audits: how many audits there were since.
+    """
+
+    arms: list[PlanArm] = field(default_factory=list)
+    chosen: LinearPlan | None = None
+    chosen_after: int = 0
+    audits: int = 0
+
+    def survivors(self) -> list[PlanArm]:
+        """Returns the plan in use and the three others that were tried most and are best."""
+        ranked = sorted(self.arms, key=lambda arm: (-len(arm.errors), arm.score()))
+        others = [arm for arm in ranked if arm.plan != self.chosen]
+        return [*(arm for arm in ranked if arm.plan == self.chosen), *others[:3]]
+
+    def take(self, arm: PlanArm, reference: int, answer: TrialResult) -> None:
+        """Adds the result of one trial."""
+        arm.add(reference, answer.error)
+        self.learning_calls += answer.calls
+
+    def merge(self, other: Memory) -> None:
+        """Adds another table; the plan with the better score over more samples is kept."""
+        samples = self.samples
+        super().merge(other)
+        other = halving_memory(other)
+        self.audits += other.audits
+        self.chosen_after = self.samples if self.audits == 0 else self.chosen_after
+        own = {arm.plan: arm for arm in self.arms}
+        for arm in other.arms:
+            mine = own.get(arm.plan)
+            if mine is None:
+                mine = PlanArm(arm.name, arm.plan)
+                self.arms.append(mine)
+            mine.errors |= {i + samples: error for i, error in arm.errors.items()}
+        if self.arms:
+            most = max(len(arm.errors) for arm in self.arms)
+            tried = [arm for arm in self.arms if len(arm.errors) == most]
+            self.chosen = min(tried, key=lambda arm: arm.score()).plan
+        elif other.chosen is not None:
+            self.chosen = other.chosen
+
+    def to_dict(self) -> dict[str, Any]:
+        chosen = None if self.chosen is None else self.chosen.to_dict()
+        arms = [arm.to_dict() for arm in self.arms]
+        own = {"chosen": chosen, "chosen_after": self.chosen_after, "audits": self.audits}
+        return super().to_dict() | own | {"arms": arms}
+
+    def load_dict(self, content: dict[str, Any]) -> None:
+        super().load_dict(content)
+        chosen = content["chosen"]
+        self.chosen = None if chosen is None else LinearPlan.from_dict(chosen)
+        self.chosen_after, self.audits = int(content["chosen_after"]), int(content["audits"])
+        self.arms = [PlanArm.from_dict(arm) for arm in content["arms"]]
+
+    def summary(self) -> str:
+        """Returns the table of arms."""
+        if self.chosen is None:
+            return f"no plan yet; {self.samples} samples seen"
+        head = (
+            f"plan chosen from {len(self.arms)} by live runs (*), on {self.gram.count} reference "
+            f"runs; {self.learning_calls} network calls for the trials"
+        )
+        return "\n".join([head, *arms_as_text(self.arms, self.chosen)])
+
+
+def halving_memory(memory: Memory) -> HalvingMemory:
+    """Returns the memory if it is one of `Halving`; raises a ValueError otherwise."""
+    if not isinstance(memory, HalvingMemory):
+        raise ValueError("`memory` is not halving's: make one with `policy.empty(grid)`.")
+    return memory
