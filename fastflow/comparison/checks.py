@@ -11,6 +11,7 @@ from fastflow.comparison.comparison_settings import ComparisonSettings
 from fastflow.comparison.references import StoredReferences
 from fastflow.comparison.rows import MethodRow
 from fastflow.comparison.table import (
+    ANCHOR,
     CONTROL,
     UNUSABLE,
     RowReader,
@@ -22,7 +23,7 @@ from fastflow.evaluation.bootstrap import Interval, bootstrap_mean
 from fastflow.evaluation.measurement import SampleRow
 from fastflow.evaluation.summary import PSNR
 
-NO_PEERS = ("ours", *UNUSABLE)
+NO_PEERS = ("ours", ANCHOR, *UNUSABLE)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from fastflow.evaluation.measurement import Metrics, SampleRow
 from fastflow.evaluation.summary import IDENTICAL, PSNR, psnr_spread
 
 CONTROL = "negative control"  # the group of methods that a valid comparison ranks last
+ANCHOR = "anchor"  # the group of methods that show what is attainable, and are no peers
 UNUSABLE = ("oracle", CONTROL)  # the groups of methods that are not for use
 OUTPUTS = (10, 100, 1000)  # numbers of outputs among which the learning cost is divided
 NEAR = 1.0  # dB; how far below a sample's best a PSNR counts as near it

@@ -25,6 +25,14 @@ from fastflow_plugins.methods import (
     TaylorSeer,
     TeaCacheMethod,
 )
+from fastflow_plugins.methods.published import (
+    BudCache,
+    DPCache,
+    LeMiCa,
+    MeanCache,
+    OptimalSteps,
+)
+from fastflow_plugins.methods.trained import Bespoke, NeuralSolver
 from fastflow_plugins.metrics import Brisque, ClipScore, Edits, Fidelity, Lpips, Scenes, Videos
 from fastflow_plugins.models import Mixture
 from fastflow_plugins.models.bagel import Bagel
@@ -133,6 +141,13 @@ def fastflow_methods() -> dict[str, type]:
         "mag_cache": MagCache,
         "taylor_seer": TaylorSeer,
         "db_cache": DBCache,
+        "mean_cache": MeanCache,
+        "lemica": LeMiCa,
+        "dp_cache": DPCache,
+        "bud_cache": BudCache,
+        "optimal_steps": OptimalSteps,
+        "neural_solver": NeuralSolver,
+        "bespoke": Bespoke,
         "oracle": Oracle,
         "negative_control": NegativeControl,
     }

@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from fastflow.comparison.checks import ComparisonResults
-from fastflow.comparison.table import UNUSABLE, TableRow, psnr_shares
+from fastflow.comparison.table import ANCHOR, UNUSABLE, TableRow, psnr_shares
 from fastflow.evaluation.bootstrap import Interval, bootstrap_nested
 
 Key = tuple[str, int]
@@ -127,7 +127,7 @@ def _has_near(row: TableRow) -> bool:
 
 def _with_peer(row: PooledRow, rows: Sequence[PooledRow]) -> PooledRow:
     """Adds the best fair and usable row of the other groups; rows have the best first."""
-    others = (r for r in rows if r.group not in (row.group, *UNUSABLE))
+    others = (r for r in rows if r.group not in (row.group, ANCHOR, *UNUSABLE))
     peer = next((r for r in others if r.steps <= r.target + 1), None)
     if peer is None:
         return row

@@ -169,7 +169,6 @@ class BagelFlow(FlowModel):
         side = network.latent_pos_embed.side
         return on_grid(height // TOKEN, width // TOKEN, side).to(network.device)
 
-    @torch.no_grad()
     def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[BagelCondition]) -> Tensor:
         acts, t = self.guidance.acts_at(t), t.to(x.device)
         found: dict[int, Tensor] = {}

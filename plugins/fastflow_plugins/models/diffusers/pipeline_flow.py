@@ -103,7 +103,6 @@ class PipelineFlow(FlowModel):
         negative = request.negative_prompt
         return [request.prompt, self.recipe.negative_prompt if negative is None else negative]
 
-    @torch.no_grad()
     def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[Any]) -> Tensor:
         v = self._call(0, x, t, conditioning)
         if not self.is_guided:

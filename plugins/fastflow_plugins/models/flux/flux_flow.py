@@ -110,7 +110,6 @@ class FluxFlow(PipelineFlow):
         tokens, pooled, ids = self.pipe.encode_prompt(prompt, max_sequence_length=length)
         return FluxText(tokens, pooled, ids)
 
-    @torch.no_grad()
     def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[FluxCondition]) -> Tensor:
         groups: dict[Any, list[int]] = {}
         for row, condition in enumerate(conditioning):
