@@ -1,6 +1,6 @@
 """Policies: which steps are computed and which are skipped."""
 
-from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
+from fastflow_plugins.policies.bandits import UCB, EpsilonGreedy, RandomArms, Released
 from fastflow_plugins.policies.equal_change import EqualChange
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.plans import Halving, Plan
@@ -16,10 +16,7 @@ from fastflow_plugins.policies.published import (
     changes,
     relative_change,
 )
-from fastflow_plugins.policies.random_arms import RandomArms
-from fastflow_plugins.policies.released import Released
 from fastflow_plugins.policies.static import Every, Listed, Piecewise, Schedule, Uniform
-from fastflow_plugins.policies.ucb import UCB
 
 __all__ = [
     "BAG",
