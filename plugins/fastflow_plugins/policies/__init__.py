@@ -1,6 +1,13 @@
 """Policies: which steps are computed and which are skipped."""
 
-from fastflow_plugins.policies.bandits import UCB, EpsilonGreedy, RandomArms, Released
+from fastflow_plugins.policies.bandits import (
+    UCB,
+    EpsilonGreedy,
+    Path,
+    RandomArms,
+    Released,
+    Thompson,
+)
 from fastflow_plugins.policies.equal_change import EqualChange
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.plans import Halving, Plan
@@ -31,6 +38,7 @@ __all__ = [
     "Halving",
     "Listed",
     "Never",
+    "Path",
     "Piecewise",
     "Plan",
     "RandomArms",
@@ -39,6 +47,7 @@ __all__ = [
     "SeaCache",
     "StepMask",
     "TeaCache",
+    "Thompson",
     "Uniform",
     "changes",
     "relative_change",
