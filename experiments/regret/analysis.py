@@ -23,17 +23,17 @@ from fastflow.comparison.comparison_settings import ComparisonSettings
 from fastflow.comparison.tuning import Search, replayed
 from fastflow.evaluation import Bench
 from fastflow.integration import Scheme
-from fastflow.policies import OptimalSchedule
+from fastflow.planning import OptimalSchedule
 from fastflow.registry.compose import build, build_listed, read, settings_of
 from fastflow.sampling import Recording, Request, Sample, Sampler
 from fastflow_plugins.methods import Skipping
 from fastflow_plugins.policies import Listed
 
 HERE = Path(__file__).parent
-POLICIES = ("ucb", "epsilon_greedy", "thompson", "path", "random_arms", "plan")
+POLICIES = ("ucb", "epsilon_greedy", "thompson", "path", "random_arms", "plan", "halving")
 MODELS = ("flux_mini", "kontext_mini")
 CHECKS = (1, 2, 9, 17, 33)  # after so many samples of the stream the memory is tried
-TUNED = 4  # trajectories on which a method without `computed_steps` is tuned
+TUNED = 12  # trajectories on which a method without `computed_steps` is tuned
 
 
 @dataclass
@@ -139,12 +139,12 @@ def learning(method: Skipping, stage: Stage, target: int) -> Iterator[dict[str, 
     calls = seen = 0
     full = stage.bench.tuning.calls / len(stage.bench.tuning.requests)
     for batch in sampler.batches(stage.stream, at_most=8):
-        samples = sorted(sampler.generate(batch), key=lambda sample: sample.request.index)
-        sampler.learn(sample.feedback for sample in samples)
-        calls, before, seen = calls + sum(s.calls for s in samples), seen, seen + len(samples)
+        calls += sum(sample.calls for sample in sampler.run(batch))
+        before, seen = seen, seen + len(batch)
         due = any(before < number <= seen for number in CHECKS)
         if due and (found := check(sampler, stage)):
-            yield {"samples": seen, "spent": calls / full, **found}
+            tried = sampler.memory.learning_calls if sampler.memory else 0
+            yield {"samples": seen, "spent": (calls + tried) / full, **found}
 
 
 def check(sampler: Sampler, stage: Stage) -> dict[str, Any]:

@@ -120,14 +120,14 @@ class Drift(Reward):
     mu: float = 0.03
 
     def calibrate(self, feedback: Sequence[Observation], steps: int) -> dict[str, float]:
-        costs = [cost(o) for o in feedback if o.arm]
+        costs = [_cost(o) for o in feedback if o.arm]
         return {"unit": sum(costs) / len(costs) if sum(costs) > 0 else 1.0}
 
     def value(self, seen: Observation, constants: Mapping[str, float]) -> float:
-        return self.mu * seen.arm - cost(seen) / constants["unit"]
+        return self.mu * seen.arm - _cost(seen) / constants["unit"]
 
 
-def cost(seen: Observation) -> float:
+def _cost(seen: Observation) -> float:
     """Returns the error that a skip leaves in the position, as far as its observation shows."""
     weight = seen.exposure if seen.remaining is None else seen.remaining
     return weight * seen.error
