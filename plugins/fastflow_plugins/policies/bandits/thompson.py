@@ -10,8 +10,8 @@ import torch
 from fastflow.integration import StepContext
 from fastflow.policies import ArmStats, Bandit, Drift, Reward, greedy
 
-NODES = np.linspace(-6, 6, 121)  # of the quadrature, in standard deviations
-WEIGHTS = np.exp(-0.5 * NODES**2) / np.exp(-0.5 * NODES**2).sum()
+_NODES = np.linspace(-6, 6, 121)  # of the quadrature, in standard deviations
+_WEIGHTS = np.exp(-0.5 * _NODES**2) / np.exp(-0.5 * _NODES**2).sum()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +65,10 @@ def probability_of_best(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     if not scale > 0:
         return greedy(mean)
     deviation = np.maximum(deviation, 1e-3 * scale)  # a constant would make a jump
-    values = mean[:, None] + deviation[:, None] * NODES  # of each variable, at its own nodes
+    values = mean[:, None] + deviation[:, None] * _NODES  # of each variable, at its own nodes
     z = (values[:, None, :] - mean[:, None]) / deviation[:, None]
     below = torch.special.ndtr(torch.from_numpy(z)).numpy()
     itself = np.arange(len(mean))
     below[itself, itself] = 1.0
-    wins = below.prod(axis=1) @ WEIGHTS
+    wins = below.prod(axis=1) @ _WEIGHTS
     return wins / wins.sum()
