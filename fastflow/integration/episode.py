@@ -91,9 +91,9 @@ class StepContext:
 
     def before(self) -> StepContext:
         """Returns the context of the previous step, taken as a computed step."""
-        return self.at(self.index - 1)
+        return self.at_step(self.index - 1)
 
-    def at(self, index: int) -> StepContext:
+    def at_step(self, index: int) -> StepContext:
         """Returns the context of another step of the same sample, taken as a computed step."""
         return StepContext(self.grid, index, 0, self._key, self.scheme)
 

@@ -133,7 +133,7 @@ class Bandit(SkipLength):
                 walk[k, k + 1] = 1.0
             else:
                 landings = [k + m + 1 for m in arms]
-                walk[k, landings] = self._at(mu, arms, context.at(k), memory)
+                walk[k, landings] = self._at(mu, arms, context.at_step(k), memory)
         return walk[:, :-1]
 
     def _aim(self, memory: BanditMemory) -> float:
