@@ -91,7 +91,11 @@ class StepContext:
 
     def before(self) -> StepContext:
         """Returns the context of the previous step, taken as a computed step."""
-        return StepContext(self.grid, self.index - 1, 0, self._key, self.scheme)
+        return self.at_step(self.index - 1)
+
+    def at_step(self, index: int) -> StepContext:
+        """Returns the context of another step of the same sample, taken as a computed step."""
+        return StepContext(self.grid, index, 0, self._key, self.scheme)
 
     @cached_property
     def random(self) -> np.random.Generator:

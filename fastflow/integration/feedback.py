@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -10,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastflow.integration.extrapolator import Extrapolator, combine
+from fastflow.integration.corrector import Corrector
+from fastflow.integration.extrapolator import Extrapolator, combine, lagrange
 from fastflow.integration.gram import Gram
 from fastflow.integration.grid import Grid
 from fastflow.integration.losses import LOSSES, check_loss
@@ -29,6 +31,8 @@ class Observation:
             of the landing error entered the position (to first order; 0 for arm 0).
         taken: whether the skip happened; otherwise its error was evaluated although the steps in
             between were computed.
+        remaining: how much of the landing error remains in the position after the correction, by
+            the roots of the polynomial errors (`remaining`); None if that is not known.
     """
 
     step: int
@@ -37,6 +41,7 @@ class Observation:
     error: float
     exposure: float
     taken: bool
+    remaining: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,8 @@ class FeedbackSpec:
             the lookback, and not only the skips that were taken.
         lookback: from how many earlier computed steps to observe, in addition to the last one;
             each costs the memory of one velocity.
+        side: whether to observe at a landing, as side observations, also the shorter skips from
+            the same step: the velocity where they would have landed is interpolated.
         gram: whether to take the inner products of all pairs of computed velocities
             (`Feedback.gram`); costs the memory of every velocity until the end.
         velocities: whether to keep the velocities themselves (`Feedback.velocities`), large ones
@@ -97,6 +104,7 @@ class FeedbackSpec:
     loss: str = "mse"
     all_arms: bool = False
     lookback: int = 0
+    side: bool = False
     gram: bool = False
     velocities: bool = False
     immediate: bool = False
@@ -122,6 +130,7 @@ class FeedbackCollector:
         extrapolator: the extrapolator whose errors are measured.
         spec: which feedback to collect.
         over_rows: reduces the errors of the rows, ``(B,)``, to one.
+        corrector: the corrector at landings.
     """
 
     def __init__(
@@ -130,10 +139,12 @@ class FeedbackCollector:
         extrapolator: Extrapolator,
         spec: FeedbackSpec,
         over_rows: Callable[[Tensor], Tensor],
+        corrector: Corrector,
     ):
         self.grid, self.extrapolator, self.spec = grid, extrapolator, spec
+        self.corrector = corrector
         self.loss, self.over_rows = LOSSES[spec.loss], over_rows
-        self.skips: list[tuple] = []  # (step, arm, landing, exposure, taken) of each error
+        self.skips: list[Callable[[float], Observation]] = []  # each waits for its error
         self.errors: list[Tensor] = []
         self.gram = Gram(grid.steps) if spec.gram or spec.velocities else None
 
@@ -147,16 +158,36 @@ class FeedbackCollector:
         for i, p in enumerate(past[: 1 + self.spec.lookback]):
             arm, taken = j - p.step - 1, i == 0
             if self.spec.all_arms or (taken and arm):
-                used = past[i : i + self.extrapolator.depth]
-                weights = self.extrapolator.weights([q.t for q in used], self.grid.sigma[j])
-                v_hat = combine(weights, [q.v for q in used])
-                self.skips.append((p.step, arm, j, exposure(self.grid, p.step, j), taken))
-                self.errors.append(self.over_rows(self.loss(v_hat, v)))
+                self._take(j, v, past[i : i + self.extrapolator.depth], taken)
+        if self.spec.side and past:
+            self._take_shorter(j, v, past[: self.extrapolator.depth])
         if self.gram is not None:
             self.gram.take(j, v, continues=bool(past))
         if not self.spec.immediate:
             return ()
         return _read(self.skips[before:], self.errors[before:])
+
+    def _take(self, j: int, v: Tensor, used: Sequence[Past], taken: bool) -> None:
+        """Takes the error of extrapolating from ``used``, newest first, to the velocity of j."""
+        k, times = used[0].step, [p.t for p in used]
+        weights = self.extrapolator.weights(times, self.grid.sigma[j])
+        v_hat = combine(weights, [p.v for p in used])
+        left = remaining(self.grid, k, j, times, self.corrector)
+        skip = k, j - k - 1, j
+        exposed = exposure(self.grid, k, j)
+        self.skips.append(lambda error: Observation(*skip, error, exposed, taken, left))
+        self.errors.append(self.over_rows(self.loss(v_hat, v)))
+
+    def _take_shorter(self, j: int, v: Tensor, used: Sequence[Past]) -> None:
+        """Takes the errors that the skipped steps before j would have shown as landings.
+
+        The velocities there are those of the polynomial through the velocities that were
+        extrapolated and the landing's.
+        """
+        times, known = [self.grid.sigma[j], *(p.t for p in used)], [v, *(p.v for p in used)]
+        for i in range(used[0].step + 1, j):
+            there = combine(lagrange(times, self.grid.sigma[i]), known)
+            self._take(i, there, used, taken=False)
 
     def feedback(self) -> Feedback:
         """Returns all collected feedback, read back from the device."""
@@ -174,10 +205,34 @@ def exposure(grid: Grid, k: int, j: int) -> float:
     return sum(grown)
 
 
-def _read(skips: Sequence[tuple], errors: Sequence[Tensor]) -> tuple[Observation, ...]:
+def remaining(grid: Grid, k: int, j: int, used: Sequence[float], corrector: Corrector) -> float:
+    """Returns how much of a velocity error at j remains in x after the correction.
+
+    The error of a polynomial grows as the product of the distances to its nodes. After the
+    correction the landing is a node in place of the oldest one. So the result does not depend on
+    how long the skip before was, although the landing's error does. Without a correction, or with
+    a single node, nothing changes but the growth.
+
+    Args:
+        grid: the time grid.
+        k: the computed step before the skip.
+        j: the landing.
+        used: the sigmas of the velocities that were extrapolated, newest first.
+        corrector: the corrector at the landing.
+    """
+    s, nodes = grid.sigma, list(used)
+    if corrector.depth and len(nodes) > 1:
+        nodes = [s[j], *nodes[:-1]]
+    at_landing = math.prod(abs(s[j] - t) for t in used)
+    grown = (
+        abs(s[i + 1] - s[i]) * math.prod(abs(s[i] - t) for t in nodes) for i in range(k + 1, j)
+    )
+    return sum(grown) / at_landing
+
+
+def _read(
+    skips: Sequence[Callable[[float], Observation]], errors: Sequence[Tensor]
+) -> tuple[Observation, ...]:
     """Returns observations, whose errors are read back from the device in one transfer."""
     values = torch.stack(list(errors)).tolist() if errors else []
-    return tuple(
-        Observation(step, arm, j, error, exposed, taken)
-        for (step, arm, j, exposed, taken), error in zip(skips, values, strict=True)
-    )
+    return tuple(observed(error) for observed, error in zip(skips, values, strict=True))

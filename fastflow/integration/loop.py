@@ -95,7 +95,7 @@ def flow(
     past: list[Past] = []
     gap: list[tuple[int, tuple[float, ...]]] = []  # skipped steps with their weights
     computed: list[int] = []
-    collector = FeedbackCollector(grid, extrapolator, spec, over_rows)
+    collector = FeedbackCollector(grid, extrapolator, spec, over_rows, corrector)
     for k in range(grid.steps):
         context = StepContext(grid, k, len(gap), key, scheme).at(x, past)
         step = Step(k, x, context, episode)

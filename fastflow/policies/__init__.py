@@ -5,7 +5,7 @@ from fastflow.policies.bandit import Bandit, greedy
 from fastflow.policies.learning import Learning
 from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
-from fastflow.policies.reward import Fixed, Normalised, Paper, Reward
+from fastflow.policies.reward import Drift, Fixed, Normalised, Paper, Reward
 from fastflow.policies.skip_length import SkipLength
 from fastflow.policies.trials import Follow, FollowEach, FollowedPlan, Trial, TrialResult, Trials
 
@@ -13,6 +13,7 @@ __all__ = [
     "ArmStats",
     "Bandit",
     "BanditMemory",
+    "Drift",
     "Fixed",
     "Follow",
     "FollowEach",

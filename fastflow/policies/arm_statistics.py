@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,6 +92,9 @@ class BanditMemory(Memory):
         constants: the reward's constants, measured on the first generation; None before it.
         reward: moments of the rewards, ``(T, A)``.
         error: moments of the landing errors, ``(T, A)``.
+        surplus: for each target number of computed steps that was set, by its text, the sum over
+            samples of how many steps were computed beyond it.
+        solved: what was derived from the table; emptied whenever the table changes.
     """
 
     arms: tuple[int, ...] = ()
@@ -99,6 +102,8 @@ class BanditMemory(Memory):
     constants: dict[str, float] | None = None
     reward: Moments = field(init=False)
     error: Moments = field(init=False)
+    surplus: dict[str, float] = field(default_factory=dict)
+    solved: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self):
         self.reward = Moments(self.steps, len(self.arms))
@@ -108,6 +113,11 @@ class BanditMemory(Memory):
     def is_empty(self) -> bool:
         """Whether no arm has received a reward yet."""
         return not self.reward.count.any()
+
+    @property
+    def magnitude(self) -> float:
+        """The largest absolute mean reward; 1 if all are 0."""
+        return float(np.abs(self.reward.mean).max(initial=0.0)) or 1.0
 
     def stats(self, step: int, arms: Sequence[int]) -> ArmStats:
         """Returns the statistics of some arms at one step."""
@@ -119,8 +129,15 @@ class BanditMemory(Memory):
     def add(self, step: int, arm: int, error: float, reward: float) -> None:
         """Adds the error and the reward of one observation."""
         cell = step, self.arms.index(arm)
+        self.solved.clear()
         self.error.add(cell, error)
         self.reward.add(cell, reward)
+
+    def aim(self, target: float, computed: int) -> None:
+        """Adds the number of computed steps of one sample with a target."""
+        self.solved.clear()
+        name = repr(float(target))
+        self.surplus[name] = self.surplus.get(name, 0.0) + computed - target
 
     def merge(self, other: Memory) -> None:
         super().merge(other)
@@ -136,6 +153,9 @@ class BanditMemory(Memory):
             )
         self.reward.merge(other.reward)
         self.error.merge(other.error)
+        for target, steps in other.surplus.items():
+            self.surplus[target] = self.surplus.get(target, 0.0) + steps
+        self.solved.clear()
 
     def to_dict(self) -> dict[str, Any]:
         return super().to_dict() | {
@@ -144,6 +164,7 @@ class BanditMemory(Memory):
             "constants": self.constants,
             "reward": self.reward.to_dict(),
             "error": self.error.to_dict(),
+            "surplus": dict(self.surplus),
         }
 
     def load_dict(self, content: dict[str, Any]) -> None:
@@ -151,6 +172,9 @@ class BanditMemory(Memory):
         self.constants = content["constants"]
         self.reward.load_dict(content["reward"])
         self.error.load_dict(content["error"])
+        # memories of version 0.1 know no targets
+        self.surplus = {name: float(steps) for name, steps in content.get("surplus", {}).items()}
+        self.solved.clear()
 
     def summary(self) -> str:
         """Returns the table as text: per step the best arm, and every arm's mean and count."""

@@ -101,3 +101,33 @@ class Normalised(Reward):
 
     def value(self, seen: Observation, constants: Mapping[str, float]) -> float:
         return self.mu * seen.arm - seen.exposure * seen.error / constants["unit"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift(Reward):
+    """Returns ``mu m - remaining error / unit``: what a skip costs after the landing's correction.
+
+    An error is weighted by how much of it remains in the position (`Observation.remaining`), so
+    the cost of a skip does not depend on the skip before it, and costs may be added up over a
+    trajectory. The unit is their mean over all arms and steps of the first generation.
+
+    Args:
+        loss: how errors are measured.
+        mu: the value of one skipped step, in such units.
+    """
+
+    loss: str = "relative_l2"
+    mu: float = 0.03
+
+    def calibrate(self, feedback: Sequence[Observation], steps: int) -> dict[str, float]:
+        costs = [_cost(o) for o in feedback if o.arm]
+        return {"unit": sum(costs) / len(costs) if sum(costs) > 0 else 1.0}
+
+    def value(self, seen: Observation, constants: Mapping[str, float]) -> float:
+        return self.mu * seen.arm - _cost(seen) / constants["unit"]
+
+
+def _cost(seen: Observation) -> float:
+    """Returns the error that a skip leaves in the position, as far as its observation shows."""
+    weight = seen.exposure if seen.remaining is None else seen.remaining
+    return weight * seen.error

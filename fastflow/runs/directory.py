@@ -80,7 +80,7 @@ class RunDirectory:
         rows = self.rows()
         observed: dict[int, list[Observation]] = {row.index: [] for row in rows}
         for _, record in self._lines(RECORDS):
-            observation = Observation(**{name: record[name] for name in names})
+            observation = Observation(**{name: record[name] for name in names if name in record})
             observed[record["sample"]].append(observation)
         return {row.index: Feedback(tuple(observed[row.index]), row.feedback_gram) for row in rows}
 

@@ -1,7 +1,7 @@
 """Registers the components that come with fastflow, by the same hooks as any other plugin."""
 
 from fastflow.integration import NoCorrection, Reuse
-from fastflow.policies import Fixed, Normalised, Paper
+from fastflow.policies import Drift, Fixed, Normalised, Paper
 from fastflow.registry import hookimpl
 from fastflow_plugins.benchmarks import GEdit, GenEval, VBench
 from fastflow_plugins.correctors import Interpolate
@@ -53,6 +53,7 @@ from fastflow_plugins.policies import (
     Halving,
     Listed,
     Never,
+    Path,
     Piecewise,
     Plan,
     RandomArms,
@@ -60,6 +61,7 @@ from fastflow_plugins.policies import (
     SeaCache,
     StepMask,
     TeaCache,
+    Thompson,
     Uniform,
 )
 
@@ -76,6 +78,8 @@ def fastflow_policies() -> dict[str, type]:
         "random_arms": RandomArms,
         "ucb": UCB,
         "epsilon_greedy": EpsilonGreedy,
+        "thompson": Thompson,
+        "path": Path,
         "released": Released,
         "plan": Plan,
         "halving": Halving,
@@ -109,7 +113,7 @@ def fastflow_correctors() -> dict[str, type]:
 
 @hookimpl
 def fastflow_rewards() -> dict[str, type]:
-    return {"paper": Paper, "fixed": Fixed, "normalised": Normalised}
+    return {"paper": Paper, "fixed": Fixed, "normalised": Normalised, "drift": Drift}
 
 
 @hookimpl

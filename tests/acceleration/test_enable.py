@@ -16,10 +16,10 @@ import fastflow
 from fastflow.acceleration.interception import MARK
 from fastflow.integration import NoCorrection
 from fastflow_plugins.extrapolators.polynomial import Linear
+from fastflow_plugins.policies.bandits.ucb import UCB
 from fastflow_plugins.policies.plans import Plan
 from fastflow_plugins.policies.published import BAG, EasyCache, FlowCast, SeaCache
 from fastflow_plugins.policies.static import Every
-from fastflow_plugins.policies.ucb import UCB
 
 THIRDS = (0, 3, 6, 9, 11)
 

@@ -12,8 +12,8 @@ from fastflow.sampling.storage import save_memory
 from fastflow.testing import drive, uneven
 from fastflow_plugins.correctors import Interpolate
 from fastflow_plugins.extrapolators import Linear
+from fastflow_plugins.policies.bandits.ucb import UCB
 from fastflow_plugins.policies.never import Never
-from fastflow_plugins.policies.ucb import UCB
 
 POLICY = UCB(arms=(0, 1, 2))
 SCHEME = Scheme(Linear(), Interpolate())

@@ -14,8 +14,8 @@ from fastflow.policies.arm_statistics import Moments
 from fastflow.policies.reward import Fixed
 from fastflow.testing import drive, uneven
 from fastflow.testing.drive import PLAIN_SCHEME
-from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
-from fastflow_plugins.policies.ucb import UCB
+from fastflow_plugins.policies.bandits.epsilon_greedy import EpsilonGreedy
+from fastflow_plugins.policies.bandits.ucb import UCB
 
 GRID = uneven(24, 1.0)
 VALUES = st.lists(st.floats(-1e3, 1e3), max_size=12)

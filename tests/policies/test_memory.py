@@ -7,7 +7,7 @@ import pytest
 from fastflow.policies import Memory
 from fastflow.sampling.storage import load_memory, save_memory
 from fastflow.testing import uneven
-from fastflow_plugins.policies.ucb import UCB
+from fastflow_plugins.policies.bandits.ucb import UCB
 
 GRID = uneven(12)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from fastflow.integration import Observation
-from fastflow.policies.reward import Fixed, Normalised, Paper
+from fastflow.policies.reward import Drift, Fixed, Normalised, Paper
 
 
 def seen(arm, error, exposure=0.0, step=2):
@@ -46,3 +46,16 @@ def test_an_unknown_loss_is_refused():
     message = "^`loss` must be one of mse, relative_l2, relative_l1, got 'l7'.$"
     with pytest.raises(ValueError, match=message):
         Paper(loss="l7")
+
+
+def test_drift_charges_what_remains_of_an_error():
+    reward = Drift(mu=0.1)
+    first = [Observation(2, m, 3 + m, 0.4, 0.3, True, 0.05 * m) for m in (0, 2, 4)]
+    unit = 0.4 * (0.1 + 0.2) / 2
+    assert reward.calibrate(first, 50) == {"unit": pytest.approx(unit)}
+    value = reward.value(first[2], {"unit": unit})
+    assert value == pytest.approx(0.4 - 0.2 * 0.4 / unit)
+
+
+def test_drift_takes_the_exposure_where_it_is_not_known_what_remains():
+    assert Drift(mu=0.0).value(seen(4, 0.2, 0.1), {"unit": 1.0}) == pytest.approx(-0.02)

@@ -85,7 +85,9 @@ def test_a_class_in_a_foreign_configuration_is_not_run(tmp_path, capsys, command
 
 
 def test_a_run_of_version_0_1_is_refused_in_one_sentence(tmp_path):
-    path = hostile(tmp_path, {"_target_": "fastflow_plugins.policies.ucb.UCB", "gamma": 1.0})
+    path = hostile(
+        tmp_path, {"_target_": "fastflow_plugins.policies.bandits.ucb.UCB", "gamma": 1.0}
+    )
     with pytest.raises(ConfigError) as refused:
         load(path)
     assert str(refused.value) == f"{path} {OLD}"

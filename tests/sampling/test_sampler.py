@@ -15,9 +15,9 @@ from fastflow.testing.rulebook.flow_model_rules import Poisoned
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.models.mixture import Mixture, MixtureFlow
-from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
+from fastflow_plugins.policies.bandits.epsilon_greedy import EpsilonGreedy
+from fastflow_plugins.policies.bandits.random_arms import RandomArms
 from fastflow_plugins.policies.never import Never
-from fastflow_plugins.policies.random_arms import RandomArms
 
 MODEL = Mixture(side=3, spread=0.4).load(dtype="float64")
 

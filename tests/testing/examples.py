@@ -1,7 +1,7 @@
 """The components and parameters for which the rules are checked."""
 
 from fastflow import installed
-from fastflow.policies.reward import Paper
+from fastflow.policies.reward import Drift, Paper
 
 # parameters in addition to the defaults, by kind and name
 MORE = {
@@ -17,8 +17,18 @@ MORE = {
     ("policy", "ucb"): [
         {"warmup_samples": 0, "update_every": 1, "gamma": 2.0, "reward": Paper()},
         {"arms": (0, 1, 2, 3)},
+        {"computed_steps": 9.5, "lookahead": True, "side_observations": True, "reward": Drift()},
+        {"computed_steps": 8, "update_every": 1, "warmup_samples": 0},
     ],
-    ("policy", "epsilon_greedy"): [{"warmup_samples": 0, "epsilon": 0.7, "decay": 0.1}],
+    ("policy", "epsilon_greedy"): [
+        {"warmup_samples": 0, "epsilon": 0.7, "decay": 0.1},
+        {"computed_steps": 9, "lookahead": True, "arms": (0, 1, 2, 3)},
+    ],
+    ("policy", "thompson"): [{"computed_steps": 10, "width": 3.0}, {"lookahead": False}],
+    ("policy", "path"): [
+        {"computed_steps": 9, "gamma": 0.3, "side_observations": False},
+        {"computed_steps": 7, "arms": (0, 1, 2, 3), "update_every": 1},
+    ],
     ("policy", "released"): [{"arms": (0, 1, 3), "gamma": 0.0}],
     ("policy", "seacache"): [{"threshold": 0.0}, {"threshold": 2.0, "power": 3.0}],
     ("policy", "easycache"): [{"threshold": 0.5, "first": 1}],

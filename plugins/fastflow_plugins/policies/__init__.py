@@ -1,6 +1,13 @@
 """Policies: which steps are computed and which are skipped."""
 
-from fastflow_plugins.policies.epsilon_greedy import EpsilonGreedy
+from fastflow_plugins.policies.bandits import (
+    UCB,
+    EpsilonGreedy,
+    Path,
+    RandomArms,
+    Released,
+    Thompson,
+)
 from fastflow_plugins.policies.equal_change import EqualChange
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.plans import Halving, Plan
@@ -16,10 +23,7 @@ from fastflow_plugins.policies.published import (
     changes,
     relative_change,
 )
-from fastflow_plugins.policies.random_arms import RandomArms
-from fastflow_plugins.policies.released import Released
 from fastflow_plugins.policies.static import Every, Listed, Piecewise, Schedule, Uniform
-from fastflow_plugins.policies.ucb import UCB
 
 __all__ = [
     "BAG",
@@ -34,6 +38,7 @@ __all__ = [
     "Halving",
     "Listed",
     "Never",
+    "Path",
     "Piecewise",
     "Plan",
     "RandomArms",
@@ -42,6 +47,7 @@ __all__ = [
     "SeaCache",
     "StepMask",
     "TeaCache",
+    "Thompson",
     "Uniform",
     "changes",
     "relative_change",

@@ -12,10 +12,10 @@ from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.methods.skipping import Skipping
 from fastflow_plugins.models.mixture import Mixture
+from fastflow_plugins.policies.bandits.random_arms import RandomArms
+from fastflow_plugins.policies.bandits.ucb import UCB
 from fastflow_plugins.policies.published.teacache import TeaCache
-from fastflow_plugins.policies.random_arms import RandomArms
 from fastflow_plugins.policies.static import Every, Piecewise, Uniform
-from fastflow_plugins.policies.ucb import UCB
 
 
 @pytest.mark.parametrize(("true_cfg_scale", "max_batch"), [(1.0, 1), (1.0, 3), (2.5, 2)])

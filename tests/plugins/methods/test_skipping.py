@@ -15,11 +15,11 @@ from fastflow.policies.memory import Memory
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.methods.skipping import Skipping
+from fastflow_plugins.policies.bandits.random_arms import RandomArms
+from fastflow_plugins.policies.bandits.ucb import UCB
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.published.teacache import TeaCache
-from fastflow_plugins.policies.random_arms import RandomArms
 from fastflow_plugins.policies.static import Uniform
-from fastflow_plugins.policies.ucb import UCB
 
 PROMPTS = requests(4, first=50)
 BANDIT = UCB(arms=(0, 1, 2), warmup_samples=1, update_every=2)

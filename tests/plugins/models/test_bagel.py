@@ -18,7 +18,7 @@ from fastflow.testing import check
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.models.bagel import Bagel
-from fastflow_plugins.policies.random_arms import RandomArms
+from fastflow_plugins.policies.bandits.random_arms import RandomArms
 from fastflow_plugins.policies.static import Every
 
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])

@@ -7,9 +7,9 @@ import pytest
 from fastflow.testing import drive, uneven
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
+from fastflow_plugins.policies.bandits.random_arms import RandomArms
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.plans import Plan
-from fastflow_plugins.policies.random_arms import RandomArms
 from fastflow_plugins.policies.static import Every, Listed, Piecewise, Uniform
 
 GRID = uneven(50)

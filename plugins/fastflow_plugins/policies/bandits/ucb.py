@@ -29,5 +29,8 @@ class UCB(Bandit):
     def probabilities(self, stats: ArmStats, context: StepContext) -> np.ndarray:
         if (stats.count == 0).any():
             return greedy(stats.count == 0)
-        bonus = self.gamma * np.sqrt(np.log(stats.total) / stats.count)
-        return greedy(stats.mean + bonus)
+        return greedy(stats.mean + self.bonus(stats))
+
+    def bonus(self, stats: ArmStats) -> np.ndarray:
+        """Returns how far above its mean each arm's bound lies; every arm has been tried."""
+        return self.gamma * np.sqrt(np.log(stats.total) / stats.count)

@@ -7,8 +7,8 @@ from fastflow.integration.episode import StepContext
 from fastflow.policies.reward import Paper
 from fastflow.testing import drive, uneven
 from fastflow.testing.drive import PLAIN_SCHEME
-from fastflow_plugins.policies.released import Released
-from fastflow_plugins.policies.ucb import UCB
+from fastflow_plugins.policies.bandits.released import Released
+from fastflow_plugins.policies.bandits.ucb import UCB
 
 GRID = uneven(20, 1.0)
 PAPER = UCB(gamma=2.0, reward=Paper(), warmup_samples=0, update_every=1)
