@@ -33,6 +33,7 @@ class Observation:
             between were computed.
         remaining: how much of the landing error remains in the position after the correction, by
             the roots of the polynomial errors (`remaining`); None if that is not known.
+        sigma: the time at which the skip starts, 1 is noise; None if that is not known.
     """
 
     step: int
@@ -42,6 +43,7 @@ class Observation:
     exposure: float
     taken: bool
     remaining: float | None = None
+    sigma: float | None = None
 
 
 @dataclass(frozen=True)
@@ -173,9 +175,8 @@ class FeedbackCollector:
         weights = self.extrapolator.weights(times, self.grid.sigma[j])
         v_hat = combine(weights, [p.v for p in used])
         left = remaining(self.grid, k, j, times, self.corrector)
-        skip = k, j - k - 1, j
-        exposed = exposure(self.grid, k, j)
-        self.skips.append(lambda error: Observation(*skip, error, exposed, taken, left))
+        skip, exposed, sigma = (k, j - k - 1, j), exposure(self.grid, k, j), self.grid.sigma[k]
+        self.skips.append(lambda error: Observation(*skip, error, exposed, taken, left, sigma))
         self.errors.append(self.over_rows(self.loss(v_hat, v)))
 
     def _take_shorter(self, j: int, v: Tensor, used: Sequence[Past]) -> None:

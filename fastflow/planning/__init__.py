@@ -19,7 +19,12 @@ from fastflow.planning.fitting import (
 )
 from fastflow.planning.linear_plan import LinearPlan, PlannedCoefficients
 from fastflow.planning.node_search import NodeSearch
-from fastflow.planning.optimal_schedule import OptimalSchedule, check_computed_steps, reach
+from fastflow.planning.optimal_schedule import (
+    OptimalSchedule,
+    check_computed_steps,
+    early_weight,
+    reach,
+)
 from fastflow.planning.planner import EARLY, POWER, Planner, longest_gap
 from fastflow.planning.polynomial import polynomial_plan
 from fastflow.planning.refit import LiveProducts, refit
@@ -41,6 +46,7 @@ __all__ = [
     "audit_time",
     "challenger",
     "check_computed_steps",
+    "early_weight",
     "halved",
     "is_better",
     "longest_gap",

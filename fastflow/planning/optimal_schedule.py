@@ -73,8 +73,7 @@ class OptimalSchedule:
             grams = self.grams[:, steps[:, None], steps]
             square = np.maximum(np.einsum("i,sij,j->s", w[steps], grams, w[steps]), 0)
             self.squares[key] = square if self.each else square.mean(keepdims=True)
-        sigma = self.grid.sigma[state[0]]
-        early = 1 + (self.early - 1) * sigma**4
+        early = early_weight(self.grid.sigma[state[0]], self.early)
         return (early**2 * self.squares[key]) ** (self.power / 2)
 
     def best(self, computed_steps: int) -> list[tuple[int, ...]]:
@@ -141,6 +140,11 @@ class OptimalSchedule:
 
     def _after(self, state: State, j: int) -> State:
         return (j,) if j in self.grid.jumps else (j, *state)[: self.depth]
+
+
+def early_weight(sigma: float, early: float) -> float:
+    """Returns the weight of an error made at a time: ``early`` at the noise end, 1 at the data."""
+    return 1 + (early - 1) * sigma**4
 
 
 def gap_error(grid: Grid, scheme: Scheme, state: State, landing: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fastflow.integration.feedback import Observation
 from fastflow.integration.losses import check_loss
+from fastflow.planning import EARLY, POWER, early_weight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,29 +106,39 @@ class Normalised(Reward):
 
 @dataclass(frozen=True, kw_only=True)
 class Drift(Reward):
-    """Returns ``mu m - remaining error / unit``: what a skip costs after the landing's correction.
+    """Returns ``mu m - (remaining error / unit)^power``: what a skip costs after the correction.
 
     An error is weighted by how much of it remains in the position (`Observation.remaining`), so
     the cost of a skip does not depend on the skip before it, and costs may be added up over a
-    trajectory. The unit is their mean over all arms and steps of the first generation.
+    trajectory. The unit is their mean over all arms and steps of the first generation. The power
+    and the weight of early errors are those of `plan`.
 
     Args:
         loss: how errors are measured.
         mu: the value of one skipped step, in such units.
+        power: the power of an error that is charged; above 1 it avoids single bad skips.
+        early: how many times as much an error counts at the noise end as late.
     """
 
     loss: str = "relative_l2"
     mu: float = 0.03
+    power: float = POWER
+    early: float = EARLY
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("power", "early"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"`{name}` must be above 0, got {getattr(self, name)}.")
 
     def calibrate(self, feedback: Sequence[Observation], steps: int) -> dict[str, float]:
-        costs = [_cost(o) for o in feedback if o.arm]
+        costs = [self._cost(o) for o in feedback if o.arm]
         return {"unit": sum(costs) / len(costs) if sum(costs) > 0 else 1.0}
 
     def value(self, seen: Observation, constants: Mapping[str, float]) -> float:
-        return self.mu * seen.arm - _cost(seen) / constants["unit"]
+        return self.mu * seen.arm - (self._cost(seen) / constants["unit"]) ** self.power
 
-
-def _cost(seen: Observation) -> float:
-    """Returns the error that a skip leaves in the position, as far as its observation shows."""
-    weight = seen.exposure if seen.remaining is None else seen.remaining
-    return weight * seen.error
+    def _cost(self, seen: Observation) -> float:
+        """Returns the error that a skip leaves in the position, as its observation shows it."""
+        weight = seen.exposure if seen.remaining is None else seen.remaining
+        return weight * seen.error * early_weight(seen.sigma or 0.0, self.early)
