@@ -83,7 +83,7 @@ class NodeSearch:
         return tuple(sorted((*others, int(moved))))
 
     def _is_fixed(self, k: int) -> bool:
-        return k == 0 or k in self.grid.jumps or k + 1 in self.grid.jumps
+        return self.grid.is_forced(k)
 
     @cached_property
     def _products(self) -> dict[int, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -13,8 +13,9 @@ from fastflow.integration.grid import Grid
 from fastflow.planning.fitting import RIDGE, Fit, observed_grid
 from fastflow.planning.linear_plan import LinearPlan, end_of, start_of
 from fastflow.planning.node_search import NodeSearch
-from fastflow.planning.optimal_schedule import OptimalSchedule, gap_error
+from fastflow.planning.optimal_schedule import check_computed_steps, gap_error
 from fastflow.planning.polynomial import polynomial_plan
+from fastflow.planning.schedule_search import ScheduleSearch
 
 POWER = 1.5  # of a gap's cost, between a sum of errors and a sum of squares
 EARLY = 3.0  # times as much does an error count at the noise end as late
@@ -40,7 +41,6 @@ class Planner:
     scheme: Scheme
     ridge: float = RIDGE
     orders: Sequence[Scheme] = ()
-    _squares: dict = field(default_factory=dict, repr=False)
 
     @cached_property
     def pieces(self) -> Grid:
@@ -67,11 +67,13 @@ class Planner:
             ValueError: if no schedule computes that many steps.
         """
         longest = longest or longest_gap(computed_steps, self.grid.steps)
-        grams = np.nan_to_num(self.gram)[None]
-        search = OptimalSchedule(
-            grams, self.pieces, self._plain, longest, False, power, early, self._squares
-        )
-        return search.best(computed_steps)[0]
+        check_computed_steps(computed_steps, self.pieces, longest)
+        return self.search.best(computed_steps, longest, power, early)
+
+    @cached_property
+    def search(self) -> ScheduleSearch:
+        """Finds schedules under linear extrapolation."""
+        return ScheduleSearch(np.nan_to_num(self.gram), self.pieces)
 
     def fitted(self, nodes: tuple[int, ...]) -> LinearPlan:
         """Returns the plan of these nodes with fitted weights."""

@@ -1,0 +1,117 @@
+"""The schedule of least cost under linear extrapolation, with what errors do to later velocities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fastflow.integration.grid import Grid
+from fastflow.planning.node_search import FEEDBACK
+from fastflow.planning.optimal_schedule import early_weight, reach
+
+
+@dataclass(frozen=True, eq=False)
+class ScheduleSearch:
+    """Finds schedules by dynamic programming over the last two computed steps.
+
+    A gap from step k to the landing j, with the computed step p before k, costs
+
+        early(sigma_k)^2 (|c_kj|^2 + FEEDBACK (sigma_k - sigma_j)^2 |e_pkj|^2)
+
+    to half of a power. c is the error in x that remains after the landing's correction by
+    interpolation. e is the error before it, under linear extrapolation: the velocity at j is
+    computed at a position that is off by e. A slope taken from two neighbours and carried far has
+    a large e, whatever is corrected afterwards.
+
+    Args:
+        gram: ``(T, T)`` mean products of velocities in units of their mean square, without NaN.
+        grid: their time grid.
+    """
+
+    gram: np.ndarray
+    grid: Grid
+
+    def best(
+        self, computed_steps: int, longest: int, power: float, early: float
+    ) -> tuple[int, ...]:
+        """Returns the computed steps of the schedule that costs least.
+
+        Args:
+            computed_steps: the number of steps that it computes.
+            longest: the most steps skipped in a row.
+            power: the power of a gap's cost that is summed.
+            early: how many times as much an error counts at the noise end as late.
+        """
+        costs = self._costs(longest, power, early)
+        steps, jumps = self.grid.steps, [k for k in self.grid.jumps if k < self.grid.steps]
+        least = np.full((steps, steps), np.inf)  # (p, k): the last two computed steps
+        least[0, 0] = 0.0  # p = k: there is none before k in this piece
+        froms = []
+        for _ in range(computed_steps - 1):
+            total = least[:, :, None] + costs[:, :, :steps]  # (p, k, j)
+            froms.append(total.argmin(axis=0))  # (k, j): the best p
+            least = total.min(axis=0)
+            for j in jumps:  # a jump forgets what was before it
+                best = int(least[:, j].argmin())
+                value, least[:, j] = least[best, j], np.inf
+                least[j, j] = value
+                froms[-1][j, j] = best * steps + froms[-1][best, j]
+        ends = least + costs[:, :, steps]
+        p, k = np.unravel_index(int(ends.argmin()), ends.shape)
+        return self._trace(froms, int(p), int(k))
+
+    def _trace(self, froms: list[np.ndarray], p: int, k: int) -> tuple[int, ...]:
+        """Returns the computed steps that lead to the last two."""
+        steps, computed = self.grid.steps, [k]
+        for back in reversed(froms):
+            if p == k:  # at a jump both steps before it were stored
+                p, before = divmod(int(back[k, k]), steps)
+            else:
+                before = int(back[p, k])
+            k, p = p, before
+            computed.append(k)
+        return tuple(reversed(computed))
+
+    def _costs(self, longest: int, power: float, early: float) -> np.ndarray:
+        """Returns the cost of each gap, ``(p, k, j)``; infinite where it may not be."""
+        steps, sigma = self.grid.steps, self.grid.sigma
+        costs = np.full((steps, steps, steps + 1), np.inf)
+        for k in range(steps):
+            last = k + 1 + reach(self.grid, k, longest)
+            for j in range(k + 1, min(last, steps) + 1):
+                if j < steps or not self.grid.compute_last or k == steps - 1:
+                    squares = self._squares[k, j]
+                    weight = early_weight(sigma[k], early)
+                    costs[: k + 1, k, j] = (weight**2 * squares) ** (power / 2)
+        return costs
+
+    @cached_property
+    def _squares(self) -> dict[tuple[int, int], np.ndarray]:
+        """For each gap (k, j), its squared cost by the step p before k, ``(k + 1,)``."""
+        steps, found = self.grid.steps, {}
+        for k in range(steps):
+            for j in range(k + 1, min(k + 1 + self.grid.longest_skip[k], steps) + 1):
+                found[k, j] = self._square(k, j)
+        return found
+
+    def _square(self, k: int, j: int) -> np.ndarray:
+        sigma = np.asarray(self.grid.sigma)
+        gap = np.arange(k + 1, j)
+        dsigma, ahead = sigma[gap + 1] - sigma[gap], sigma[gap] - sigma[k]
+        reuse = np.zeros(self.grid.steps)
+        reuse[gap] -= dsigma
+        reuse[k] += dsigma.sum()
+        moved = self.gram @ reuse
+        slope = np.zeros(k + 1)
+        slope[:k] = (dsigma @ ahead) / (sigma[k] - sigma[:k])
+        change = self.gram[k, k] - 2 * self.gram[k, : k + 1] + self.gram.diagonal()[: k + 1]
+        uncorrected = reuse @ moved + 2 * slope * (moved[k] - moved[: k + 1]) + slope**2 * change
+        uncorrected = np.maximum(uncorrected, 0)
+        if j == self.grid.steps:
+            return uncorrected
+        rise = (dsigma @ ahead) / (sigma[j] - sigma[k])
+        step = self.gram[j, j] - 2 * self.gram[j, k] + self.gram[k, k]
+        corrected = reuse @ moved + 2 * rise * (moved[j] - moved[k]) + rise**2 * step
+        return max(corrected, 0.0) + FEEDBACK * (sigma[k] - sigma[j]) ** 2 * uncorrected
