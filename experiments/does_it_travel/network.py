@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -91,9 +92,10 @@ class Network(nn.Module):
         return tokens, nn.functional.silu(condition)
 
     def first_input(self, x: Tensor, sigma: Tensor, words: Tensor) -> Tensor:
-        """Returns the modulated input of the first block ``(B, N, D)``, as TeaCache's rule asks."""
+        """Returns the modulated input of the first block ``(B, N, D)``, for TeaCache's rule."""
         tokens, condition = self.embed(x, sigma, words)
-        scale, shift, *_ = self.blocks[0].parts(self.modulation(condition)[:, None])
+        first: Any = self.blocks[0]
+        scale, shift, *_ = first.parts(self.modulation(condition)[:, None])
         return modulated(tokens, scale, shift)
 
     def _patches(self, x: Tensor) -> Tensor:

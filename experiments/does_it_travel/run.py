@@ -1,7 +1,7 @@
 """Compares methods on every model and seed; see README.md.
 
-Run with `python experiments/does_it_travel/run.py`. What was stopped goes on, and the same command in a
-second terminal works on the models and seeds that the first one is not working on.
+Run with `python experiments/does_it_travel/run.py`. What was stopped goes on, and the same command
+in a second terminal works on the models and seeds that the first one is not working on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,8 @@ CHOSEN_ON = ("flux_mini", "hunyuan_video_mini", "kontext_mini")
 """Presets on which defaults, candidates and constants were chosen before the freeze."""
 
 SCORES = {
-    **{name: "scenes" for name in ("flux_mini", "bagel_mini", "pixel_scenes")},
-    **{name: "edits" for name in ("kontext_mini", "bagel_mini_edit")},
+    **dict.fromkeys(("flux_mini", "bagel_mini", "pixel_scenes"), "scenes"),
+    **dict.fromkeys(("kontext_mini", "bagel_mini_edit"), "edits"),
     "hunyuan_video_mini": "videos",
 }
 """The metric of each model's own score; the digits have none."""
@@ -115,10 +116,15 @@ class Plan:
 
 
 def default_methods() -> list[str]:
-    """Returns the default methods that this version of fastflow has."""
-    groups = read([], "compare", ComparisonSettings)["groups"]
-    listed = {name for names in groups.values() for name in names}
+    """Returns the default methods that this version of fastflow lists."""
+    listed = listed_methods()
     return [name for name in (*OURS, *RIVALS, *ANCHORS) if name in listed]
+
+
+def listed_methods() -> list[str]:
+    """Returns all methods that `conf/compare.yaml` lists."""
+    groups = read([], "compare", ComparisonSettings)["groups"]
+    return [name for names in groups.values() for name in names]
 
 
 def _node(name: str, recipe: Any) -> dict[str, Any]:
@@ -126,7 +132,7 @@ def _node(name: str, recipe: Any) -> dict[str, Any]:
 
 
 def _model(config: Config) -> Any:
-    """Returns the recipe of the configuration's model, one of this folder's or an installed one."""
+    """Returns the recipe of the model, which is this folder's or an installed one."""
     node = config["model"]
     if node[NAME] in MODELS:
         return MODELS[node[NAME]](**{key: v for key, v in node.items() if key != NAME})
@@ -226,23 +232,18 @@ def main() -> None:
     torch.set_num_threads(1)
     names = chosen.methods or default_methods()
     if names == ["all"]:
-        groups = read([], "compare", ComparisonSettings)["groups"]
-        names = [name for group in groups.values() for name in group]
-    plan = Plan(
-        chosen.out, names, chosen.targets, chosen.samples, chosen.tuning, chosen.steps
-    )
-    plan = replace(plan, max_batch=chosen.max_batch, weights=chosen.weights)
-    for seed in chosen.seeds:
-        for model in chosen.models:
-            with claimed(plan.folder(model, seed)) as mine:
-                if not mine:
-                    print(f"{model}, seed {seed}: another process is working on it")
-                    continue
-                print(f"{model}, seed {seed}", flush=True)
-                try:
-                    run(plan, model, seed)
-                except ValueError as error:
-                    sys.exit(f"{model}, seed {seed}: {error}")
+        names = listed_methods()
+    numbers = {n: getattr(chosen, n) for n in ("samples", "tuning", "steps", "max_batch")}
+    plan = Plan(chosen.out, names, chosen.targets, **numbers, weights=chosen.weights)
+    for seed, model in product(chosen.seeds, chosen.models):
+        with claimed(plan.folder(model, seed)) as mine:
+            print(f"{model}, seed {seed}{'' if mine else ': another process works on it'}")
+            if not mine:
+                continue
+            try:
+                run(plan, model, seed)
+            except ValueError as error:
+                sys.exit(f"{model}, seed {seed}: {error}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -108,7 +109,7 @@ def digits(recipe: Training) -> tuple[Tensor, list[str]]:
         raise ValueError(
             "the digits come with scikit-learn, which is not installed: pip install scikit-learn"
         ) from error
-    found = load_digits()
+    found: Any = load_digits()
     pictures, labels = torch.from_numpy(found.images).float(), found.target
     ink = found.images.sum(axis=(1, 2))
     ranks = np.empty(len(labels))
