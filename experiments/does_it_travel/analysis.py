@@ -18,6 +18,8 @@ from matplotlib.figure import Figure
 from run import CHOSEN_ON, TARGETS
 from verdicts import DEFAULT, OVER, PLAIN, ModelResults, Verdict, read, verdicts
 
+from fastflow.comparison.table import ANCHOR
+
 HERE = Path(__file__).parent
 USE = {True: "chosen on", False: "only reported"}  # by whether choices were made on a model
 
@@ -139,7 +141,7 @@ def draw(found: Sequence[ModelResults], path: Path) -> None:
 
 
 def _panel(ax: Axes, one: ModelResults) -> None:
-    anchors = [row for row in one.pooled["table"] if row["group"] == "anchor"]
+    anchors = [row for row in one.pooled["table"] if row["group"] == ANCHOR]
     curves: dict[str, tuple[str, str, list[dict[str, Any] | None]]] = {
         "best of ours": ("#24688f", "-", [one.best(t, True) for t in one.targets]),
         "best rival": ("#7a5195", "-", [one.best(t, False) for t in one.targets]),

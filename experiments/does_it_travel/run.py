@@ -53,10 +53,10 @@ ALL_MODELS = [*CHOSEN_ON, "bagel_mini", "bagel_mini_edit", *MODELS]
 OURS = ("halving", "plan", "ucb", "path")
 RIVALS = (
     *("euler", "ab2", "unipc", "dpmpp", "uniform", "piecewise", "teacache_linear"),
-    *("mean_cache", "dp_cache", "lemica", "le_mica", "bud_cache", "optimal_steps", "oss"),
-    *("neural_solver", "seacache_linear", "easycache_linear", "spectrum", "bag_linear"),
+    *("mean_cache", "lemica", "dp_cache", "bud_cache", "optimal_steps", "neural_solver"),
+    *("seacache_linear", "easycache_linear", "spectrum", "bag_linear"),
 )
-ANCHORS = ("bespoke", "bns")
+ANCHORS = ("bespoke",)
 """Methods by default, as far as `conf/compare.yaml` lists them."""
 
 

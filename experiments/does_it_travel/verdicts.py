@@ -11,12 +11,12 @@ from typing import Any
 
 from run import ALL_MODELS, CHOSEN_ON
 
+from fastflow.comparison.checks import NO_PEERS
 from fastflow.comparison.pooling.pool import pool
 from fastflow.comparison.rows import ComparisonDirectory
 from fastflow.comparison.table import psnrs_of
 from fastflow.evaluation.bootstrap import bootstrap_nested
 
-NOT_RIVALS = ("ours", "oracle", "negative control", "anchor")
 DEFAULT, PLAIN = "halving", "uniform"
 """The method of ours that was named before the comparison, and the simplest rival."""
 
@@ -116,7 +116,7 @@ def word_of(difference: Sequence[float]) -> str:
 
 def is_among(row: dict[str, Any], is_ours: bool) -> bool:
     """Returns whether a row is one of ours, or one of the rivals'."""
-    return row["group"] == "ours" if is_ours else row["group"] not in NOT_RIVALS
+    return row["group"] == "ours" if is_ours else row["group"] not in NO_PEERS
 
 
 def read(runs: Path) -> tuple[list[ModelResults], list[str]]:
