@@ -1,4 +1,4 @@
-"""Trains the two models of this folder, each for about six minutes on one core of a CPU.
+"""Trains the two models of this folder, each in at most six minutes on one core of a CPU.
 
 Run with `python experiments/does_it_travel/train.py`, once, after the choices are frozen.
 """
@@ -47,9 +47,10 @@ class Training(Recipe):
 
 
 TRAININGS = {
-    "pixel_scenes": Training(model="pixel_scenes", steps=1_000, warmup=100, ema=0.99),
-    "digits": Training(model="digits", steps=4_000, warmup=100, muon_rate=0.01),
+    "pixel_scenes": Training(model="pixel_scenes", steps=3_000, batch=16),
+    "digits": Training(model="digits", steps=3_000, muon_rate=0.01),
 }
+"""Recipes that take about six minutes of one core of a CPU or less."""
 
 
 class PicturesMini(Mini):
