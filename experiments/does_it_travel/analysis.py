@@ -132,10 +132,11 @@ def draw(found: Sequence[ModelResults], path: Path) -> None:
         ax.axis("off")
     figure.supxlabel("computed steps", fontsize=9)
     figure.supylabel("PSNR to the reference run, dB", fontsize=9)
-    drawn = [line for ax in panels for line in ax.get_lines()]
-    by_label = {str(line.get_label()): line for line in reversed(drawn)}
+    by_label: dict[str, Any] = {}
+    for line in (line for ax in panels for line in ax.get_lines()):
+        by_label.setdefault(str(line.get_label()), line)
     figure.legend(
-        by_label.values(), by_label, loc="outside lower center", ncols=4, fontsize=8, frameon=False
+        by_label.values(), by_label, loc="outside upper center", ncols=4, fontsize=8, frameon=False
     )
     figure.savefig(path, metadata={"Date": None})
 

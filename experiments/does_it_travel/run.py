@@ -158,11 +158,12 @@ def run(plan: Plan, model: str, seed: int) -> Path:
     settings = settings_of(config, ComparisonSettings)
     if len(finished_rows(directory, settings)) < len(settings.names()) * len(settings.targets):
         work(directory, config, settings)
+    finish(directory)
     return folder
 
 
 def work(directory: ComparisonDirectory, config: Config, settings: ComparisonSettings) -> None:
-    """Measures the rows that are missing, and writes the comparison's results."""
+    """Measures the rows that are missing."""
     model = _model(config)
     methods = build_listed(config | {"methods": settings.names()}, "methods")
     metrics = list(build_listed(config, "metrics").values())
@@ -170,9 +171,10 @@ def work(directory: ComparisonDirectory, config: Config, settings: ComparisonSet
     directory.write_json("versions.json", versions(settings.device))
     directory.write_json("left_out.json", [])
     before = time.process_time()
-    ComparisonJob(settings, model, methods, metrics, measured, tuning, directory).work()
-    _add_minutes(directory, (time.process_time() - before) / 60)
-    finish(directory)
+    try:
+        ComparisonJob(settings, model, methods, metrics, measured, tuning, directory).work()
+    finally:
+        _add_minutes(directory, (time.process_time() - before) / 60)
 
 
 def _add_minutes(directory: ComparisonDirectory, minutes: float) -> None:
