@@ -1,4 +1,4 @@
-"""The schedule of least cost under linear extrapolation, with what errors do to later velocities."""
+"""Schedules of least cost, with what uncorrected errors do to the velocities at landings."""
 
 from __future__ import annotations
 

@@ -18,9 +18,11 @@ from fastflow.planning import (
     EARLY,
     POWER,
     LinearPlan,
+    OptimalSchedule,
     PlannedCoefficients,
     Planner,
     check_computed_steps,
+    longest_gap,
 )
 from fastflow.policies import Memory, Policy
 from fastflow_plugins.correctors import Interpolate
@@ -87,13 +89,27 @@ class Plan(Policy):
         """Returns the plan from what the memory has seen; the search runs once."""
         key = self, grid.digest, scheme, memory.gram.count
         if key not in memory.plans:
-            assert memory.gram.matrix is not None
-            planner = Planner(memory.gram.matrix, grid, scheme)
-            nodes = planner.nodes(self.computed_steps, self.power, self.longest, self.early)
-            made = planner.fitted(nodes) if self.weights == "fitted" else planner.polynomial(nodes)
             memory.plans.clear()
-            memory.plans[key] = made
+            memory.plans[key] = self._made(memory, grid, scheme)
         return memory.plans[key]
+
+    def _made(self, memory: PlanMemory, grid: Grid, scheme: Scheme) -> LinearPlan:
+        gram = memory.gram.matrix
+        assert gram is not None
+        planner = Planner(gram, grid, scheme)
+        if self.weights == "fitted":
+            nodes = planner.nodes(self.computed_steps, self.power, self.longest, self.early)
+            return planner.fitted(nodes)
+        longest = self.longest or longest_gap(self.computed_steps, grid.steps)
+        search = OptimalSchedule(
+            np.nan_to_num(gram)[None],
+            planner.pieces,
+            scheme,
+            longest,
+            power=self.power,
+            early=self.early,
+        )
+        return planner.polynomial(search.best(self.computed_steps)[0])
 
 
 class Planned(Episode):
