@@ -79,7 +79,7 @@ class Halving(Policy):
                 return Unskipped(FeedbackSpec(velocities=True))
             return FollowedPlan(memory.chosen, grid)
         if memory.frozen and memory.gram.matrix is not None:
-            plan = self._planner(memory, grid).candidates(self.computed_steps)
+            plan = self.planner(memory.gram.matrix, grid).candidates(self.computed_steps)
             return FollowedPlan(next(iter(plan.values())), grid)
         return Unskipped(FeedbackSpec(velocities=not memory.frozen))
 
@@ -125,12 +125,18 @@ class Halving(Policy):
         if is_better(other, incumbent):
             memory.chosen = other.plan
 
-    def _planner(self, memory: HalvingMemory, grid: Grid) -> Planner:
-        assert memory.gram.matrix is not None
-        return Planner(memory.gram.matrix, grid, LINEAR_SCHEME, orders=ORDERS)
+    def planner(self, gram: np.ndarray, grid: Grid) -> Planner:
+        """Returns the planner that proposes the arms.
+
+        Args:
+            gram: ``(T, T)`` mean products of the velocities of reference runs.
+            grid: their time grid.
+        """
+        return Planner(gram, grid, LINEAR_SCHEME, orders=ORDERS)
 
     def _halve(self, memory: HalvingMemory, grid: Grid, references: Sequence[Feedback]) -> Trials:
-        planner = self._planner(memory, grid)
+        assert memory.gram.matrix is not None
+        planner = self.planner(memory.gram.matrix, grid)
         found = planner.candidates(self.computed_steps)
         memory.arms = [PlanArm(name, plan) for name, plan in found.items()]
         alive, results = list(memory.arms), {}
