@@ -7,9 +7,12 @@ from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
 from fastflow.policies.reward import Drift, Fixed, Normalised, Paper, Reward
 from fastflow.policies.skip_length import SkipLength
+from fastflow.policies.target import FEWEST_COMPUTED, QUALITIES, Target, Targeted, resolved
 from fastflow.policies.trials import Follow, FollowEach, FollowedPlan, Trial, TrialResult, Trials
 
 __all__ = [
+    "FEWEST_COMPUTED",
+    "QUALITIES",
     "ArmStats",
     "Bandit",
     "BanditMemory",
@@ -25,10 +28,13 @@ __all__ = [
     "Policy",
     "Reward",
     "SkipLength",
+    "Target",
+    "Targeted",
     "Trial",
     "TrialResult",
     "Trials",
     "check_rows",
     "greedy",
     "memory_of",
+    "resolved",
 ]

@@ -65,8 +65,10 @@ class Policy(ABC):
     ) -> Generator[list[Any], list[Any], None] | None:
         """Returns the trials that the policy wants after a batch of samples, or None.
 
-        It yields lists of `Trial` and receives a `TrialResult` for each; at its end the memory
-        holds what was learned from them.
+        It yields lists of `Trial` and receives a `TrialResult` for each, or for the first few of
+        them: it then asks for the rest. A result enters the memory when it is received, so that
+        trials that are interrupted go on where they stopped; at the end the memory holds what was
+        learned from all of them.
 
         Args:
             memory: what was learned so far, from these samples too.
@@ -76,8 +78,15 @@ class Policy(ABC):
         return None
 
     def learning_runs(self, grid: Grid) -> float:
-        """Returns about how many reference runs' worth of network calls its trials will take."""
+        """Returns about how many reference runs' worth of network calls its trials will take.
+
+        0 if they are so few that a pipeline's own calls run them in between.
+        """
         return 0.0
+
+    def remarks(self, memory: Memory, grid: Grid) -> list[str]:
+        """Returns what somebody should know about what was learned, or still has to be."""
+        return []
 
     def calibrated(self, recording: RecordedRuns) -> Policy:
         """Returns this policy with its parameters fitted to recorded trajectories.
