@@ -25,6 +25,7 @@ from fastflow_plugins.policies.plans.plan import LINEAR_SCHEME
 FIRST_FACTOR = 5.0  # what an error is expected to be at most, in predicted errors, before audits
 FEW_AUDITS = 3  # below which the first factor holds
 LATEST = 8  # how many audits count
+BRAVE = 0.75  # of the fewest computed steps that were audited: the fewest that are tried next
 AUDITED = 0.5  # audits up to the call number t, over t^(2/3)
 
 
@@ -37,7 +38,8 @@ class Bounded(Policy):
     predicted from the recorded velocities. Live errors are larger, because a run that skips sees
     other positions: so the prediction is multiplied by the largest ratio of a live error to its
     prediction in the latest audits. In an audit a sample is computed in full, and then by the
-    plan from the same noise. Audits are calls 1, 3, 8, 15, 23 ...: up to call t there are about
+    plan from the same noise. Live errors grow fastest at few steps, so from one audit to the next
+    the number of computed steps falls by a quarter at most. Audits are calls 1, 3, 8, 15, 23 ...: up to call t there are about
     ``t^(2/3) / 2``. One that exceeds the bound raises the number of computed steps.
 
     The bound holds for audits and, as far as those are typical, for most other samples; it is no
@@ -121,17 +123,17 @@ class Bounded(Policy):
 
     def _choose(self, memory: BoundedMemory, gram: np.ndarray, grid: Grid) -> Choice:
         """Returns the plan with the fewest computed steps whose expected error is acceptable."""
-        key = self, grid.digest, gram.tobytes(), memory.factor
+        key = self, grid.digest, gram.tobytes(), memory.factor, memory.fewest
         if key not in memory.choices:
             memory.choices.clear()
-            memory.choices[key] = self._search(memory.factor, gram, grid)
+            memory.choices[key] = self._search(memory, gram, grid)
         return memory.choices[key]
 
-    def _search(self, factor: float, gram: np.ndarray, grid: Grid) -> Choice:
-        planner, best = Planner(gram, grid, LINEAR_SCHEME), Choice(None, 0.0, factor)
-        pieces = observed_grid(grid, gram)
-        low = max(sum(pieces.is_forced(k) for k in range(grid.steps)), FEWEST_COMPUTED)
-        high = grid.steps
+    def _search(self, memory: BoundedMemory, gram: np.ndarray, grid: Grid) -> Choice:
+        planner, factor = Planner(gram, grid, LINEAR_SCHEME), memory.factor
+        pieces, best = observed_grid(grid, gram), Choice(None, 0.0, factor)
+        forced = sum(pieces.is_forced(k) for k in range(grid.steps))
+        low, high = max(forced, FEWEST_COMPUTED, memory.fewest), grid.steps
         while low < high:  # errors fall with the number of computed steps
             middle = (low + high) // 2
             try:
@@ -208,6 +210,11 @@ class BoundedMemory(Memory):
         ratios = [audit.ratio for audit in self.audits[-LATEST:]]
         return max([*ratios, *([FIRST_FACTOR] if len(ratios) < FEW_AUDITS else [])])
 
+    @property
+    def fewest(self) -> int:
+        """The fewest computed steps to try next."""
+        return math.ceil(BRAVE * min((a.computed_steps for a in self.audits), default=0))
+
     def take(self, plan: LinearPlan, predicted: float, answer: TrialResult) -> None:
         """Adds the result of an audit."""
         measured = min(answer.error / answer.scale, 1e3) if answer.scale > 0 else 1e3
@@ -254,7 +261,7 @@ def is_audit(sample: int) -> bool:
     """Returns whether a sample, numbered from 1, is an audit."""
 
     def count(t: int) -> int:
-        return math.floor(AUDITED * t ** (2 / 3))
+        return math.floor(AUDITED * t ** (2 / 3) + 1e-9)
 
     return sample == 1 or count(sample) > count(sample - 1)
 
