@@ -12,7 +12,7 @@ from fastflow.integration.episode import Episode
 from fastflow.integration.feedback import Feedback, FeedbackSpec
 from fastflow.integration.grid import Grid
 from fastflow.policies.trials import FollowedPlan, Trial, TrialResult, Trials
-from fastflow.sampling.sampler import distance
+from fastflow.sampling.sampler import distance, rms
 
 VELOCITIES = FeedbackSpec(velocities=True)
 
@@ -28,11 +28,6 @@ class Reference:
 
     x: Tensor
     feedback: Feedback
-
-    @property
-    def scale(self) -> float:
-        """The root mean square of the final latents."""
-        return float(self.x.float().square().mean().sqrt())
 
 
 def run_trials(
@@ -73,4 +68,4 @@ def result_of(session: Session, reference: Reference) -> TrialResult:
     """Returns the result of a trial that a session followed to its end."""
     ended = reference_of(session)
     error = distance(ended.x, reference.x)
-    return TrialResult(error, session.calls, ended.feedback, reference.scale)
+    return TrialResult(error, session.calls, ended.feedback, rms(reference.x))
