@@ -219,7 +219,7 @@ def _learned(memory: Memory) -> str:
     """Returns what a memory has learned from, and what that has cost."""
     full = f", {memory.gram.count} of them in full" if memory.gram.count else ""
     trials = f", and {memory.learning_calls} more network calls" if memory.learning_calls else ""
-    return f"{memory.samples} calls{full}{trials}"
+    return f"{memory.samples} call{'s' * (memory.samples != 1)}{full}{trials}"
 
 
 def _why_unskipped(memory: Memory, grid: Grid) -> str:

@@ -14,7 +14,7 @@ from fastflow.acceleration.interception import attach, detach, interceptors_of
 from fastflow.acceleration.live import (
     OUTPUT,
     Prompts,
-    Reference,
+    FullRun,
     Repeatable,
     Tuned,
     Tuning,
@@ -37,7 +37,7 @@ from fastflow.policies.policy import Policy
 from fastflow.policies.target import Target, resolved
 from fastflow.policies.trials import Trial, TrialResult
 
-QUALITY = "high"  # what is wanted if nothing is said
+USUAL_QUALITY = "high"  # what is wanted if nothing is said
 
 
 def enable(
@@ -111,7 +111,7 @@ def _policy(policy: Policy | str | None, given: dict[str, Any]) -> Policy | str:
     """Returns the policy for what was asked for."""
     if policy is not None and not given:
         return policy
-    target = Target(**(given or {"quality": QUALITY}))
+    target = Target(**(given or {"quality": USUAL_QUALITY}))
     return target.apply(component("policy", target.policy if policy is None else policy))
 
 
@@ -225,7 +225,7 @@ class AcceleratedPipeline(Accelerator):
         run_trials(trials, lambda trial: self._repeat(call, trial, full))
         self._report(grid, memory)
 
-    def _repeat(self, call: Repeatable, trial: Trial, full: Reference) -> TrialResult:
+    def _repeat(self, call: Repeatable, trial: Trial, full: FullRun) -> TrialResult:
         """Makes a call again by the plan of a trial."""
         return result_of(self.watch(lambda: self._run(call.again), following(trial)), full)
 

@@ -85,8 +85,8 @@ class RunSettings:
 
 def with_policy(words: Sequence[str]) -> list[str]:
     """Returns the words of a command line, with a policy for a target that comes without one."""
-    settings = dict(word.partition("=")[::2] for word in words)
-    named = {name: value for name, value in settings.items() if name in TARGETS}
-    if not named or any(name.split("@")[0] == "policy" for name in settings):
+    names = [word.partition("=")[0] for word in words]
+    named = [name for name in names if name in TARGETS]
+    if not named or "policy" in names:
         return list(words)
     return [f"policy={'bounded' if 'max_error' in named else 'plan'}", *words]

@@ -2,7 +2,7 @@
 
 from fastflow.acceleration.live.repeatable import OUTPUT, Repeatable, takes
 from fastflow.acceleration.live.trial_runs import (
-    Reference,
+    FullRun,
     following,
     reference_of,
     result_of,
@@ -14,7 +14,7 @@ from fastflow.acceleration.live.tune_calls import Prompts, steps_of, tune_calls
 __all__ = [
     "OUTPUT",
     "Prompts",
-    "Reference",
+    "FullRun",
     "Repeatable",
     "Tuned",
     "Tuning",

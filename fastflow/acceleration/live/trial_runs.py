@@ -18,7 +18,7 @@ VELOCITIES = FeedbackSpec(velocities=True)
 
 
 @dataclass(frozen=True)
-class Reference:
+class FullRun:
     """Holds a full run.
 
     Args:
@@ -58,13 +58,13 @@ def following(trial: Trial) -> Callable[[Grid], Episode]:
     return lambda grid: FollowedPlan(trial.plan, grid, VELOCITIES)
 
 
-def reference_of(session: Session) -> Reference:
+def reference_of(session: Session) -> FullRun:
     """Returns the full run that a session followed to its end."""
     assert session.end is not None
-    return Reference(session.end.x.detach().cpu(), session.end.feedback)
+    return FullRun(session.end.x.detach().cpu(), session.end.feedback)
 
 
-def result_of(session: Session, reference: Reference) -> TrialResult:
+def result_of(session: Session, reference: FullRun) -> TrialResult:
     """Returns the result of a trial that a session followed to its end."""
     ended = reference_of(session)
     error = distance(ended.x, reference.x)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from fastflow.acceleration.live.trial_runs import (
     VELOCITIES,
-    Reference,
+    FullRun,
     following,
     reference_of,
     result_of,
@@ -131,10 +131,10 @@ class Tuning:
         policy = resolved(self.learning.policy, grid)
         return replace(policy, **{WARMUP: references}) if hasattr(policy, WARMUP) else policy
 
-    def _references(self) -> tuple[list[PipelineCall], list[Reference]]:
+    def _references(self) -> tuple[list[PipelineCall], list[FullRun]]:
         """Makes the full runs, and learns from those that the memory has not seen."""
         calls: list[PipelineCall] = []
-        found: list[Reference] = []
+        found: list[FullRun] = []
         for arguments, seed in self.requests:
             session = self._watch(arguments, seed, lambda grid: Unskipped(VELOCITIES))
             memory, one = self._memory(session.grid), reference_of(session)
@@ -172,7 +172,7 @@ class Tuning:
         assert self.grid is not None
         return self._policy(self.grid, 1).trials(memory, self.grid, [feedback]) is None
 
-    def _try(self, calls: Sequence[PipelineCall], references: Sequence[Reference]) -> Memory:
+    def _try(self, calls: Sequence[PipelineCall], references: Sequence[FullRun]) -> Memory:
         """Runs the trials and returns the memory."""
         assert self.grid is not None
         memory, policy = self.store.of(self.grid), self._policy(self.grid, len(references))

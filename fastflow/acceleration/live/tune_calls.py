@@ -17,7 +17,7 @@ OWN = {
     "callback_on_step_end": "a callback would be called in every trial",
     "prompt": "give prompts as `prompts`",
 }
-STEPS = "num_inference_steps"
+STEPS_ARGUMENT = "num_inference_steps"
 
 
 def tune_calls(
@@ -57,8 +57,8 @@ def steps_of(plain: Callable[..., Any], arguments: Mapping[str, Any]) -> int | N
     for name in ("sigmas", "timesteps"):
         if arguments.get(name) is not None:
             return len(arguments[name])
-    parameter = inspect.signature(plain).parameters.get(STEPS)
-    steps = arguments.get(STEPS, parameter.default if parameter else None)
+    parameter = inspect.signature(plain).parameters.get(STEPS_ARGUMENT)
+    steps = arguments.get(STEPS_ARGUMENT, parameter.default if parameter else None)
     return steps if isinstance(steps, int) and steps > 0 else None
 
 

@@ -25,7 +25,9 @@ from fastflow_plugins.policies.plans.plan import LINEAR_SCHEME
 FIRST_FACTOR = 5.0  # what an error is expected to be at most, in predicted errors, before audits
 FEW_AUDITS = 3  # below which the first factor holds
 LATEST = 8  # how many audits count
-BRAVE = 0.75  # of the fewest computed steps that were audited: the fewest that are tried next
+# the fewest computed steps after an audit, in those of the audit
+FALL = 0.75  # if it kept the bound
+RISE = 1.25  # if it did not
 AUDITED = 0.5  # audits up to the call number t, over t^(2/3)
 
 
@@ -36,14 +38,15 @@ class Bounded(Policy):
     The error is the root mean square difference from the final latents of the full run, over
     their own root mean square. For every number of computed steps, a plan and its error are
     predicted from the recorded velocities. Live errors are larger, because a run that skips sees
-    other positions: so the prediction is multiplied by the largest ratio of a live error to its
-    prediction in the latest audits. In an audit a sample is computed in full, and then by the
-    plan from the same noise. Live errors grow fastest at few steps, so from one audit to the next
-    the number of computed steps falls by a quarter at most. Audits are calls 1, 3, 8, 15, 23 ...: up to call t there are about
-    ``t^(2/3) / 2``. One that exceeds the bound raises the number of computed steps.
+    other positions. So the prediction is multiplied by the largest ratio but one of a live error
+    to its prediction in the latest eight audits; the largest may be that of an undecided sample,
+    which becomes something else under almost any plan. In an audit a sample is computed in full,
+    and then by the plan from the same noise. From one audit to the next the number of computed
+    steps falls by a quarter at most, and after one that exceeded the bound it rises by a quarter
+    at least. Audits are calls 1, 3, 8, 15, 23 ...: up to call t there are about ``t^(2/3) / 2``.
 
-    The bound holds for audits and, as far as those are typical, for most other samples; it is no
-    guarantee for each. Where a driver runs no audits, a fixed factor of 5 is used.
+    The bound holds in most audits and, as far as those are typical, for most other samples; it is
+    no guarantee for each. Where a driver runs no audits, a fixed factor of 5 is used.
 
     Args:
         max_error: the largest acceptable error, as a share: 0.02 stands for 2 %.
@@ -123,7 +126,7 @@ class Bounded(Policy):
 
     def _choose(self, memory: BoundedMemory, gram: np.ndarray, grid: Grid) -> Choice:
         """Returns the plan with the fewest computed steps whose expected error is acceptable."""
-        key = self, grid.digest, gram.tobytes(), memory.factor, memory.fewest
+        key = self, grid.digest, gram.tobytes(), memory.factor, self._fewest(memory)
         if key not in memory.choices:
             memory.choices.clear()
             memory.choices[key] = self._search(memory, gram, grid)
@@ -133,7 +136,7 @@ class Bounded(Policy):
         planner, factor = Planner(gram, grid, LINEAR_SCHEME), memory.factor
         pieces, best = observed_grid(grid, gram), Choice(None, 0.0, factor)
         forced = sum(pieces.is_forced(k) for k in range(grid.steps))
-        low, high = max(forced, FEWEST_COMPUTED, memory.fewest), grid.steps
+        low, high = max(forced, FEWEST_COMPUTED, self._fewest(memory)), grid.steps
         while low < high:  # errors fall with the number of computed steps
             middle = (low + high) // 2
             try:
@@ -145,6 +148,13 @@ class Bounded(Policy):
             else:
                 low = middle + 1
         return best
+
+    def _fewest(self, memory: BoundedMemory) -> int:
+        """Returns the fewest computed steps to try after the last audit."""
+        if not memory.audits:
+            return 0
+        last = memory.audits[-1]
+        return math.ceil(last.computed_steps * (FALL if last.measured <= self.max_error else RISE))
 
     def _plan(self, planner: Planner, computed_steps: int) -> tuple[LinearPlan, float]:
         """Returns a plan and its predicted error, in root mean square velocities times sigma."""
@@ -207,13 +217,8 @@ class BoundedMemory(Memory):
     @property
     def factor(self) -> float:
         """How many times as large as predicted an error is taken to be."""
-        ratios = [audit.ratio for audit in self.audits[-LATEST:]]
-        return max([*ratios, *([FIRST_FACTOR] if len(ratios) < FEW_AUDITS else [])])
-
-    @property
-    def fewest(self) -> int:
-        """The fewest computed steps to try next."""
-        return math.ceil(BRAVE * min((a.computed_steps for a in self.audits), default=0))
+        ratios = sorted(audit.ratio for audit in self.audits[-LATEST:])
+        return ratios[-2] if len(ratios) >= FEW_AUDITS else max([FIRST_FACTOR, *ratios])
 
     def take(self, plan: LinearPlan, predicted: float, answer: TrialResult) -> None:
         """Adds the result of an audit."""
