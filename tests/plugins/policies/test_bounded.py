@@ -105,8 +105,8 @@ def test_an_audit_above_the_bound_raises_the_number_of_steps(finished):
 def test_one_undecided_sample_is_not_taken_for_the_rule(finished):
     gram, policy = finished[0].memory.gram, Bounded(max_error=0.05)
     kept = [Audit(i, 8, 0.01, 0.04) for i in range(4)]
-    assert audited(policy, [*kept, Audit(5, 8, 0.01, 1.0)], gram) == 10
-    assert audited(policy, [*kept, *(Audit(5, 8, 0.01, 1.0) for _ in range(2))], gram) > 10
+    assert audited(policy, [*kept, Audit(5, 8, 0.001, 1.0)], gram) == 10
+    assert audited(policy, [*kept, *(Audit(5, 8, 0.001, 1.0) for _ in range(2))], gram) > 10
 
 
 def test_the_number_of_steps_falls_by_a_quarter_at_most_between_audits(finished):
