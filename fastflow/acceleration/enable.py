@@ -13,8 +13,8 @@ from fastflow.acceleration.accelerator import Accelerator, Follower, component
 from fastflow.acceleration.interception import attach, detach, interceptors_of
 from fastflow.acceleration.live import (
     OUTPUT,
-    Prompts,
     FullRun,
+    Prompts,
     Repeatable,
     Tuned,
     Tuning,
@@ -34,7 +34,7 @@ from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.grid import Grid
 from fastflow.policies.policy import Policy
-from fastflow.policies.target import Target, resolved
+from fastflow.policies.targets import Target, aimed, resolved
 from fastflow.policies.trials import Trial, TrialResult
 
 USUAL_QUALITY = "high"  # what is wanted if nothing is said
@@ -112,7 +112,7 @@ def _policy(policy: Policy | str | None, given: dict[str, Any]) -> Policy | str:
     if policy is not None and not given:
         return policy
     target = Target(**(given or {"quality": USUAL_QUALITY}))
-    return target.apply(component("policy", target.policy if policy is None else policy))
+    return aimed(component("policy", target.policy if policy is None else policy), target)
 
 
 class AcceleratedPipeline(Accelerator):
@@ -219,7 +219,7 @@ class AcceleratedPipeline(Accelerator):
             return
         memory = self.memory.of(grid)
         trials = policy.trials(memory, grid, [end.feedback])
-        if trials is None or policy.learning_runs(grid):  # such trials are left to `tune`
+        if trials is None or not policy.are_audits(memory):  # all others are left to `tune`
             return
         full = reference_of(sessions[0])
         run_trials(trials, lambda trial: self._repeat(call, trial, full))

@@ -7,7 +7,14 @@ from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
 from fastflow.policies.reward import Drift, Fixed, Normalised, Paper, Reward
 from fastflow.policies.skip_length import SkipLength
-from fastflow.policies.target import FEWEST_COMPUTED, QUALITIES, Target, Targeted, resolved
+from fastflow.policies.targets import (
+    FEWEST_COMPUTED,
+    QUALITIES,
+    Target,
+    Targeted,
+    aimed,
+    resolved,
+)
 from fastflow.policies.trials import Follow, FollowEach, FollowedPlan, Trial, TrialResult, Trials
 
 __all__ = [
@@ -33,6 +40,7 @@ __all__ = [
     "Trial",
     "TrialResult",
     "Trials",
+    "aimed",
     "check_rows",
     "greedy",
     "memory_of",

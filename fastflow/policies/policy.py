@@ -78,11 +78,15 @@ class Policy(ABC):
         return None
 
     def learning_runs(self, grid: Grid) -> float:
-        """Returns about how many reference runs' worth of network calls its trials will take.
-
-        0 if they are so few that a pipeline's own calls run them in between.
-        """
+        """Returns about how many reference runs' worth of network calls its trials will take."""
         return 0.0
+
+    def are_audits(self, memory: Memory) -> bool:
+        """Returns whether the trials it wants now are few, and check what was learned.
+
+        A pipeline's own calls run them; all other trials have to be asked for, with `tune`.
+        """
+        return False
 
     def remarks(self, memory: Memory, grid: Grid) -> list[str]:
         """Returns what somebody should know about what was learned, or still has to be."""

@@ -17,7 +17,7 @@ from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.grid import Grid, few_steps
 from fastflow.policies.policy import Policy
-from fastflow.policies.target import resolved
+from fastflow.policies.targets import aimed, resolved
 from fastflow.registry.compose import (
     Config,
     build,
@@ -179,7 +179,7 @@ def run(config: Config) -> Path:
         settings = replace(settings_of(config, RunSettings), resume=resume)
     else:
         path = Path(settings.out or _default_out(config))
-    policy = aimed(config, settings)
+    policy = aimed_policy(config, settings)
     model: Model = build("model", config["model"])
     job = RunJob(
         config,
@@ -203,7 +203,7 @@ def run(config: Config) -> Path:
     return job.path
 
 
-def aimed(config: Config, settings: RunSettings) -> Policy:
+def aimed_policy(config: Config, settings: RunSettings) -> Policy:
     """Returns the policy with the target of the settings, which the configuration then states.
 
     Raises:
@@ -214,7 +214,7 @@ def aimed(config: Config, settings: RunSettings) -> Policy:
     target = settings.target()
     if target is None:
         return policy
-    policy = resolved(target.apply(policy), Grid.even(settings.steps))
+    policy = resolved(aimed(policy, target), Grid.even(settings.steps))
     name = target.parameter
     config["policy"] = config["policy"] | {name: getattr(policy, name)}
     return policy

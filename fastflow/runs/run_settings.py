@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
-from fastflow.policies.target import Target
+from fastflow.policies.targets import Target
 
 TARGETS = tuple(f.name for f in fields(Target))
 

@@ -6,9 +6,9 @@ import pytest
 
 from fastflow import Grid
 from fastflow.integration import Unskipped
-from fastflow.policies import QUALITIES, Target, Targeted, resolved
+from fastflow.policies import QUALITIES, Target, Targeted, aimed, resolved
 from fastflow.testing import uneven
-from fastflow_plugins.policies import UCB, Bounded, Halving, Plan, Uniform
+from fastflow_plugins.policies import Bounded, Every, Halving, Plan, Uniform
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_wrong_target_is_refused_with_what_is_allowed(target, message):
 
 
 def test_more_computed_steps_than_the_grid_has_are_refused():
-    policy = Target(computed_steps=30).apply(Plan())
+    policy = aimed(Plan(), Target(computed_steps=30))
     with pytest.raises(ValueError, match="`computed_steps` must be at most 28 on a grid of 28"):
         policy.begin(uneven(28), policy.empty(uneven(28)))
 
@@ -83,31 +83,29 @@ def test_a_quality_is_refused_where_any_skip_shows():
 
 def test_a_policy_without_the_parameter_is_refused():
     with pytest.raises(ValueError, match="sets a policy's") as refused:
-        Target(speedup=2).apply(UCB())
+        aimed(Every(), Target(speedup=2))
     assert str(refused.value) == (
-        "`speedup` sets a policy's `computed_steps`, which UCB does not have. Choose no policy, "
+        "`speedup` sets a policy's `computed_steps`, which Every does not have. Choose no policy, "
         "or plan, halving or uniform."
     )
-    with pytest.raises(
-        ValueError, match=r"does not have\. Choose no policy, or bounded"
-    ):
-        Target(max_error=0.1).apply(Plan())
+    with pytest.raises(ValueError, match=r"does not have\. Choose no policy, or bounded"):
+        aimed(Plan(), Target(max_error=0.1))
 
 
 def test_a_targeted_policy_is_that_policy_on_every_grid():
     for policy in (Plan(), Halving(warmup_samples=2), Uniform()):
-        targeted = Target(speedup=2.6).apply(policy)
+        targeted = aimed(policy, Target(speedup=2.6))
         assert isinstance(targeted, Targeted)
         for steps, computed in ((50, 19), (28, 11)):
             own = resolved(targeted, uneven(steps))
             assert own == type(policy)(**vars(policy) | {"computed_steps": computed})
             assert targeted.empty(uneven(steps)).key == own.empty(uneven(steps)).key
             assert targeted.learning_runs(uneven(steps)) == own.learning_runs(uneven(steps))
-    plan = Target(speedup=2.6).apply(Plan())
+    plan = aimed(Plan(), Target(speedup=2.6))
     assert isinstance(plan.begin(uneven(50), plan.empty(uneven(50))), Unskipped)
     assert plan.samples_until_update(plan.empty(uneven(50))) == 1
 
 
 def test_a_bound_on_the_error_is_a_parameter_of_the_policy():
-    assert Target(max_error=0.1).apply(Bounded()) == Bounded(max_error=0.1)
+    assert aimed(Bounded(), Target(max_error=0.1)) == Bounded(max_error=0.1)
     assert resolved(Bounded(), uneven(5)) == Bounded()

@@ -13,8 +13,8 @@ from fastflow.acceleration.live.tune_calls import Prompts, steps_of, tune_calls
 
 __all__ = [
     "OUTPUT",
-    "Prompts",
     "FullRun",
+    "Prompts",
     "Repeatable",
     "Tuned",
     "Tuning",

@@ -26,7 +26,7 @@ from fastflow.integration.grid import Grid
 from fastflow.policies.learning import Learning
 from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
-from fastflow.policies.target import resolved
+from fastflow.policies.targets import resolved
 from fastflow.policies.trials import Trial, TrialResult
 
 WARMUP = "warmup_samples"  # the parameter of a policy that says how many full runs it wants

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastflow.integration import Episode, Feedback, FeedbackSpec, Grid, Unskipped
-from fastflow.planning import EARLY, POWER, LinearPlan, Planner, observed_grid
+from fastflow.planning import EARLY, POWER, LinearPlan, Planner, audit_time, observed_grid
 from fastflow.policies import (
     FEWEST_COMPUTED,
     FollowedPlan,
@@ -28,7 +28,6 @@ LATEST = 8  # how many audits count
 # the fewest computed steps after an audit, in those of the audit
 FALL = 0.75  # if it kept the bound
 RISE = 1.25  # if it did not
-AUDITED = 0.5  # audits up to the call number t, over t^(2/3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +75,9 @@ class Bounded(Policy):
         while not is_audit(memory.samples + count):
             count += 1
         return max(count - 1, 1)  # an audit is a batch of its own
+
+    def are_audits(self, memory: Memory) -> bool:
+        return True
 
     def trials(self, memory: Memory, grid: Grid, references: Sequence[Feedback]) -> Trials | None:
         memory = bounded_memory(memory)
@@ -265,10 +267,8 @@ def _audit(content: Sequence[float]) -> Audit:
 def is_audit(sample: int) -> bool:
     """Returns whether a sample, numbered from 1, is an audit."""
 
-    def count(t: int) -> int:
-        return math.floor(AUDITED * t ** (2 / 3) + 1e-9)
-
-    return sample == 1 or count(sample) > count(sample - 1)
+    number = round(sample ** (2 / 3) / 2)  # the nearest
+    return sample == 1 or sample == audit_time(max(number, 1))
 
 
 def bounded_memory(memory: Memory) -> BoundedMemory:

@@ -157,8 +157,10 @@ class Halving(Policy):
     def _halve(self, memory: HalvingMemory, grid: Grid, references: Sequence[Feedback]) -> Trials:
         planner = self._planner(memory, grid)
         if not memory.runs.begin(references) or not memory.arms:
-            found = planner.candidates(self.computed_steps)
-            memory.arms = [PlanArm(name, plan) for name, plan in found.items()]
+            found = planner.candidates(self.computed_steps).items()
+            forced = {k for k in range(grid.steps) if planner.pieces.is_forced(k)}
+            # another plan would be run with more steps than it has, and not by its weights
+            memory.arms = [PlanArm(name, p) for name, p in found if forced <= {*p.nodes}]
         alive = [arm for arm in memory.arms if not arm.name.endswith(REFITTED)]
         for size in round_sizes(len(references)):
             wanted = [(arm, arm.plan, i) for arm in alive for i in range(size)]

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
-from fastflow.integration.episode import Episode
-from fastflow.integration.feedback import Feedback, Observation
 from fastflow.integration.grid import FEW_STEPS, Grid
-from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
-from fastflow.policies.trials import Trials
 
 QUALITIES = {"near_lossless": 2.0, "high": 2.6, "fast": 5.0}  # steps over computed steps
 FEWEST_COMPUTED = 3  # both ends and one step in between
@@ -117,73 +112,3 @@ class Target:
                 f"`{name}` sets a policy's `{self.parameter}`, which {type(policy).__name__} does "
                 f"not have. Choose no policy, or {some}."
             )
-
-    def apply(self, policy: Policy) -> Policy:
-        """Returns a policy with this target, on grids of any number of steps.
-
-        Raises:
-            ValueError: if the policy has no parameter for the target.
-        """
-        self.check_policy(policy)
-        if self.max_error is not None:
-            return replace(policy, max_error=self.max_error)
-        return Targeted(policy=policy, target=self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Targeted(Policy):
-    """Gives a policy the number of computed steps that a target asks for on each time grid.
-
-    Its memory is that of the policy.
-
-    Args:
-        policy: a policy with the parameter ``computed_steps``.
-        target: the target.
-    """
-
-    policy: Policy
-    target: Target
-
-    def on(self, grid: Grid) -> Policy:
-        """Returns the policy for one grid.
-
-        Raises:
-            ValueError: if the target cannot be had on this grid.
-        """
-        return replace(self.policy, computed_steps=self.target.steps(grid))
-
-    def empty(self, grid: Grid) -> Memory:
-        try:
-            return self.on(grid).empty(grid)
-        except ValueError:  # `begin` reports it
-            return self.policy.empty(grid)
-
-    def begin(self, grid: Grid, memory: Memory) -> Episode:
-        return self.on(grid).begin(grid, memory)
-
-    def learn(self, memory: Memory, feedback: Feedback) -> None:
-        self.policy.learn(memory, feedback)
-
-    def rewards(self, memory: Memory, observations: Sequence[Observation]) -> list[float | None]:
-        return self.policy.rewards(memory, observations)
-
-    def trials(self, memory: Memory, grid: Grid, references: Sequence[Feedback]) -> Trials | None:
-        return self.on(grid).trials(memory, grid, references)
-
-    def learning_runs(self, grid: Grid) -> float:
-        return self.on(grid).learning_runs(grid)
-
-    def remarks(self, memory: Memory, grid: Grid) -> list[str]:
-        return self.on(grid).remarks(memory, grid)
-
-    def samples_until_update(self, memory: Memory) -> int | None:
-        return self.policy.samples_until_update(memory)
-
-
-def resolved(policy: Policy, grid: Grid) -> Policy:
-    """Returns the policy that a grid is run with: that of a `Targeted` with its number of steps.
-
-    Raises:
-        ValueError: if a target cannot be had on this grid.
-    """
-    return policy.on(grid) if isinstance(policy, Targeted) else policy
