@@ -26,8 +26,8 @@ def tune(accelerated, prompts=PROMPTS, **options):
 
 
 def memory_of(accelerated):
-    (memory,) = accelerated.memory._used.values()
-    return memory
+    """Returns the memory of the grid that was used first."""
+    return next(iter(accelerated.memory._used.values()))
 
 
 @contextlib.contextmanager
@@ -197,6 +197,19 @@ def test_untuned_halving_skips_after_its_first_calls_and_says_what_to_do(pipe, c
         "halving has not tried its plans: it computes every step of its first 2 calls and then "
         "follows its first candidate. Call tune(prompts, seeds=...) to try them and keep the best"
     ) in str(accelerated.stats)
+
+
+def test_tuned_halving_goes_on_with_audits_if_it_is_told_to(pipe, call):
+    policy = Halving(computed_steps=5, audits=True)
+    with fastflow.enable(pipe, policy) as accelerated:
+        tune(accelerated, ["a red cat"], seeds=0)
+        trials = memory_of(accelerated).learning_calls
+        for seed in range(5):
+            call(pipe, seed, num_inference_steps=14)
+        counts = [len(run.computed) for run in accelerated.stats.per_call]
+        memory = memory_of(accelerated)
+    assert (memory.audits, memory.learning_calls) == (1, trials + 2 * 5)
+    assert sorted(counts) == [5, 5, 5, 5, 14]
 
 
 def test_the_pipeline_is_as_before_after_tuning(pipe, call):
