@@ -22,7 +22,7 @@ from fastflow.policies import (
 )
 from fastflow_plugins.policies.plans.plan import LINEAR_SCHEME
 
-FIRST_FACTOR = 5.0  # what an error is expected to be at most, in predicted errors, before audits
+FIRST_FACTOR = 8.0  # what an error is expected to be at most, in predicted errors, before audits
 FEW_AUDITS = 3  # below which the first factor holds
 LATEST = 8  # how many audits count
 # the fewest computed steps after an audit, in those of the audit
@@ -45,7 +45,7 @@ class Bounded(Policy):
     at least. Audits are calls 1, 3, 8, 15, 23 ...: up to call t there are about ``t^(2/3) / 2``.
 
     The bound holds in most audits and, as far as those are typical, for most other samples; it is
-    no guarantee for each. Where a driver runs no audits, a fixed factor of 5 is used.
+    no guarantee for each. Where a driver runs no audits, a fixed factor of 8 is used.
 
     Args:
         max_error: the largest acceptable error, as a share: 0.02 stands for 2 %.
