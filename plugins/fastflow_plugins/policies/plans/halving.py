@@ -32,7 +32,7 @@ from fastflow_plugins.policies.plans.plan import LINEAR_SCHEME
 
 ORDERS = (Scheme(Reuse(), Interpolate()), LINEAR_SCHEME, Scheme(Quadratic(), Interpolate(order=2)))
 REFITTED = ", refitted"  # at the end of a refitted plan's name
-ARMS = 22  # candidates that a planner finds at most, for the price stated before it starts
+ARMS = 16  # candidates that a planner usually finds, for the price stated before it starts
 
 
 @dataclass(frozen=True, kw_only=True)

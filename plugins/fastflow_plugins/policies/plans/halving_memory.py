@@ -55,7 +55,6 @@ class HalvingMemory(Memory):
         super().merge(other)
         other = halving_memory(other)
         self.audits += other.audits
-        self.chosen_after = self.samples if self.audits == 0 else self.chosen_after
         own = {arm.plan: arm for arm in self.arms}
         for arm in other.arms:
             mine = own.get(arm.plan)
@@ -69,6 +68,8 @@ class HalvingMemory(Memory):
             self.chosen = min(tried, key=lambda arm: arm.score()).plan
         elif other.chosen is not None:
             self.chosen = other.chosen
+        if self.chosen is not None and self.audits == 0:
+            self.chosen_after = self.samples
 
     def to_dict(self) -> dict[str, Any]:
         chosen = None if self.chosen is None else self.chosen.to_dict()
