@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -222,7 +223,10 @@ class AcceleratedPipeline(Accelerator):
         if trials is None or not policy.are_audits(memory):  # all others are left to `tune`
             return
         full = reference_of(sessions[0])
-        run_trials(trials, lambda trial: self._repeat(call, trial, full))
+        try:
+            run_trials(trials, lambda trial: self._repeat(call, trial, full))
+        except Exception as error:  # the caller's own result is there
+            warnings.warn(f"fastflow: an audit failed and is left out: {error!r}", stacklevel=2)
         self._report(grid, memory)
 
     def _repeat(self, call: Repeatable, trial: Trial, full: FullRun) -> TrialResult:

@@ -7,8 +7,8 @@ import pytest
 from fastflow import Grid
 from fastflow.integration import Unskipped
 from fastflow.policies import QUALITIES, Target, Targeted, aimed, resolved
-from fastflow.testing import uneven
-from fastflow_plugins.policies import Bounded, Every, Halving, Plan, Uniform
+from fastflow.testing import failures, uneven
+from fastflow_plugins.policies import UCB, Bounded, Every, Halving, Plan, Uniform
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,13 @@ def test_a_targeted_policy_is_that_policy_on_every_grid():
     plan = aimed(Plan(), Target(speedup=2.6))
     assert isinstance(plan.begin(uneven(50), plan.empty(uneven(50))), Unskipped)
     assert plan.samples_until_update(plan.empty(uneven(50))) == 1
+
+
+@pytest.mark.parametrize("policy", [Plan(), Halving(), UCB()], ids=lambda p: type(p).__name__)
+def test_a_targeted_policy_keeps_the_rules_of_policies(policy):
+    broken = failures(aimed(policy, Target(speedup=2)))
+    # it is no component of a configuration, which would hold it as a policy with a number
+    assert [b for b in broken if "config" not in str(b)] == []
 
 
 def test_a_bound_on_the_error_is_a_parameter_of_the_policy():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from fastflow.integration.episode import Episode
 from fastflow.integration.feedback import Feedback, Observation
@@ -27,6 +27,7 @@ class Targeted(Policy):
 
     policy: Policy
     target: Target
+    _on: dict[str, Policy] = field(default_factory=dict, repr=False, compare=False)
 
     def on(self, grid: Grid) -> Policy:
         """Returns the policy for one grid.
@@ -34,7 +35,14 @@ class Targeted(Policy):
         Raises:
             ValueError: if the target cannot be had on this grid.
         """
-        return replace(self.policy, computed_steps=self.target.steps(grid))
+        if grid.digest not in self._on:
+            steps = self.target.steps(grid)
+            self._on[grid.digest] = replace(self.policy, computed_steps=steps)
+        return self._on[grid.digest]
+
+    def _of(self, memory: Memory) -> Policy:
+        """Returns the policy for the grid of a memory, if it has one and it was seen before."""
+        return self._on.get((memory.key or {}).get("grid", ""), self.policy)
 
     def empty(self, grid: Grid) -> Memory:
         try:
@@ -46,16 +54,16 @@ class Targeted(Policy):
         return self.on(grid).begin(grid, memory)
 
     def learn(self, memory: Memory, feedback: Feedback) -> None:
-        self.policy.learn(memory, feedback)
+        self._of(memory).learn(memory, feedback)
 
     def rewards(self, memory: Memory, observations: Sequence[Observation]) -> list[float | None]:
-        return self.policy.rewards(memory, observations)
+        return self._of(memory).rewards(memory, observations)
 
     def trials(self, memory: Memory, grid: Grid, references: Sequence[Feedback]) -> Trials | None:
         return self.on(grid).trials(memory, grid, references)
 
     def are_audits(self, memory: Memory) -> bool:
-        return self.policy.are_audits(memory)
+        return self._of(memory).are_audits(memory)
 
     def learning_runs(self, grid: Grid) -> float:
         return self.on(grid).learning_runs(grid)
@@ -64,7 +72,7 @@ class Targeted(Policy):
         return self.on(grid).remarks(memory, grid)
 
     def samples_until_update(self, memory: Memory) -> int | None:
-        return self.policy.samples_until_update(memory)
+        return self._of(memory).samples_until_update(memory)
 
 
 def resolved(policy: Policy, grid: Grid) -> Policy:
