@@ -82,7 +82,7 @@ class Halving(Policy):
             return FollowedPlan(memory.chosen, grid)
         warm = memory.frozen or memory.samples >= self.warmup_samples
         if warm and memory.gram.matrix is not None:
-            return FollowedPlan(self._first(memory, grid), grid)
+            return FollowedPlan(self._first(memory, memory.gram.matrix, grid), grid)
         return Unskipped(FeedbackSpec(velocities=not memory.frozen))
 
     def samples_until_update(self, memory: Memory) -> int | None:
@@ -140,22 +140,28 @@ class Halving(Policy):
         if is_better(other, incumbent):
             memory.chosen = other.plan
 
-    def _planner(self, memory: HalvingMemory, grid: Grid) -> Planner:
-        assert memory.gram.matrix is not None
-        return Planner(memory.gram.matrix, grid, LINEAR_SCHEME, orders=ORDERS)
+    def planner(self, gram: np.ndarray, grid: Grid) -> Planner:
+        """Returns the planner that proposes the arms.
 
-    def _first(self, memory: HalvingMemory, grid: Grid) -> LinearPlan:
+        Args:
+            gram: ``(T, T)`` mean products of the velocities of reference runs.
+            grid: their time grid.
+        """
+        return Planner(gram, grid, LINEAR_SCHEME, orders=ORDERS)
+
+    def _first(self, memory: HalvingMemory, gram: np.ndarray, grid: Grid) -> LinearPlan:
         """Returns the first candidate, found once for each state of the memory."""
         key = self, grid.digest, memory.gram.count
         if key not in memory.first:
             memory.first.clear()
-            planner = self._planner(memory, grid)
+            planner = self.planner(gram, grid)
             nodes = planner.nodes(self.computed_steps, POWER, None, EARLY)
             memory.first[key] = planner.fitted(nodes)
         return memory.first[key]
 
     def _halve(self, memory: HalvingMemory, grid: Grid, references: Sequence[Feedback]) -> Trials:
-        planner = self._planner(memory, grid)
+        assert memory.gram.matrix is not None
+        planner = self.planner(memory.gram.matrix, grid)
         if not memory.runs.begin(references) or not memory.arms:
             found = planner.candidates(self.computed_steps).items()
             forced = {k for k in range(grid.steps) if planner.pieces.is_forced(k)}
