@@ -82,9 +82,9 @@ def _plugin_commands(commands: Mapping[str, Command]) -> dict[str, Command]:
 def _sample(words: list[str]) -> None:
     from fastflow.evaluation.summary import headline
     from fastflow.runs.run import run
-    from fastflow.runs.run_settings import RunSettings
+    from fastflow.runs.run_settings import RunSettings, with_policy
 
-    config = _configuration(words, "sample", RunSettings)
+    config = _configuration(with_policy(words), "sample", RunSettings)
     if config is None:
         return
     path = run(config)

@@ -19,12 +19,14 @@ from fastflow.integration.corrector import Corrector, NoCorrection
 from fastflow.integration.episode import Episode, Scheme, Unskipped
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.grid import FEW_STEPS, Grid, few_steps
+from fastflow.planning.linear_plan import PlannedCoefficients
 from fastflow.policies.learning import Learning
 from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
 from fastflow.registry.compose import preset
 from fastflow.registry.hooks import KINDS
 
+Follower = Callable[[Grid], Episode]
 BATCH_ERRORS = {"mean": torch.mean, "worst": torch.amax}
 
 
@@ -85,6 +87,8 @@ class Accelerator(ABC):
         self._session: Session | None = None  # of the denoising run in progress
         self._lock = threading.RLock()  # reentrant: a callback of a call may disable
         self._thread: int | None = None  # the thread whose call is in progress
+        self._ended: list[Session] = []  # the denoising runs of the last call
+        self._follow: Follower | None = None  # makes the episodes of a watched call
 
     def __enter__(self) -> Self:
         return self
@@ -111,7 +115,7 @@ class Accelerator(ABC):
 
     def _run(self, plain: Callable[[], Any]) -> Any:
         """Runs one call of the object; only memory and statistics remain of it."""
-        self._thread = threading.get_ident()
+        self._thread, self._ended = threading.get_ident(), []
         try:
             output = plain()
             self._end()
@@ -126,7 +130,11 @@ class Accelerator(ABC):
 
     def _begin(self, grid: Grid, takes_euler_steps: bool = True) -> Session:
         """Begins a session over a grid; latents are corrected only between Euler steps."""
-        episode, scheme = self._episode(grid)
+        if self._follow is not None:
+            episode, scheme = self._follow(grid), self.scheme
+        else:
+            episode, scheme = self._episode(grid)
+            self.stats.plan = _nodes(episode)
         if not takes_euler_steps:
             episode.coefficients = None
             scheme = Scheme(scheme.extrapolator, NoCorrection())
@@ -139,12 +147,52 @@ class Accelerator(ABC):
         session, self._session = self._session, None
         if session is None:
             return
+        self._ended.append(session)
+        if self._follow is not None:
+            return
         call = session.stats()
         self.stats.per_call.append(call)
         if call.skipped:
             self.stats.reason = ""
+        memory = self.memory.of(session.grid)
         if session.end is not None:
-            self.learning.learn(self.memory.of(session.grid), session.end.feedback)
+            self.learning.learn(memory, session.end.feedback)
+        self._report(session.grid, memory)
+
+    def _report(self, grid: Grid, memory: Memory) -> None:
+        """Says in the statistics what was learned, and at what cost."""
+        self.stats.learned = _learned(memory) if memory.key is not None else ""
+        try:
+            self.stats.remarks = self.policy.remarks(memory, grid)
+        except ValueError:  # a target that this grid cannot have: said in the reason
+            self.stats.remarks = []
+
+    def watch(self, call: Callable[[], Any], follow: Follower) -> Session:
+        """Runs one call with an episode from outside; neither statistics nor the policy see it.
+
+        Args:
+            call: calls the object.
+            follow: makes the episode, for the call's time grid.
+
+        Returns:
+            The session of the call's denoising run.
+
+        Raises:
+            ValueError: if the call has not just one denoising run, or did not finish it.
+        """
+        with self._lock:
+            self._follow = follow
+            try:
+                call()
+            finally:
+                self._follow = None
+            finished = [session for session in self._ended if session.end is not None]
+            if len(self._ended) != 1 or not finished:
+                raise ValueError(
+                    f"a call that is watched must finish one denoising run; this one began "
+                    f"{len(self._ended)} and finished {len(finished)}."
+                )
+            return finished[0]
 
     def _episode(self, grid: Grid) -> tuple[Episode, Scheme]:
         warning = few_steps(grid.steps)
@@ -159,6 +207,19 @@ class Accelerator(ABC):
                 raise
             self.stats.reason = f"{warning} Nothing is skipped: {error}"
             return Unskipped(), self.scheme
+
+
+def _nodes(episode: Episode) -> tuple[int, ...]:
+    """Returns the computed steps of the plan that an episode follows, if it follows one."""
+    followed = episode.coefficients
+    return followed.plan.nodes if isinstance(followed, PlannedCoefficients) else ()
+
+
+def _learned(memory: Memory) -> str:
+    """Returns what a memory has learned from, and what that has cost."""
+    full = f", {memory.gram.count} of them in full" if memory.gram.count else ""
+    trials = f", and {memory.learning_calls} more network calls" if memory.learning_calls else ""
+    return f"{memory.samples} call{'s' * (memory.samples != 1)}{full}{trials}"
 
 
 def _why_unskipped(memory: Memory, grid: Grid) -> str:

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from fastflow.acceleration.accelerator import Accelerator
+from fastflow.acceleration.accelerator import Accelerator, Follower, component
 from fastflow.acceleration.interception import attach, detach, interceptors_of
+from fastflow.acceleration.live import (
+    OUTPUT,
+    FullRun,
+    Prompts,
+    Repeatable,
+    Tuned,
+    Tuning,
+    following,
+    reference_of,
+    result_of,
+    run_trials,
+    steps_of,
+    takes,
+    tune_calls,
+)
 from fastflow.acceleration.memory_store import MemoryStore
 from fastflow.acceleration.pipeline_parts import COUNTED, PipelineParts
 from fastflow.acceleration.probes import probe
@@ -18,12 +35,20 @@ from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.grid import Grid
 from fastflow.policies.policy import Policy
+from fastflow.policies.targets import Target, aimed, resolved
+from fastflow.policies.trials import Trial, TrialResult
+
+USUAL_QUALITY = "high"  # what is wanted if nothing is said
 
 
 def enable(
     pipe: Any,
-    policy: Policy | str = "ucb",
+    policy: Policy | str | None = None,
     *,
+    speedup: float | None = None,
+    computed_steps: int | None = None,
+    max_error: float | None = None,
+    quality: str | None = None,
     extrapolator: Extrapolator | str = "linear",
     corrector: Corrector | str = "interpolate",
     memory: MemoryStore | str | Path | None = None,
@@ -37,10 +62,24 @@ def enable(
     decision for the whole batch, and the policy learns from the call. With ``policy="never"``
     every output is bit for bit that of the untouched pipeline.
 
+    At most one target says how much to compute, on a time grid of any number of steps. Without a
+    policy it is met by a plan, which is learned from one full call; ``max_error`` also takes
+    audits: calls 1, 3, 8, 15, 23 ... run in full, and then by the plan from the same noise. An
+    audited call returns the full result, and takes the time of both. Calls with a callback are
+    not audited, because they would call it twice.
+
     Args:
         pipe: a loaded pipeline of a flow-matching model whose scheduler needs one evaluation per
             step. Only this object is changed, and only until `Accelerator.disable`.
         policy: decides which steps are computed; a name of the catalog, a preset or a component.
+            A target sets its number of computed steps. None: what fits the target.
+        speedup: the number of steps over the number of computed steps, 1 or more.
+        computed_steps: the number of computed steps, 3 or more; guidance branches are not counted.
+        max_error: the largest acceptable error of the final latents, as a share: the root mean
+            square difference from those of the full run over their own root mean square. It is
+            kept in audits, and so in most other calls, but not guaranteed for each.
+        quality: ``near_lossless``, ``high`` or ``fast``: a speed-up of 2, 2.6 or 5
+            (`fastflow.policies.QUALITIES`). Without a policy or a target it is ``high``.
         extrapolator: predicts the velocities of skipped steps.
         corrector: corrects the latents at landings; not used with schedulers that do not take
             Euler steps.
@@ -53,13 +92,28 @@ def enable(
         ValueError: if the pipeline cannot be accelerated, is accelerated already, or an argument
             is wrong.
     """
+    given = {
+        "speedup": speedup,
+        "computed_steps": computed_steps,
+        "max_error": max_error,
+        "quality": quality,
+    }
+    chosen = _policy(policy, {name: v for name, v in given.items() if v is not None})
     if any(isinstance(i, AcceleratedPipeline) and i.pipe is pipe for i in interceptors_of(pipe)):
         raise ValueError(
             "`pipe` is accelerated already. Call disable() on what enable() returned first."
         )
     return AcceleratedPipeline(
-        pipe, name_of(pipe), policy, extrapolator, corrector, memory, frozen, batch_error, seed
+        pipe, name_of(pipe), chosen, extrapolator, corrector, memory, frozen, batch_error, seed
     )
+
+
+def _policy(policy: Policy | str | None, given: dict[str, Any]) -> Policy | str:
+    """Returns the policy for what was asked for."""
+    if policy is not None and not given:
+        return policy
+    target = Target(**(given or {"quality": USUAL_QUALITY}))
+    return aimed(component("policy", target.policy if policy is None else policy), target)
 
 
 class AcceleratedPipeline(Accelerator):
@@ -83,7 +137,7 @@ class AcceleratedPipeline(Accelerator):
     def __call__(self, thing: Any, name: str, plain: Callable, args: tuple, kwargs: dict) -> Any:
         """Answers a call of the pipeline, of its scheduler or of one of its networks."""
         if thing is self.pipe:
-            return self._run_pipeline(lambda: plain(*args, **kwargs))
+            return self._run_pipeline(plain, args, kwargs)
         if not self._is_running_here:
             return plain(*args, **kwargs)
         if name == "set_timesteps":
@@ -100,14 +154,84 @@ class AcceleratedPipeline(Accelerator):
             probe=lambda: probe(thing, args, kwargs),
         )
 
-    def _run_pipeline(self, plain: Callable[[], Any]) -> Any:
+    def tune(
+        self,
+        prompts: Prompts,
+        *,
+        seeds: int | Sequence[int] = 0,
+        out: str | Path | None = None,
+        **call_arguments: Any,
+    ) -> Tuned:
+        """Tries the policy's plans live on some prompts, and keeps the best.
+
+        For the policy ``halving``. Each prompt is run in full with each seed; then plans are run
+        from the same noise and compared by the final latents (`fastflow_plugins` says how). The
+        price is printed before the first run. Whatever is finished is in `memory` at once, and in
+        the file: after an interruption the same call goes on, repeating only the full runs.
+
+        Args:
+            prompts: a text, or a list of about 12; instead of a text, a mapping of the arguments
+                in which its call differs, such as ``{"prompt": ..., "image": ...}``.
+            seeds: the seed or the seeds with which every prompt is run.
+            out: a file to save the memory to; ``enable(pipe, policy="halving", memory=FILE,
+                frozen=True)`` then serves with it.
+            call_arguments: what else to call the pipeline with, as usual.
+
+        Raises:
+            ValueError: if an argument is wrong, the policy has nothing to tune, or the runs do
+                not share a time grid.
+        """
+        if self not in interceptors_of(self.pipe):
+            raise ValueError("`tune` needs an enabled pipeline: call enable() again.")
+        calls = tune_calls(self.pipe.__call__, prompts, seeds, call_arguments)
+        tuning = Tuning(self.learning, self.memory, calls, self._watch_seed, out)
+        return tuning.run(steps_of(self.pipe.__call__, calls[0][0]))
+
+    def _watch_seed(self, arguments: dict[str, Any], seed: int, follow: Follower) -> Session:
+        """Calls the pipeline from the noise of a seed, with an episode from outside."""
+        device = getattr(self.pipe, "_execution_device", None) or "cpu"
+        generator = torch.Generator(device).manual_seed(seed)
+        latent = {OUTPUT: "latent"} if takes(self.pipe.__call__, OUTPUT) else {}
+        return self.watch(lambda: self.pipe(**arguments, **latent, generator=generator), follow)
+
+    def _run_pipeline(self, plain: Callable, args: tuple, kwargs: dict) -> Any:
         with self._lock:
             self._attach_to_current_parts()
+            if self._follow is not None:
+                return self._run(lambda: plain(*args, **kwargs))
             before = len(self.stats.per_call)
-            output = self._run(plain)
+            call = Repeatable(plain, args, kwargs)
+            output = self._run(lambda: plain(*args, **kwargs))
             if len(self.stats.per_call) == before:
                 self.stats.reason = "the pipeline took no step with its scheduler and transformer"
+            elif not call.has_callback:
+                self._audit(call)
             return output
+
+    def _audit(self, call: Repeatable) -> None:
+        """Runs the few trials that the policy wants of the call just made, if it wants any."""
+        sessions = self._ended
+        if len(sessions) != 1 or sessions[0].end is None:
+            return
+        grid, end = sessions[0].grid, sessions[0].end
+        try:
+            policy = resolved(self.learning.policy, grid)
+        except ValueError:  # a target that this grid cannot have: nothing was skipped
+            return
+        memory = self.memory.of(grid)
+        trials = policy.trials(memory, grid, [end.feedback])
+        if trials is None or not policy.are_audits(memory):  # all others are left to `tune`
+            return
+        full = reference_of(sessions[0])
+        try:
+            run_trials(trials, lambda trial: self._repeat(call, trial, full))
+        except Exception as error:  # the caller's own result is there
+            warnings.warn(f"fastflow: an audit failed and is left out: {error!r}", stacklevel=2)
+        self._report(grid, memory)
+
+    def _repeat(self, call: Repeatable, trial: Trial, full: FullRun) -> TrialResult:
+        """Makes a call again by the plan of a trial."""
+        return result_of(self.watch(lambda: self._run(call.again), following(trial)), full)
 
     def _step(
         self,
@@ -145,7 +269,7 @@ class AcceleratedPipeline(Accelerator):
         if self.scheme.corrector.depth and not self._parts.takes_euler_steps:
             self.stats.notes.append(
                 f"{type(self._parts.scheduler).__name__} does not take Euler steps: velocities "
-                "are extrapolated, latents are not corrected"
+                "are extrapolated, latents are not corrected, and a plan's weights are not used"
             )
 
     def _detach_parts(self) -> None:

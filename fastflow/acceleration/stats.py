@@ -78,11 +78,18 @@ class Stats:
         per_call: one entry for each denoising run.
         notes: remarks on this pipeline, such as caches of its networks.
         reason: why nothing was skipped in the last call; empty if something was.
+        plan: the computed steps of the plan that the last call followed; empty without one.
+        learned: how many calls were learned from, and the network calls that learning took beyond
+            them (audits, and the runs of `tune`), which ``calls`` does not count.
+        remarks: what the policy has to say about it, such as how an error is kept.
     """
 
     per_call: list[CallStats] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     reason: str = ""
+    plan: tuple[int, ...] = ()
+    learned: str = ""
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def calls(self) -> int:
@@ -127,6 +134,12 @@ class Stats:
                 f"last call: {self.last.calls} made, {self.last.skipped} skipped{worst}; "
                 f"computed steps {' '.join(map(str, self.last.computed))} of {self.last.steps}"
             )
+        if self.plan:
+            steps = f"{len(self.plan)} of {self.last.steps}" if self.last else len(self.plan)
+            lines.append(f"plan: {steps} steps, {' '.join(map(str, self.plan))}")
+        if self.learned:
+            lines.append(f"learned from {self.learned}")
+        lines += self.remarks
         if self.warning:
             lines.append(f"warning: {self.warning}")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])

@@ -7,9 +7,19 @@ from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
 from fastflow.policies.reward import Drift, Fixed, Normalised, Paper, Reward
 from fastflow.policies.skip_length import SkipLength
+from fastflow.policies.targets import (
+    FEWEST_COMPUTED,
+    QUALITIES,
+    Target,
+    Targeted,
+    aimed,
+    resolved,
+)
 from fastflow.policies.trials import Follow, FollowEach, FollowedPlan, Trial, TrialResult, Trials
 
 __all__ = [
+    "FEWEST_COMPUTED",
+    "QUALITIES",
     "ArmStats",
     "Bandit",
     "BanditMemory",
@@ -25,10 +35,14 @@ __all__ = [
     "Policy",
     "Reward",
     "SkipLength",
+    "Target",
+    "Targeted",
     "Trial",
     "TrialResult",
     "Trials",
+    "aimed",
     "check_rows",
     "greedy",
     "memory_of",
+    "resolved",
 ]

@@ -65,8 +65,10 @@ class Policy(ABC):
     ) -> Generator[list[Any], list[Any], None] | None:
         """Returns the trials that the policy wants after a batch of samples, or None.
 
-        It yields lists of `Trial` and receives a `TrialResult` for each; at its end the memory
-        holds what was learned from them.
+        It yields lists of `Trial` and receives a `TrialResult` for each, or for the first few of
+        them: it then asks for the rest. A result enters the memory when it is received, so that
+        trials that are interrupted go on where they stopped; at the end the memory holds what was
+        learned from all of them.
 
         Args:
             memory: what was learned so far, from these samples too.
@@ -78,6 +80,17 @@ class Policy(ABC):
     def learning_runs(self, grid: Grid) -> float:
         """Returns about how many reference runs' worth of network calls its trials will take."""
         return 0.0
+
+    def are_audits(self, memory: Memory) -> bool:
+        """Returns whether the trials it wants now are few, and check what was learned.
+
+        A pipeline's own calls run them; all other trials have to be asked for, with `tune`.
+        """
+        return False
+
+    def remarks(self, memory: Memory, grid: Grid) -> list[str]:
+        """Returns what somebody should know about what was learned, or still has to be."""
+        return []
 
     def calibrated(self, recording: RecordedRuns) -> Policy:
         """Returns this policy with its parameters fitted to recorded trajectories.

@@ -35,11 +35,13 @@ class TrialResult:
             infinite if the run failed.
         calls: the network calls that it took.
         feedback: what was observed, velocities included.
+        scale: the root mean square of the reference run's final latents.
     """
 
     error: float
     calls: int
     feedback: Feedback = field(default=Feedback(), repr=False)
+    scale: float = 1.0
 
 
 Trials = Generator[list[Trial], list[TrialResult], None]

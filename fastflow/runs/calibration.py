@@ -14,14 +14,14 @@ from fastflow.registry import compose
 from fastflow.registry.catalog import installed
 from fastflow.registry.compose import Config, build, settings_of
 from fastflow.runs.prompts import make_requests
-from fastflow.runs.run_settings import RunSettings
+from fastflow.runs.run_settings import TARGETS, RunSettings
 from fastflow.sampling.executor import Executor, Worker
 from fastflow.sampling.model import FlowModel, Model
 from fastflow.sampling.recording import NoProbe, Recording
 from fastflow.sampling.request import Request
 from fastflow.sampling.storage import write_whole, writing
 
-UNUSED = ("reference", "memory", "frozen", "resume", "metrics", "observers")  # settings of a run
+UNUSED = ("reference", "memory", "frozen", "resume", "metrics", "observers", *TARGETS)  # of a run
 
 
 def overrides(words: Sequence[str]) -> list[str]:

@@ -15,8 +15,9 @@ from fastflow.evaluation.observer import Observer, ObserverSession
 from fastflow.evaluation.summary import add_learning, summarise
 from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
-from fastflow.integration.grid import few_steps
+from fastflow.integration.grid import Grid, few_steps
 from fastflow.policies.policy import Policy
+from fastflow.policies.targets import aimed, resolved
 from fastflow.registry.compose import (
     Config,
     build,
@@ -178,6 +179,7 @@ def run(config: Config) -> Path:
         settings = replace(settings_of(config, RunSettings), resume=resume)
     else:
         path = Path(settings.out or _default_out(config))
+    policy = aimed_policy(config, settings)
     model: Model = build("model", config["model"])
     job = RunJob(
         config,
@@ -185,7 +187,7 @@ def run(config: Config) -> Path:
         path,
         make_requests(settings, model, build_chosen(config, "benchmark")),
         model,
-        policy=build("policy", config["policy"]),
+        policy=policy,
         extrapolator=build("extrapolator", config["extrapolator"]),
         corrector=build("corrector", config["corrector"]),
         metrics=list(build_listed(config, "metrics").values()),
@@ -199,6 +201,23 @@ def run(config: Config) -> Path:
             f"Finished samples are kept; resume with: fastflow sample resume={job.path}"
         ) from error
     return job.path
+
+
+def aimed_policy(config: Config, settings: RunSettings) -> Policy:
+    """Returns the policy with the target of the settings, which the configuration then states.
+
+    Raises:
+        ValueError: if the policy has no parameter for the target, or it cannot be had with so
+            many steps.
+    """
+    policy: Policy = build("policy", config["policy"])
+    target = settings.target()
+    if target is None:
+        return policy
+    policy = resolved(aimed(policy, target), Grid.even(settings.steps))
+    name = target.parameter
+    config["policy"] = config["policy"] | {name: getattr(policy, name)}
+    return policy
 
 
 def _default_out(config: Config) -> Path:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+
+from fastflow.policies.targets import Target
+
+TARGETS = tuple(f.name for f in fields(Target))
 
 
 @dataclass
@@ -11,6 +16,11 @@ class RunSettings:
 
     Args:
         steps: the number T of time steps.
+        speedup: how many times fewer steps to compute than ``steps``, 1 or more; like the next
+            three a target, of which at most one is given. It sets the policy's computed steps.
+        computed_steps: the number of computed steps, 3 or more.
+        quality: ``near_lossless``, ``high`` or ``fast``, each a speed-up.
+        max_error: the largest acceptable error of the final latents, as a share.
         samples: the number of samples; if there are fewer prompts, they are repeated with new
             seeds. None: one per prompt (with a benchmark, as many as it prescribes), or 64 of the
             model's own prompts.
@@ -31,6 +41,10 @@ class RunSettings:
     """
 
     steps: int = 50
+    speedup: float | None = None
+    computed_steps: int | None = None
+    quality: str | None = None
+    max_error: float | None = None
     samples: int | None = None
     seed: int = 0
     prompt: str | None = None
@@ -50,9 +64,29 @@ class RunSettings:
             value = getattr(self, name)
             if isinstance(value, int) and value < 1:
                 raise ValueError(f"`{name}` must be 1 or more, got {value}.")
+        self.target()
         if self.prompt is not None and not str(self.prompt).strip():
             raise ValueError("`prompt` is empty. Say what to generate.")
         if self.prompt is not None and self.prompts is not None:
             raise ValueError("give `prompt` or `prompts`, not both.")
         if self.image is not None and self.prompt is None and self.prompts is None:
             raise ValueError("`image` needs a `prompt`, or `prompts`: what to do with it.")
+
+    def target(self) -> Target | None:
+        """Returns the target; None if none is given.
+
+        Raises:
+            ValueError: if several are given, or one is out of range.
+        """
+        values = {name: getattr(self, name) for name in TARGETS}
+        given = {name: value for name, value in values.items() if value is not None}
+        return Target(**given) if given else None
+
+
+def with_policy(words: Sequence[str]) -> list[str]:
+    """Returns the words of a command line, with a policy for a target that comes without one."""
+    names = [word.partition("=")[0] for word in words]
+    named = [name for name in names if name in TARGETS]
+    if not named or "policy" in names:
+        return list(words)
+    return [f"policy={'bounded' if 'max_error' in named else 'plan'}", *words]

@@ -189,13 +189,12 @@ class Sampler:
     def _try(self, trials: Sequence[Trial], references: Sequence[Sample]) -> list[TrialResult]:
         """Runs trials; returns their results in the same order."""
         policy = FollowEach(plans=iter([trial.plan for trial in trials]))
-        asked = [
-            replace(references[trial.reference].request, index=i) for i, trial in enumerate(trials)
-        ]
+        begun = [references[trial.reference] for trial in trials]
+        asked = [replace(full.request, index=i) for i, full in enumerate(begun)]
         runs = replace(self, model=LatentsOnly(self.model), policy=policy, memory=Memory())
         return [
-            TrialResult(distance(run.x, references[trial.reference].x), run.calls, run.feedback)
-            for run, trial in zip(in_order(runs.generate(asked)), trials, strict=True)
+            TrialResult(distance(run.x, full.x), run.calls, run.feedback, rms(full.x))
+            for run, full in zip(in_order(runs.generate(asked)), begun, strict=True)
         ]
 
     @torch.no_grad()
@@ -284,8 +283,13 @@ def distance(x: Tensor | None, reference: Tensor | None) -> float:
     """Returns the root mean square difference of final latents; infinite if one is not finite."""
     if x is None or reference is None:
         return math.inf
-    rms = float((x.float() - reference.float()).square().mean().sqrt())
-    return rms if math.isfinite(rms) else math.inf
+    return rms(x.float() - reference.float())
+
+
+def rms(x: Tensor | None) -> float:
+    """Returns the root mean square of latents; infinite if one is not finite."""
+    value = math.inf if x is None else float(x.float().square().mean().sqrt())
+    return value if math.isfinite(value) else math.inf
 
 
 def in_order(samples: Iterable[Sample]) -> list[Sample]:

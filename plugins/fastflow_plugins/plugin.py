@@ -44,6 +44,7 @@ from fastflow_plugins.observers import WandB
 from fastflow_plugins.policies import (
     BAG,
     UCB,
+    Bounded,
     EasyCache,
     EpsilonGreedy,
     EqualChange,
@@ -83,6 +84,7 @@ def fastflow_policies() -> dict[str, type]:
         "released": Released,
         "plan": Plan,
         "halving": Halving,
+        "bounded": Bounded,
         "teacache": TeaCache,
         "seacache": SeaCache,
         "easycache": EasyCache,

@@ -10,7 +10,7 @@ from fastflow_plugins.policies.bandits import (
 )
 from fastflow_plugins.policies.equal_change import EqualChange
 from fastflow_plugins.policies.never import Never
-from fastflow_plugins.policies.plans import Halving, Plan
+from fastflow_plugins.policies.plans import Bounded, Halving, Plan
 from fastflow_plugins.policies.published import (
     BAG,
     Change,
@@ -28,6 +28,7 @@ from fastflow_plugins.policies.static import Every, Listed, Piecewise, Schedule,
 __all__ = [
     "BAG",
     "UCB",
+    "Bounded",
     "Change",
     "EasyCache",
     "EpsilonGreedy",

@@ -1,9 +1,11 @@
 """Policies that follow a plan: a whole schedule with its weights."""
 
+from fastflow_plugins.policies.plans.bounded import Bounded
 from fastflow_plugins.policies.plans.halving import Halving
 from fastflow_plugins.policies.plans.plan import Plan
 
 __all__ = [
+    "Bounded",
     "Halving",
     "Plan",
 ]

@@ -10,8 +10,9 @@ import numpy as np
 
 from fastflow.integration import Episode, Feedback, FeedbackSpec, Grid, Reuse, Scheme, Unskipped
 from fastflow.planning import (
+    EARLY,
+    POWER,
     LinearPlan,
-    LiveProducts,
     PlanArm,
     Planner,
     audit_time,
@@ -23,13 +24,14 @@ from fastflow.planning import (
     refit,
     round_sizes,
 )
-from fastflow.policies import FollowedPlan, Memory, Policy, Trial, TrialResult, Trials
+from fastflow.policies import FollowedPlan, Memory, Policy, Trial, Trials
 from fastflow_plugins.correctors import Interpolate
 from fastflow_plugins.extrapolators import Quadratic
 from fastflow_plugins.policies.plans.halving_memory import HalvingMemory, halving_memory
 from fastflow_plugins.policies.plans.plan import LINEAR_SCHEME
 
 ORDERS = (Scheme(Reuse(), Interpolate()), LINEAR_SCHEME, Scheme(Quadratic(), Interpolate(order=2)))
+REFITTED = ", refitted"  # at the end of a refitted plan's name
 ARMS = 16  # candidates that a planner usually finds, for the price stated before it starts
 
 
@@ -78,9 +80,9 @@ class Halving(Policy):
             if self._due_in(memory) == 0:
                 return Unskipped(FeedbackSpec(velocities=True))
             return FollowedPlan(memory.chosen, grid)
-        if memory.frozen and memory.gram.matrix is not None:
-            plan = self.planner(memory.gram.matrix, grid).candidates(self.computed_steps)
-            return FollowedPlan(next(iter(plan.values())), grid)
+        warm = memory.frozen or memory.samples >= self.warmup_samples
+        if warm and memory.gram.matrix is not None:
+            return FollowedPlan(self._first(memory, memory.gram.matrix, grid), grid)
         return Unskipped(FeedbackSpec(velocities=not memory.frozen))
 
     def samples_until_update(self, memory: Memory) -> int | None:
@@ -95,6 +97,18 @@ class Halving(Policy):
     def learning_runs(self, grid: Grid) -> float:
         """Returns about how many reference runs' worth of network calls the trials take."""
         return price(ARMS, self.warmup_samples) * self.computed_steps / grid.steps
+
+    def remarks(self, memory: Memory, grid: Grid) -> list[str]:
+        if halving_memory(memory).chosen is not None:
+            return []
+        return [
+            "halving has not tried its plans: it computes every step of its first "
+            f"{self.warmup_samples} calls and then follows its first candidate. Call "
+            "tune(prompts, seeds=...) to try them and keep the best"
+        ]
+
+    def are_audits(self, memory: Memory) -> bool:
+        return halving_memory(memory).chosen is not None
 
     def trials(self, memory: Memory, grid: Grid, references: Sequence[Feedback]) -> Trials | None:
         memory = halving_memory(memory)
@@ -117,10 +131,11 @@ class Halving(Policy):
         """Runs the plan in use and a challenger from the noise of one reference run."""
         incumbent, *others = memory.survivors()
         other = challenger(incumbent, others, np.random.default_rng(memory.samples))
-        answers = yield [Trial(arm.plan, 0) for arm in (incumbent, other)]
         number = 1 + max(max(arm.errors, default=0) for arm in memory.arms)
-        for arm, answer in zip((incumbent, other), answers, strict=True):
-            memory.take(arm, number, answer)
+        while asked := [arm for arm in (incumbent, other) if number not in arm.errors]:
+            answers = yield [Trial(arm.plan, 0) for arm in asked]
+            for arm, answer in zip(asked, answers, strict=False):
+                memory.take(arm, number, answer)
         memory.audits += 1
         if is_better(other, incumbent):
             memory.chosen = other.plan
@@ -134,55 +149,69 @@ class Halving(Policy):
         """
         return Planner(gram, grid, LINEAR_SCHEME, orders=ORDERS)
 
+    def _first(self, memory: HalvingMemory, gram: np.ndarray, grid: Grid) -> LinearPlan:
+        """Returns the first candidate, found once for each state of the memory."""
+        key = self, grid.digest, memory.gram.count
+        if key not in memory.first:
+            memory.first.clear()
+            planner = self.planner(gram, grid)
+            nodes = planner.nodes(self.computed_steps, POWER, None, EARLY)
+            memory.first[key] = planner.fitted(nodes)
+        return memory.first[key]
+
     def _halve(self, memory: HalvingMemory, grid: Grid, references: Sequence[Feedback]) -> Trials:
         assert memory.gram.matrix is not None
         planner = self.planner(memory.gram.matrix, grid)
-        found = planner.candidates(self.computed_steps)
-        memory.arms = [PlanArm(name, plan) for name, plan in found.items()]
-        alive, results = list(memory.arms), {}
+        if not memory.runs.begin(references) or not memory.arms:
+            found = planner.candidates(self.computed_steps).items()
+            forced = {k for k in range(grid.steps) if planner.pieces.is_forced(k)}
+            # another plan would be run with more steps than it has, and not by its weights
+            memory.arms = [PlanArm(name, p) for name, p in found if forced <= {*p.nodes}]
+        alive = [arm for arm in memory.arms if not arm.name.endswith(REFITTED)]
         for size in round_sizes(len(references)):
-            asked = [(arm, i) for arm in alive for i in range(size) if i not in arm.errors]
-            answers = yield [Trial(arm.plan, i) for arm, i in asked]
-            for (arm, i), answer in zip(asked, answers, strict=True):
-                memory.take(arm, i, answer)
-                results[arm.name, i] = _products(arm.plan, answer, references[i])
+            wanted = [(arm, arm.plan, i) for arm in alive for i in range(size)]
+            yield from self._try(memory, wanted, references)
             alive = halved(alive, size)
-            results = {key: value for key, value in results.items() if key[0] in _names(alive)}
+            memory.runs.keep({arm.name for arm in alive})
         finalists = alive[:2]
         if len(references) > 1:
-            refits = yield from self._refit(memory, finalists, results, planner.pieces)
+            refits = yield from self._refit(memory, finalists, references, planner.pieces)
             finalists = [*finalists, *refits]
         memory.chosen = min(finalists, key=lambda arm: arm.score()).plan
         memory.chosen_after = memory.samples
+        memory.runs.keep(set())
+
+    def _try(
+        self,
+        memory: HalvingMemory,
+        wanted: Sequence[tuple[PlanArm, LinearPlan, int]],
+        references: Sequence[Feedback],
+    ) -> Trials:
+        """Runs, for each arm, a plan from the noise of a reference run, unless that is done."""
+        while asked := [(arm, plan, i) for arm, plan, i in wanted if i not in arm.errors]:
+            answers = yield [Trial(plan, i) for _, plan, i in asked]
+            for (arm, _, i), answer in zip(asked, answers, strict=False):
+                memory.runs.add(arm, i, answer, references[i])
+                memory.take(arm, i, answer)
 
     def _refit(
-        self, memory: HalvingMemory, finalists: Sequence[PlanArm], results: dict, grid: Grid
+        self,
+        memory: HalvingMemory,
+        finalists: Sequence[PlanArm],
+        references: Sequence[Feedback],
+        grid: Grid,
     ) -> Any:
         """Refits each finalist on one half of the samples and runs it on the other half."""
         refits = []
         for arm in finalists:
-            known = {i: run for (name, i), run in results.items() if name == arm.name and run}
+            known = memory.runs.of(arm, references)
             halves = [[i for i in known if i % 2 == half] for half in (0, 1)]
             if not all(halves):
                 continue
             plans = [refit(arm.plan, grid, [known[i] for i in half]) for half in halves]
-            asked = [(plans[i % 2 == 0], i) for i in sorted(known)]
-            answers = yield [Trial(plan, i) for plan, i in asked]
-            whole = refit(arm.plan, grid, list(known.values()))
-            refits.append(PlanArm(f"{arm.name}, refitted", whole))
-            for (_, i), answer in zip(asked, answers, strict=True):
-                memory.take(refits[-1], i, answer)
-        memory.arms += refits
+            refits.append(
+                memory.arm(arm.name + REFITTED, refit(arm.plan, grid, list(known.values())))
+            )
+            wanted = [(refits[-1], plans[i % 2 == 0], i) for i in sorted(known)]
+            yield from self._try(memory, wanted, references)
         return refits
-
-
-def _products(plan: LinearPlan, answer: TrialResult, reference: Feedback) -> LiveProducts | None:
-    """Returns the products of a trial and its reference run; None if velocities are missing."""
-    live, full = answer.feedback.velocities, reference.velocities
-    if any(k not in live for k in plan.nodes) or len(full) <= max(plan.nodes):
-        return None
-    return LiveProducts.of(plan.nodes, live, full)
-
-
-def _names(arms: Sequence[PlanArm]) -> set[str]:
-    return {arm.name for arm in arms}

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastflow.planning import LinearPlan, PlanArm, arms_as_text
 from fastflow.policies import Memory, TrialResult
+from fastflow_plugins.policies.plans.live_runs import LiveRuns
 
 
 @dataclass
@@ -18,12 +19,24 @@ class HalvingMemory(Memory):
         chosen: the plan in use; None before the trials.
         chosen_after: after how many samples it was first chosen.
         audits: how many audits there were since.
+        runs: what the trials have shown so far, until they are finished.
+        first: the plan that is followed before the trials, by what it was made for.
     """
 
     arms: list[PlanArm] = field(default_factory=list)
     chosen: LinearPlan | None = None
     chosen_after: int = 0
     audits: int = 0
+    runs: LiveRuns = field(default_factory=LiveRuns, repr=False)
+    first: dict[tuple, LinearPlan] = field(default_factory=dict, repr=False, compare=False)
+
+    def arm(self, name: str, plan: LinearPlan) -> PlanArm:
+        """Returns the arm of that name; a new one, with the plan, if there is none."""
+        found = [arm for arm in self.arms if arm.name == name]
+        if not found:
+            found = [PlanArm(name, plan)]
+            self.arms += found
+        return found[0]
 
     def survivors(self) -> list[PlanArm]:
         """Returns the plan in use and the three others that were tried most and are best."""
@@ -42,7 +55,6 @@ class HalvingMemory(Memory):
         super().merge(other)
         other = halving_memory(other)
         self.audits += other.audits
-        self.chosen_after = self.samples if self.audits == 0 else self.chosen_after
         own = {arm.plan: arm for arm in self.arms}
         for arm in other.arms:
             mine = own.get(arm.plan)
@@ -56,12 +68,15 @@ class HalvingMemory(Memory):
             self.chosen = min(tried, key=lambda arm: arm.score()).plan
         elif other.chosen is not None:
             self.chosen = other.chosen
+        if self.chosen is not None and self.audits == 0:
+            self.chosen_after = self.samples
 
     def to_dict(self) -> dict[str, Any]:
         chosen = None if self.chosen is None else self.chosen.to_dict()
         arms = [arm.to_dict() for arm in self.arms]
         own = {"chosen": chosen, "chosen_after": self.chosen_after, "audits": self.audits}
-        return super().to_dict() | own | {"arms": arms}
+        runs = {} if self.chosen else {"runs": self.runs.to_dict()}
+        return super().to_dict() | own | {"arms": arms} | runs
 
     def load_dict(self, content: dict[str, Any]) -> None:
         super().load_dict(content)
@@ -69,14 +84,17 @@ class HalvingMemory(Memory):
         self.chosen = None if chosen is None else LinearPlan.from_dict(chosen)
         self.chosen_after, self.audits = int(content["chosen_after"]), int(content["audits"])
         self.arms = [PlanArm.from_dict(arm) for arm in content["arms"]]
+        self.runs = LiveRuns.from_dict(content.get("runs") or {})
 
     def summary(self) -> str:
         """Returns the table of arms."""
         if self.chosen is None:
-            return f"no plan yet; {self.samples} samples seen"
+            tried = sum(len(arm.errors) for arm in self.arms)
+            trials = f"; {tried} trials run, not finished" if tried else ""
+            return f"no plan yet; {self.samples} samples seen{trials}"
         head = (
             f"plan chosen from {len(self.arms)} by live runs (*), on {self.gram.count} reference "
-            f"runs; {self.learning_calls} network calls for the trials"
+            f"runs; {self.learning_calls} network calls to learn it"
         )
         return "\n".join([head, *arms_as_text(self.arms, self.chosen)])
 
