@@ -69,7 +69,7 @@ def test_all_calls_are_counted_and_the_price_is_stated_before(tuned):
     assert report.price == 4 + Halving(computed_steps=5, warmup_samples=4).learning_runs(
         fastflow.Grid.even(14)
     )
-    assert report.price * 14 == pytest.approx(report.calls, rel=0.6)
+    assert report.calls / 2 < report.price * 14 < 2 * report.calls
     assert report.trials == sum(len(arm.errors) for arm in memory.arms)
     assert accelerated.stats.per_call == []
     assert str(report).startswith(f"4 full runs and {report.trials} trials, {report.calls} ")
@@ -121,12 +121,13 @@ def test_the_result_is_one_file_that_serves_frozen(tuned, call):
     assert "runs" not in json.loads(file.read_text())["memories"][0]
 
 
-@pytest.mark.parametrize("at", [30, 60, 150, 280])
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.6, 0.9])
 @pytest.mark.parametrize("again", ["same object", "from the file"])
-def test_after_an_interruption_finished_trials_are_not_run_again(tuned, tmp_path, at, again):
+def test_after_an_interruption_finished_trials_are_not_run_again(tuned, tmp_path, share, again):
     _, whole, report, _ = tuned
     pipe, file = flux.pipeline(), tmp_path / "plan.json"
     accelerated = fastflow.enable(pipe, "halving", speedup=2.6)
+    at = round(share * report.calls)
     with failing(pipe, at), pytest.raises(KeyboardInterrupt):
         tune(accelerated, out=file)
     finished = sum(len(arm.errors) for arm in memory_of(accelerated).arms)
