@@ -66,8 +66,8 @@ class Planner:
         Raises:
             ValueError: if no schedule computes that many steps.
         """
-        longest = longest or longest_gap(computed_steps, self.grid.steps)
-        check_computed_steps(computed_steps, self.pieces, longest)
+        check_computed_steps(computed_steps, self.pieces, longest or self.grid.steps)
+        longest = longest or longest_gap(computed_steps, self.pieces)
         return self.search.best(computed_steps, longest, power, early)
 
     @cached_property
@@ -146,6 +146,11 @@ class Planner:
         return polynomial_plan(nodes, self.pieces, chosen)
 
 
-def longest_gap(computed_steps: int, steps: int) -> int:
-    """Returns the most steps that a plan skips in a row: three times as many as the mean gap."""
-    return max(3, 3 * -(-steps // computed_steps))
+def longest_gap(computed_steps: int, grid: Grid) -> int:
+    """Returns the most steps that a plan skips in a row: three times as many as the mean gap.
+
+    More where the grid forces so many steps that the others are far apart.
+    """
+    forced = sum(grid.is_forced(k) for k in range(grid.steps))
+    free = max(computed_steps - forced, 1)
+    return max(3, 3 * -(-grid.steps // min(computed_steps, free + 2)))

@@ -49,7 +49,7 @@ def test_an_unknown_loss_is_refused():
 
 
 def test_drift_charges_what_remains_of_an_error():
-    reward = Drift(mu=0.1)
+    reward = Drift(mu=0.1, power=1.0, early=1.0)
     first = [Observation(2, m, 3 + m, 0.4, 0.3, True, 0.05 * m) for m in (0, 2, 4)]
     unit = 0.4 * (0.1 + 0.2) / 2
     assert reward.calibrate(first, 50) == {"unit": pytest.approx(unit)}
@@ -58,4 +58,14 @@ def test_drift_charges_what_remains_of_an_error():
 
 
 def test_drift_takes_the_exposure_where_it_is_not_known_what_remains():
-    assert Drift(mu=0.0).value(seen(4, 0.2, 0.1), {"unit": 1.0}) == pytest.approx(-0.02)
+    plain = Drift(mu=0.0, power=1.0, early=1.0)
+    assert plain.value(seen(4, 0.2, 0.1), {"unit": 1.0}) == pytest.approx(-0.02)
+
+
+def test_drift_charges_early_errors_more_and_takes_a_power():
+    reward, at = Drift(mu=0.0, power=2.0, early=3.0), {"unit": 0.5}
+    late, early = (Observation(2, 1, 4, 0.4, 0.3, True, 0.5, sigma) for sigma in (0.0, 1.0))
+    assert reward.value(late, at) == pytest.approx(-((0.2 / 0.5) ** 2))
+    assert reward.value(early, at) == pytest.approx(-((3 * 0.2 / 0.5) ** 2))
+    with pytest.raises(ValueError, match=r"^`early` must be above 0, got 0\.$"):
+        Drift(early=0)

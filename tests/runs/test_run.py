@@ -2,8 +2,6 @@
 
 import pytest
 
-from fastflow.policies.memory import Memory
-
 FILES = (
     "config.yaml versions.json records.jsonl samples.jsonl summary.json memory.json report.html"
 )
@@ -105,9 +103,10 @@ def test_every_preset_runs(sample, policy):
     assert sample(f"policy={policy}", "samples=3").status == 0
 
 
-def test_the_calls_that_learning_took_are_in_the_summary(sample, monkeypatch):
-    assert "learning_calls" not in sample(out="none").json("summary.json")
-    monkeypatch.setattr(Memory, "learning_calls", 100, raising=False)
-    summary = sample(out="some").json("summary.json")
-    assert summary["learning_calls"] == 100
-    assert summary["learning_runs"] == 2.0
+def test_the_calls_that_learning_took_are_in_the_summary(sample):
+    assert "learning_calls" not in sample("policy=every", out="none").json("summary.json")
+    words = ["policy=halving", "policy.computed_steps=5", "policy.warmup_samples=2", "steps=12"]
+    run = sample(*words, out="some")
+    summary = run.json("summary.json")
+    assert summary["learning_calls"] == run.json("memory.json")["learning_calls"] > 0
+    assert summary["learning_runs"] == summary["learning_calls"] / 12

@@ -100,7 +100,7 @@ class Plan(Policy):
         if self.weights == "fitted":
             nodes = planner.nodes(self.computed_steps, self.power, self.longest, self.early)
             return planner.fitted(nodes)
-        longest = self.longest or longest_gap(self.computed_steps, grid.steps)
+        longest = self.longest or longest_gap(self.computed_steps, planner.pieces)
         search = OptimalSchedule(
             np.nan_to_num(gram)[None],
             planner.pieces,
