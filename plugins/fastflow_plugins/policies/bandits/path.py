@@ -29,7 +29,7 @@ class Path(UCB):
         gamma: the weight of exploration, in units of the reward.
     """
 
-    arms: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
+    arms: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6, 7, 8)
     reward: Reward = Drift()
     computed_steps: float | None = 19
     side_observations: bool = True

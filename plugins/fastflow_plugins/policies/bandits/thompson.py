@@ -34,7 +34,7 @@ class Thompson(Bandit):
             of every arm differ.
     """
 
-    arms: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
+    arms: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6, 7, 8)
     reward: Reward = Drift()
     lookahead: bool = True
     width: float = 1.0
