@@ -44,7 +44,7 @@ demo: $(VENV)/.installed  ## generate, skip, learn and write a report: the main 
 	$(BIN)/fastflow sample model=$(MODEL) policy=$(POLICY) samples=$(SAMPLES) \
 		out=runs/demo-$$(date +%Y%m%d-%H%M%S)
 
-compare: $(VENV)/.installed-caches  ## every method at equal compute, on 64 samples: under an hour
+compare: $(VENV)/.installed-caches  ## every method but those that learn for long, on 64 samples: a few hours
 	$(BIN)/fastflow compare model=$(MODEL) max_batch=64 live=1 pairs=1 workers=2 \
 		out=runs/compare-$$(date +%Y%m%d-%H%M%S)
 

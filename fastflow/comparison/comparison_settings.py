@@ -14,9 +14,12 @@ class ComparisonSettings:
     The parameters of the methods are set separately.
 
     Args:
-        methods: names of methods or presets of `conf/method`; all in `groups` if None.
+        methods: names of methods or presets of `conf/method`; all in `groups` but those in
+            `on_request` if None.
         groups: names of methods by the group they are shown in. The methods in ``ours`` are
             compared with all others, except ``oracle`` and ``negative control``.
+        on_request: names of methods that are compared only if `methods` names them, because they
+            learn for long.
         targets: the numbers of computed steps at which the methods are compared.
         steps: the number T of time steps of the reference run.
         samples: the number of samples that are measured.
@@ -41,6 +44,7 @@ class ComparisonSettings:
 
     methods: list[str] | None = None
     groups: dict[str, list[str]] = field(default_factory=dict)
+    on_request: list[str] = field(default_factory=list)
     targets: list[int] = field(default_factory=lambda: [25, 19, 14, 10])
     steps: int = 50
     samples: int = 64
@@ -96,7 +100,8 @@ class ComparisonSettings:
         """
         named = self.methods
         if named is None:
-            named = [name for names in self.groups.values() for name in names]
+            grouped = [name for names in self.groups.values() for name in names]
+            named = [name for name in grouped if name not in self.on_request]
         if not named:
             raise ValueError(
                 "`methods` is empty. Leave it out to compare all methods in `groups`."

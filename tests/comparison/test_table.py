@@ -101,3 +101,10 @@ def test_what_is_efficient_depends_on_the_number_of_outputs():
 
 def test_without_a_psnr_there_is_no_figure_of_total_cost():
     assert total_cost(results(MethodRow("even", 10, failure="out of luck"))) is None
+
+
+def test_methods_on_request_are_compared_only_if_they_are_named():
+    settings = {"groups": {"one": ["a", "b"], "two": ["c"]}, "on_request": ["b"]}
+    assert ComparisonSettings(**settings).names() == ["a", "c"]
+    assert ComparisonSettings(**settings, methods=["b"]).names() == ["b"]
+    assert ComparisonSettings(**settings).group_of("b") == "one"
