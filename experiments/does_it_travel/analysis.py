@@ -37,7 +37,7 @@ def table(
         "tables of the models, (!) marks rows more than a step from the target, flips are samples "
         "below 30 dB, and learning is counted in full runs.\n"
     )
-    yield from (f"Missing: {line}.\n" for line in lacking)
+    yield from (f"Note: {line}.\n" for line in lacking)
     yield from summary(judged)
     yield from _head(
         "model", "was", "steps", "ours", "rival", "difference, dB", "ours is", f"`{DEFAULT}`, dB"
@@ -172,7 +172,7 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     if not found:
-        parser.error(f"{str(chosen.runs)!r} has no model with two finished seeds: start run.py.")
+        parser.error(f"{str(chosen.runs)!r} has no finished model: start run.py.")
     judged = list(verdicts(found))
     chosen.out.mkdir(parents=True, exist_ok=True)
     (chosen.out / "table.md").write_text("\n".join(table(found, judged, lacking)) + "\n")

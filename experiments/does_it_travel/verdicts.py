@@ -120,16 +120,22 @@ def is_among(row: dict[str, Any], is_ours: bool) -> bool:
 
 
 def read(runs: Path) -> tuple[list[ModelResults], list[str]]:
-    """Returns the results of every model with two or more seeds, and a line for each other."""
+    """Returns the results of every finished model, and a line for each with less than two seeds."""
     found, lacking = [], []
     for model in ALL_MODELS:
         folders = sorted(runs.glob(f"{model}-[0-9]*"), key=lambda f: int(f.name.split("-")[-1]))
         finished = [folder for folder in folders if (folder / "comparison.json").is_file()]
         if len(finished) < 2:
-            lacking.append(f"`{model}`: {len(finished)} finished of the two seeds that are needed")
+            lacking.append(
+                f"`{model}` has {len(finished)} finished seed{'' if len(finished) == 1 else 's'}"
+                + (": its intervals cover samples, not another tuning" if finished else "")
+            )
+        if not finished:
             continue
         with tempfile.TemporaryDirectory() as made:
-            pooled = json.loads((pool(finished, Path(made) / "out") / "pooled.json").read_text())
+            pooled = json.loads(
+                (pool(finished, Path(made) / "out", fewest=1) / "pooled.json").read_text()
+            )
         directories = [ComparisonDirectory.existing(folder) for folder in finished]
         minutes = sum(one.read_json("minutes.json") for one in directories)
         found.append(ModelResults(model, pooled, directories, minutes))

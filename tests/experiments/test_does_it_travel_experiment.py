@@ -199,7 +199,7 @@ def test_the_analysis_writes_a_table_a_result_and_a_figure(
     experiment.analysis.main()
     table = (tmp_path / "table.md").read_text()
     result = json.loads((tmp_path / "result.json").read_text())
-    assert "`flux_mini`: 0 finished of the two seeds that are needed" in table
+    assert "`flux_mini` has 0 finished seeds" in table
     assert "## digits at 5 of 10 steps" in table
     assert result["models"].keys() == {"pixel_scenes", "digits"}
     assert [(one["model"], one["ours"]) for one in result["verdicts"]] == [

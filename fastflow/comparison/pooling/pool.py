@@ -23,20 +23,21 @@ from fastflow.sampling.storage import write_whole, writing
 FREE = ("seed", "out", "resume", "workers", "pairs", "examples", "max_batch", "observers")
 
 
-def pool(paths: Sequence[Path], out: Path) -> Path:
+def pool(paths: Sequence[Path], out: Path, fewest: int = 2) -> Path:
     """Writes pooled.json, pooled.csv and table.md from comparisons with different seeds.
 
     Args:
-        paths: the directories of two or more finished comparisons.
+        paths: the directories of finished comparisons.
         out: the directory to make.
+        fewest: how many there have to be; of a single one, intervals cover its samples alone.
 
     Raises:
-        ValueError: if there are fewer than two, one is not a comparison's directory or has no
+        ValueError: if there are too few, one is not a comparison's directory or has no
             finished row, they differ in more than the seed, two have the same seed, or ``out`` is
             not empty.
     """
-    if len(paths) < 2:
-        raise ValueError(f"two or more comparisons are needed, got {len(paths)}.")
+    if len(paths) < fewest:
+        raise ValueError(f"{fewest} or more comparisons are needed, got {len(paths)}.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(
             f"`out` {str(out)!r} exists already, and nothing is overwritten. Choose another name."

@@ -114,7 +114,7 @@ def _pooled(comparisons: Sequence[SeedResults], key: Key) -> PooledRow | None:
         reached=all(row.reached for row in own),
         psnr=bootstrap_nested([list(values.values()) for values in psnrs]),
         psnr_of_seeds={str(o.seed): db for o, db in zip(comparisons, means, strict=True)},
-        between_seeds=stdev(means),
+        between_seeds=stdev(means) if len(means) > 1 else 0.0,
         psnr_spread=spread | ({"near_best_share": fmean(near)} if near else {}),
         learning_runs=fmean(row.learning_runs for row in own),
         psnrs=psnrs,
