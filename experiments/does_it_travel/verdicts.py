@@ -120,7 +120,7 @@ def is_among(row: dict[str, Any], is_ours: bool) -> bool:
 
 
 def read(runs: Path) -> tuple[list[ModelResults], list[str]]:
-    """Returns the results of every finished model, and a line for each with less than two seeds."""
+    """Returns the results of every finished model, and a line for each with few seeds."""
     found, lacking = [], []
     for model in ALL_MODELS:
         folders = sorted(runs.glob(f"{model}-[0-9]*"), key=lambda f: int(f.name.split("-")[-1]))
