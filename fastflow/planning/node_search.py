@@ -36,7 +36,7 @@ class NodeSearch:
 
     def cost(self, nodes: Sequence[int]) -> float:
         """Returns the predicted mean square error at the end, summed over the pieces."""
-        bounds = [0, *sorted(self.grid.jumps), self.grid.steps]
+        bounds = [*sorted(self._products), self.grid.steps]
         return sum(
             self._cost_of_piece([k for k in nodes if start <= k < stop], start, stop)
             for start, stop in pairwise(bounds)
@@ -88,7 +88,8 @@ class NodeSearch:
     @cached_property
     def _products(self) -> dict[int, np.ndarray]:
         """``(T, T + 1)`` for each piece's start: products of v_k and Euler's sum to a target."""
-        return {start: self._sums(start) for start in (0, *self.grid.jumps)}
+        starts = {0} | {k for k in self.grid.jumps if 0 < k < self.grid.steps}
+        return {start: self._sums(start) for start in sorted(starts)}
 
     def _sums(self, start: int) -> np.ndarray:
         dsigma = np.diff(self.grid.sigma)

@@ -50,9 +50,8 @@ class ScheduleSearch:
         least[0, 0] = 0.0  # p = k: there is none before k in this piece
         froms = []
         for _ in range(computed_steps - 1):
-            total = least[:, :, None] + costs[:, :, :steps]  # (p, k, j)
-            froms.append(total.argmin(axis=0))  # (k, j): the best p
-            least = total.min(axis=0)
+            least, best_before = self._onward(least, costs, longest)
+            froms.append(best_before)
             for j in jumps:  # a jump forgets what was before it
                 best = int(least[:, j].argmin())
                 value, least[:, j] = least[best, j], np.inf
@@ -61,6 +60,23 @@ class ScheduleSearch:
         ends = least + costs[:, :, steps]
         p, k = np.unravel_index(int(ends.argmin()), ends.shape)
         return self._trace(froms, int(p), int(k))
+
+    def _onward(
+        self, least: np.ndarray, costs: np.ndarray, longest: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the least cost of each (k, j) after one more gap, and the best p before k.
+
+        Only p and j within the longest skip of k are looked at: the whole cube of a long grid
+        takes minutes.
+        """
+        steps, reached = self.grid.steps, longest + 1
+        after, froms = np.full((steps, steps), np.inf), np.zeros((steps, steps), dtype=int)
+        for k in range(steps):
+            first, end = max(k - reached, 0), min(k + reached + 1, steps)
+            total = least[first : k + 1, k, None] + costs[first : k + 1, k, k + 1 : end]  # (p, j)
+            after[k, k + 1 : end] = total.min(axis=0)
+            froms[k, k + 1 : end] = first + total.argmin(axis=0)
+        return after, froms
 
     def _trace(self, froms: list[np.ndarray], p: int, k: int) -> tuple[int, ...]:
         """Returns the computed steps that lead to the last two."""
