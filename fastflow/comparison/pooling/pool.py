@@ -107,7 +107,7 @@ def _notes(seeds: Sequence[SeedResults], rows: int) -> Iterator[str]:
     settings = seeds[0].results.settings
     needed = settings.samples + settings.tuning
     gaps = [b - a for a, b in pairwise(sorted(one.seed for one in seeds))]
-    if min(gaps) < needed:
+    if min(gaps, default=needed) < needed:
         yield (
             f"Sample i has noise seed `seed + i`, so seeds closer than {needed} (`samples` + "
             "`tuning`) share noise, and the intervals may be too narrow."
