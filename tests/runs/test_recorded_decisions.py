@@ -19,6 +19,13 @@ MORE = {
     "flux_mini ucb": BANDIT,
     "flux_mini epsilon_greedy": BANDIT,
     "flux_mini teacache_flux": MINI,
+    # the plan as it was: a sum of costs, and no weights of its own
+    "mixture plan": [
+        "policy.weights=scheme",
+        "policy.power=1.0",
+        "policy.early=1.0",
+        "policy.longest=6",
+    ],
 }
 
 
