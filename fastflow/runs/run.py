@@ -158,9 +158,27 @@ def warnings(sampler: Sampler, steps: int, summary: dict[str, Any]) -> list[str]
             f"{extrapolator.degree}: such a correction can make the result worse. "
             f"Use corrector.order={extrapolator.degree} or more."
         )
+    if text := _still_learning(sampler, steps):
+        texts.append(text)
     if summary["failed"]:
         texts.append(f"{summary['failed']} samples failed (the reasons are in samples.jsonl).")
     return texts
+
+
+def _still_learning(sampler: Sampler, steps: int) -> str:
+    """Returns a warning if the policy has seen too few samples to skip any step of them."""
+    policy, memory = resolved(sampler.policy, sampler.model.grid(steps)), sampler.memory
+    first = getattr(policy, "warmup_samples", 0)
+    if memory is None or not first or memory.samples > first:
+        return ""
+    if memory.frozen and memory.samples:
+        return ""
+    seen = "holds nothing and is frozen" if memory.frozen else f"has seen {memory.samples}"
+    return (
+        f"nothing was skipped: the policy learns from the first {first} samples, computed in "
+        f"full, and its memory {seen}. Ask for more than {first} samples, or start from the "
+        "memory of an earlier run."
+    )
 
 
 def run(config: Config) -> Path:

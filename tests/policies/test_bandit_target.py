@@ -173,3 +173,15 @@ def test_a_target_out_of_reach_is_refused(target, message):
 def test_a_target_below_one_is_refused():
     with pytest.raises(ValueError, match=r"^`computed_steps` must be 1 or more, got 0.5.$"):
         UCB(computed_steps=0.5)
+
+
+@pytest.mark.parametrize("kind", ["ucb_ahead", "thompson", "path"])
+@pytest.mark.parametrize(
+    "grid", [uneven(7), uneven(12, jumps=frozenset({6}))], ids=["few", "jump"]
+)
+def test_arms_that_fit_nowhere_do_not_keep_a_target_from_being_met(kind, grid):
+    policy = with_target(KINDS[kind], grid.steps - 3)
+    assert policy.arms[-1] > max(grid.longest_skip)
+    memory = learned(policy, grid, 4).freeze()
+    taken = [len(drive(policy, grid, memory, (0, i)).computed) for i in range(20)]
+    assert abs(np.mean(taken) - (grid.steps - 3)) <= 0.5

@@ -137,6 +137,19 @@ def test_a_run_of_few_steps_gets_a_warning(sample):
     assert json.loads((done.path / "summary.json").read_text())["warnings"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [(["samples=2"], "has seen 2"), (["samples=3", "frozen=true"], "holds nothing and is frozen")],
+)
+def test_a_run_that_only_learned_gets_a_warning(sample, settings, reason):
+    policy = ["policy=plan", "policy.computed_steps=5", "policy.warmup_samples=2"]
+    done = sample(*policy, *settings, "steps=12")
+    assert "nothing was skipped: the policy learns from the first 2 samples" in done.out
+    assert reason in done.out
+    enough = sample(*policy, "samples=3", "steps=12", out="enough")
+    assert "nothing was skipped" not in enough.out
+
+
 def test_a_comparison_is_not_resumed_as_a_run(sample, tmp_path):
     (tmp_path / "rows").mkdir()
     done = sample(f"resume={tmp_path}")
