@@ -53,6 +53,7 @@ class Session:
         self.turns = 0  # the number of network calls of the last computed step
         self.answers: list[Any] = []  # their outputs, by turn
         self.network: Any = None  # the network called first at the last computed step
+        self.shape: torch.Size | None = None  # of its velocity
         self.computed: list[int] = []
         self.calls = self.skipped = 0
         self.stopwatch = Stopwatch()
@@ -88,12 +89,12 @@ class Session:
         """
         if self.wants_model is None:
             self._decide(self.network, lambda: None)
-        others = bool(self.computed) and self.turn != self.turns
+        others = bool(self.computed) and (self.turn != self.turns or v.shape != self.shape)
         if self.wants_model:
             self.computed.append(self.step.k)
-            self.turns = self.turn
+            self.turns, self.shape = self.turn, v.shape
             if others:
-                self.step.jump()  # guidance began or ended: the velocity is discontinuous
+                self.step.jump()  # guidance began or ended, or another size: nothing continues
         try:
             # a copy: a CUDA graph overwrites its output buffer at the next call
             computed = v.clone() if self.wants_model else None

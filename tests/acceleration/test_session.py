@@ -4,7 +4,8 @@ import torch
 
 from fastflow import Grid
 from fastflow.acceleration.session import Session
-from fastflow.integration.episode import Scheme
+from fastflow.integration.episode import Scheme, Unskipped
+from fastflow.integration.feedback import FeedbackSpec
 from fastflow_plugins.correctors.interpolate import Interpolate
 from fastflow_plugins.extrapolators.polynomial import Linear
 from fastflow_plugins.policies.static import Schedule
@@ -75,3 +76,13 @@ def test_calls_that_the_last_computed_step_did_not_make_are_made():
     assert answered[1] == (0, 1.1)
     assert (session.calls, session.skipped) == (4, 1)
     assert session.computed == [0, 2, 3]
+
+
+def test_where_the_size_of_the_latents_changes_history_restarts():
+    episode = Unskipped(FeedbackSpec(gram=True, all_arms=True, lookback=4))
+    session = Session(Grid.even(6), Scheme(Linear(), Interpolate()), episode, (0, 0), torch.mean)
+    for size in (2, 2, 2, 4, 4, 4):
+        v = session.call("network", 1, lambda size=size: torch.ones(1, size), lambda: None)
+        session.advance(torch.zeros(1, size), v, lambda x, v: x)
+    gram = session.end.feedback.gram
+    assert [k for k in range(1, 6) if gram[k, k - 1] != 1] == [3]
