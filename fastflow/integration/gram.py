@@ -101,9 +101,9 @@ class MeanGram:
         if gram is None:
             return False
         scale = float(np.diag(gram).mean())
-        if not np.isfinite(scale) or scale <= 0:
+        if not np.isfinite(scale):
             return False
-        self.merge(MeanGram(1, gram / scale))
+        self.merge(MeanGram(1, gram / (scale or 1.0)))  # 0: the velocity is zero everywhere
         return True
 
     def merge(self, other: MeanGram) -> None:

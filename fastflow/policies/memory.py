@@ -74,13 +74,19 @@ class Memory:
         """Replaces the content by one that `to_dict` returned, of the same key.
 
         Raises:
-            ValueError: if the key differs.
+            ValueError: if the key differs, or the Gram matrix has another number of steps.
             KeyError: if an entry is missing.
         """
         check_key(self.key, content["key"], "loaded")
         self.samples = int(content["samples"])
         self.learning_calls = int(content.get("learning_calls", 0))
         self.gram = MeanGram.from_dict(content.get("gram") or {"matrix": None})
+        steps = (self.key or {}).get("steps")
+        if self.gram.matrix is not None and len(self.gram.matrix) != steps:
+            raise ValueError(
+                f"`gram` is of {len(self.gram.matrix)} steps, but this memory of {steps}: the "
+                "file was changed by hand. Use another copy, or learn again."
+            )
 
     def summary(self) -> str:
         """Returns the learned content as a plain-text table."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fastflow.integration import Episode, NoCorrection, Reuse, Scheme
+from fastflow.integration import Episode, MeanGram, NoCorrection, Reuse, Scheme
 from fastflow.integration.gram import KEPT_WHOLE, SKETCH, products, sketch
 from fastflow.integration.loop import flow
 from fastflow.planning import (
@@ -13,6 +13,7 @@ from fastflow.planning import (
     LinearPlan,
     NodeSearch,
     PlannedCoefficients,
+    Planner,
     piecewise_linear,
     polynomial_plan,
 )
@@ -218,3 +219,11 @@ def test_a_sketch_keeps_the_products_of_large_velocities():
     for weights in ([1, 0, 0], [1, -1, 0], [1, -2, 1]):
         w = np.array(weights)
         assert w @ small @ w == pytest.approx(w @ exact @ w, rel=0.02)
+
+
+def test_a_velocity_of_zero_is_planned_too():
+    mean = MeanGram()
+    assert mean.add(np.zeros((20, 20)))
+    planner = Planner(mean.matrix, GRIDS["plain"], SCHEMES[2])
+    assert {len(plan.nodes) for plan in planner.candidates(7).values()} == {7}
+    assert not MeanGram().add(np.full((20, 20), np.nan))

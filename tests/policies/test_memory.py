@@ -112,3 +112,10 @@ def test_a_memory_that_learns_nothing_has_a_summary():
 def test_a_bandit_refuses_a_memory_that_is_not_a_bandits():
     with pytest.raises(ValueError, match="`memory` is not a bandit's"):
         UCB().begin(GRID, Memory())
+
+
+def test_a_gram_matrix_of_another_number_of_steps_is_refused():
+    key = {"steps": 12, "grid": "a"}
+    content = {"samples": 1, "key": key, "gram": {"count": 1, "matrix": [[1.0, 0.5], [0.5, 1.0]]}}
+    with pytest.raises(ValueError, match=r"^`gram` is of 2 steps, but this memory of 12: "):
+        Memory(key=key).load_dict(content)
