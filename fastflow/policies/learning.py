@@ -38,7 +38,8 @@ class Learning:
     @property
     def key(self) -> dict[str, Any]:
         """What a memory depends on, apart from the policy and the grid."""
-        return {"model": self.model, "extrapolator": repr(self.scheme.extrapolator)}
+        extrapolator, corrector = map(repr, self.scheme[:2])
+        return {"model": self.model, "extrapolator": extrapolator, "corrector": corrector}
 
     def begin(self, grid: Grid, memory: Memory) -> tuple[Episode, Scheme]:
         """Returns the episode and the scheme of one trajectory.
