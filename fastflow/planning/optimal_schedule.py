@@ -182,7 +182,8 @@ def check_computed_steps(computed_steps: int, grid: Grid, longest: int) -> None:
         k += 1 + reach(grid, k, longest)
         fewest += 1
     if not fewest <= computed_steps <= grid.steps:
+        limit = f" if at most {longest} in a row are skipped" if longest < grid.steps else ""
         raise ValueError(
             f"`computed_steps` must be from {fewest} to {grid.steps} on a grid of {grid.steps} "
-            f"steps if at most {longest} in a row are skipped, got {computed_steps}."
+            f"steps{limit}, got {computed_steps}."
         )

@@ -16,8 +16,7 @@ from fastflow.planning import LinearPlan, Planner
 from fastflow.sampling import Request
 from fastflow_plugins.correctors import Interpolate
 from fastflow_plugins.extrapolators import Linear
-from fastflow_plugins.methods.published import Scheduled, gram_of_tuning, grid_of
-from fastflow_plugins.methods.trained.solver_file import find_solver, keep_solver
+from fastflow_plugins.methods.published import gram_of_tuning, grid_of
 from fastflow_plugins.methods.trained.solver_training import (
     TrainableSolver,
     Training,
@@ -27,6 +26,7 @@ from fastflow_plugins.methods.trained.solver_training import (
     train_solver,
     validate,
 )
+from fastflow_plugins.methods.trained.trained_solver import TrainedSolver
 
 PARALLEL = (
     1e-6  # of the mean square velocity; velocities of neighbouring steps are nearly parallel
@@ -34,7 +34,7 @@ PARALLEL = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bespoke(Scheduled):
+class Bespoke(TrainedSolver):
     """Trains all weights of a linear solver by backpropagation through its own runs.
 
     With v_l the velocity at the l-th computed step, the state at the next one is
@@ -66,31 +66,10 @@ class Bespoke(Scheduled):
         seed: seeds the order of the pairs.
     """
 
-    file: str = ""
-    pairs: int = 64
-    validation: int = 16
-    iterations: int = 150
-    batch: int = 4
     rate: float = 1e-4
-    seed: int = 0
-
-    def __post_init__(self):
-        super().__post_init__()
-        for name in ("pairs", "iterations", "batch"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")
-        if not 1 <= self.validation < self.pairs:
-            raise ValueError(
-                f"`validation` must be from 1 to {self.pairs - 1}, got {self.validation}."
-            )
-        if not self.rate > 0:
-            raise ValueError(f"`rate` must be above 0, got {self.rate}.")
 
     def learn(self, bench: Bench, requests: Sequence[Request]) -> Learned:
-        content = find_solver(self.file, "bespoke", self.computed_steps, bench)
-        if not content:
-            content = self._train(bench)
-            keep_solver(self.file, "bespoke", self.computed_steps, bench, content)
+        content = self.trained("bespoke", bench)
         plan = LinearPlan.from_dict(content["plan"])
         return Learned(plan, content["samples"], content["calls"], content["facts"])
 

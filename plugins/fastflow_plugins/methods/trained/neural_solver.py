@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from fastflow.evaluation import Bench, Learned
 from fastflow.integration import Feedback, Grid
 from fastflow.sampling import Request, Sample, Seconds
-from fastflow_plugins.methods.published import Scheduled
-from fastflow_plugins.methods.trained.solver_file import find_solver, keep_solver
 from fastflow_plugins.methods.trained.solver_training import (
     TrainableSolver,
     Training,
@@ -23,13 +21,14 @@ from fastflow_plugins.methods.trained.solver_training import (
     steps_at,
     train_solver,
 )
+from fastflow_plugins.methods.trained.trained_solver import TrainedSolver
 
 SMALL = 6  # up to as many steps, the last two take only one earlier velocity
 HUBER = 1e-3  # where the final loss turns from square to absolute
 
 
 @dataclass(frozen=True, kw_only=True)
-class NeuralSolver(Scheduled):
+class NeuralSolver(TrainedSolver):
     """Searches the coefficients and times of a multistep solver by backpropagation.
 
     Step i, of length d_i, goes along a combination of all velocities so far:
@@ -56,31 +55,10 @@ class NeuralSolver(Scheduled):
         seed: seeds the order of the pairs.
     """
 
-    file: str = ""
-    pairs: int = 64
-    validation: int = 16
-    iterations: int = 150
-    batch: int = 4
     rate: float = 1e-2
-    seed: int = 0
-
-    def __post_init__(self):
-        super().__post_init__()
-        for name in ("pairs", "iterations", "batch"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")
-        if not 1 <= self.validation < self.pairs:
-            raise ValueError(
-                f"`validation` must be from 1 to {self.pairs - 1}, got {self.validation}."
-            )
-        if not self.rate > 0:
-            raise ValueError(f"`rate` must be above 0, got {self.rate}.")
 
     def learn(self, bench: Bench, requests: Sequence[Request]) -> Learned:
-        content = find_solver(self.file, "neural_solver", self.computed_steps, bench)
-        if not content:
-            content = self._train(bench)
-            keep_solver(self.file, "neural_solver", self.computed_steps, bench, content)
+        content = self.trained("neural_solver", bench)
         solver = {name: content[name] for name in ("sigmas", "weights")}
         return Learned(solver, content["samples"], content["calls"], content["facts"])
 
