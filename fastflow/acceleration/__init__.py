@@ -4,6 +4,7 @@ from fastflow.acceleration.accelerator import Accelerator
 from fastflow.acceleration.enable import AcceleratedPipeline, enable
 from fastflow.acceleration.interception import attach, detach, interceptors_of, own_class
 from fastflow.acceleration.memory_store import MemoryStore
+from fastflow.acceleration.pipeline_call import Call
 from fastflow.acceleration.probes import probe
 from fastflow.acceleration.session import Session
 from fastflow.acceleration.stats import CallStats, Stats
@@ -11,6 +12,7 @@ from fastflow.acceleration.stats import CallStats, Stats
 __all__ = [
     "AcceleratedPipeline",
     "Accelerator",
+    "Call",
     "CallStats",
     "MemoryStore",
     "Session",

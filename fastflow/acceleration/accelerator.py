@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import warnings
 from abc import ABC, abstractmethod
@@ -12,9 +13,11 @@ from typing import Any, Self
 import torch
 
 from fastflow.acceleration.interception import interceptors_of
-from fastflow.acceleration.memory_store import MemoryStore
+from fastflow.acceleration.memory_store import MemoryStore, memory_store
+from fastflow.acceleration.pipeline_call import Call
+from fastflow.acceleration.run import Run
 from fastflow.acceleration.session import Session
-from fastflow.acceleration.stats import Stats
+from fastflow.acceleration.stats import CallStats, Stats
 from fastflow.integration.corrector import Corrector, NoCorrection
 from fastflow.integration.episode import Episode, Scheme, Unskipped
 from fastflow.integration.extrapolator import Extrapolator
@@ -71,23 +74,20 @@ class Accelerator(ABC):
     ):
         if batch_error not in BATCH_ERRORS:
             raise ValueError(f"`batch_error` must be mean or worst, got {batch_error!r}.")
+        _check_settings(seed, frozen)
         self._owner = owner
         self.scheme = Scheme(
             component("extrapolator", extrapolator), component("corrector", corrector)
         )
         self.policy: Policy = component("policy", policy)
         self.learning = Learning(self.policy, self.scheme, name)
-        self.memory = memory if isinstance(memory, MemoryStore) else MemoryStore(self.learning)
-        if isinstance(memory, (str, Path)):
-            self.memory.load(memory)
-        if frozen:
-            self.memory.freeze()
+        self.memory, self.frozen = memory_store(memory, self.learning), frozen
         self.over_rows, self.seed = BATCH_ERRORS[batch_error], seed
         self.stats = Stats()
-        self._session: Session | None = None  # of the denoising run in progress
         self._lock = threading.RLock()  # reentrant: a callback of a call may disable
-        self._thread: int | None = None  # the thread whose call is in progress
-        self._ended: list[Session] = []  # the denoising runs of the last call
+        self._calls: list[Call] = []  # in progress: one, or within a callback one within another
+        self._ended: list[Run] = []  # the denoising runs of the last call
+        self._begun = 0  # the number of denoising runs of all calls that the policy sees
         self._follow: Follower | None = None  # makes the episodes of a watched call
 
     def __enter__(self) -> Self:
@@ -113,22 +113,37 @@ class Accelerator(ABC):
     def __call__(self, thing: Any, name: str, plain: Callable, args: tuple, kwargs: dict) -> Any:
         """Answers a call of an intercepted method."""
 
-    def _run(self, plain: Callable[[], Any]) -> Any:
-        """Runs one call of the object; only memory and statistics remain of it."""
-        self._thread, self._ended = threading.get_ident(), []
+    def _run(self, plain: Callable[[], Any], call: Call | None = None) -> Any:
+        """Runs one call of the object; only memory and statistics remain of it.
+
+        A call that fails teaches nothing.
+        """
+        call = call or Call()
+        self._calls.append(call)
         try:
             output = plain()
-            self._end()
+            call.end_run()
+        except BaseException:
+            if self._follow is None:
+                self.stats.trouble = "the last call did not come to its end: it taught nothing."
+            raise
         finally:
-            self._thread = self._session = None
+            self._calls.pop()
+        self._ended = call.ended
+        if self._follow is None:
+            self._account(call)
         return output
 
     @property
-    def _is_running_here(self) -> bool:
-        """Whether the call in progress is this thread's; others may share the object's parts."""
-        return self._thread == threading.get_ident()
+    def _call(self) -> Call | None:
+        """The call in progress in this thread; other threads may share the object's parts."""
+        call = self._calls[-1] if self._calls else None
+        return call if call is not None and call.thread == threading.get_ident() else None
 
-    def _begin(self, grid: Grid, takes_euler_steps: bool = True) -> Session:
+    def _memory_of(self, grid: Grid) -> Memory:
+        return self.memory.of(grid, self.learning, frozen=self.frozen)
+
+    def _begin(self, grid: Grid, takes_euler_steps: bool = True, sign: int = 1) -> Session:
         """Begins a session over a grid; latents are corrected only between Euler steps."""
         if self._follow is not None:
             episode, scheme = self._follow(grid), self.scheme
@@ -138,26 +153,32 @@ class Accelerator(ABC):
         if not takes_euler_steps:
             episode.coefficients = None
             scheme = Scheme(scheme.extrapolator, NoCorrection())
-        key = self.seed, len(self.stats.per_call)
-        self._session = Session(grid, scheme, episode, key, self.over_rows)
-        return self._session
+        key = self.seed, self._begun
+        if self._follow is None:
+            self._begun += 1
+        return Session(grid, scheme, episode, key, self.over_rows, sign)
 
-    def _end(self) -> None:
-        """Ends the session: keeps its statistics; the policy learns from it if it is finished."""
-        session, self._session = self._session, None
-        if session is None:
+    def _account(self, call: Call) -> None:
+        """Keeps a call's statistics; the policy learns from its finished runs."""
+        if not call.ended:
             return
-        self._ended.append(session)
-        if self._follow is not None:
-            return
-        call = session.stats()
-        self.stats.per_call.append(call)
-        if call.skipped:
+        stats = functools.reduce(CallStats.then, (run.stats() for run in call.ended))
+        self.stats.per_call.append(stats)
+        if stats.skipped:
             self.stats.reason = ""
-        memory = self.memory.of(session.grid)
-        if session.end is not None:
-            self.learning.learn(memory, session.end.feedback)
-        self._report(session.grid, memory)
+        self.stats.trouble = call.trouble()
+        for run in call.ended:
+            grid = self._learned_grid(run, call)
+            if grid is None:
+                continue
+            memory = self._memory_of(grid)
+            if run.end is not None and not self.stats.trouble:
+                self.learning.learn(memory, run.end.feedback)
+            self._report(grid, memory)
+
+    def _learned_grid(self, run: Run, call: Call) -> Grid | None:
+        """Returns the grid for which a call's run teaches something; None if it followed none."""
+        return run.grid
 
     def _report(self, grid: Grid, memory: Memory) -> None:
         """Says in the statistics what was learned, and at what cost."""
@@ -186,11 +207,12 @@ class Accelerator(ABC):
                 call()
             finally:
                 self._follow = None
-            finished = [session for session in self._ended if session.end is not None]
+            finished = [run for run in self._ended if isinstance(run, Session) and run.end]
             if len(self._ended) != 1 or not finished:
+                reasons = {run.reason for run in self._ended if run.reason}
                 raise ValueError(
                     f"a call that is watched must finish one denoising run; this one began "
-                    f"{len(self._ended)} and finished {len(finished)}."
+                    f"{len(self._ended)} and finished {len(finished)}.{' '.join(['', *reasons])}"
                 )
             return finished[0]
 
@@ -198,7 +220,7 @@ class Accelerator(ABC):
         warning = few_steps(grid.steps)
         if warning and warning != self.stats.reason:
             warnings.warn(f"fastflow: {warning}", stacklevel=2)
-        memory = self.memory.of(grid)
+        memory = self._memory_of(grid)
         self.stats.reason = warning or _why_unskipped(memory, grid)
         try:
             return self.learning.begin(grid, memory)
@@ -232,6 +254,13 @@ def _why_unskipped(memory: Memory, grid: Grid) -> str:
     if memory.key is not None and not memory.samples:
         return "the policy computes every step of the first call, to learn from it."
     return "the policy skipped nothing."
+
+
+def _check_settings(seed: Any, frozen: Any) -> None:
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise ValueError(f"`seed` must be a whole number from 0 on, got {seed!r}.")
+    if not isinstance(frozen, bool):
+        raise ValueError(f"`frozen` must be True or False, got {frozen!r}.")
 
 
 def component(kind: str, thing: Any) -> Any:

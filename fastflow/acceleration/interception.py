@@ -1,17 +1,21 @@
 """Interceptors of the methods of single objects; taking them off restores the object.
 
-An intercepted object belongs to a generated subclass of its own class, of the same name, whose
+An intercepted object gets a class of its own: a subclass of its class, of the same name, whose
 methods call the interceptors. So an interceptor is outside of everything that wraps the object's
 own methods: `torch.compile`, accelerate's hooks and diffusers' caches do not see it.
+
+That class stands for the object's own class wherever somebody uses it as one. `x.__class__` is the
+own class; instances made by it, copies and pickles are of the own class; what is set on it is set
+on the own class. The object's attributes stay as they are.
 """
 
 from __future__ import annotations
 
+import copy
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
-
-MARK = "_fastflow_interceptors"  # the attribute that lists an object's interceptors
+from weakref import ref
 
 
 class Interceptor(Protocol):
@@ -29,50 +33,122 @@ class Interceptor(Protocol):
         """
 
 
-def attach(thing: Any, interceptor: Interceptor, *names: str) -> None:
-    """Intercepts the named methods of an object; the last interceptor is called first."""
-    if MARK not in vars(thing):
-        vars(thing)[MARK] = []
-        # not setattr: a compiled module passes attributes on to the module it wraps
-        object.__setattr__(thing, "__class__", _intercepted(type(thing), names))
-    vars(thing)[MARK].append(interceptor)
+def attach(
+    thing: Any,
+    interceptor: Interceptor,
+    *names: str,
+    copied: Callable[[], None] | None = None,
+    pickles: str = "",
+) -> None:
+    """Intercepts the named methods of an object; the last interceptor is called first.
+
+    Attaching an interceptor that is attached already does nothing.
+
+    Args:
+        thing: the object.
+        interceptor: receives the calls.
+        names: the names of the methods.
+        copied: is called whenever the object is copied deeply.
+        pickles: why the object cannot be pickled meanwhile; if empty, it can.
+    """
+    found = interceptors_of(thing)
+    if interceptor in found:
+        return
+    own = own_class(thing)
+    every = {*names, *(type(thing)._names if found else ())}
+    watchers = [*(type(thing)._copied if found else ()), *([copied] if copied else ())]
+    _set_class(thing, _intercepted(thing, own, every))
+    cls = type(thing)
+    type.__setattr__(cls, "_interceptors", [*found, interceptor])
+    type.__setattr__(cls, "_copied", watchers)
+    type.__setattr__(cls, "_pickles", pickles)
 
 
 def detach(thing: Any, interceptor: Interceptor) -> None:
     """Takes an interceptor off; without any left, the object gets its own class back."""
-    vars(thing)[MARK].remove(interceptor)
-    if not vars(thing)[MARK]:
-        del vars(thing)[MARK]
-        object.__setattr__(thing, "__class__", type(thing).__mro__[1])
+    if interceptor not in interceptors_of(thing):
+        return
+    type(thing)._interceptors.remove(interceptor)
+    if not type(thing)._interceptors:
+        _set_class(thing, own_class(thing))
 
 
 def interceptors_of(thing: Any) -> tuple[Interceptor, ...]:
     """Returns the interceptors of an object, in the order in which they were attached."""
-    return tuple(getattr(thing, "__dict__", {}).get(MARK, ()))
+    cls: Any = type(thing)
+    return tuple(cls._interceptors) if _is_stand(cls) and cls._object() is thing else ()
 
 
 def own_class(thing: Any) -> type:
     """Returns the class that an object has without interceptors."""
-    return type(thing).__mro__[1] if MARK in vars(thing) else type(thing)
+    cls: Any = type(thing)
+    return cls._own if _is_stand(cls) else cls
 
 
-@functools.cache
-def _intercepted(cls: type, names: tuple[str, ...]) -> type:
-    """Returns a subclass of the same name whose named methods call the interceptors."""
-    named = {
-        "__module__": cls.__module__,
-        "__qualname__": cls.__qualname__,
-        "__doc__": cls.__doc__,
+def _is_stand(cls: type) -> bool:
+    return isinstance(cls, _Stand)
+
+
+class _Stand:
+    """Marks the metaclasses of classes that stand for an object's own class."""
+
+
+class _Anything:
+    """The base of a new class until it gets its real one, which is not told of a subclass."""
+
+
+def _set_class(thing: Any, cls: type) -> None:
+    # not setattr: a compiled module passes attributes on to the module it wraps
+    object.__dict__["__class__"].__set__(thing, cls)
+
+
+def _intercepted(thing: Any, own: type, names: Iterable[str]) -> type:
+    """Returns the class of one object, whose named methods call the interceptors."""
+    body = {
+        "__module__": own.__module__,
+        "__qualname__": own.__qualname__,
+        "__doc__": own.__doc__,
+        "__class__": property(own_class, _change_class),
+        "__new__": lambda cls, *args, **kwargs: _new(own, args, kwargs),
+        "__reduce_ex__": _reduce,
+        "__copy__": _copy,
+        "__deepcopy__": _deepcopy,
+        "_own": own,
+        "_object": ref(thing),
+        "_names": frozenset(names),
+        "_interceptors": [],
+        "_copied": [],
+        "_pickles": "",
+        **{name: _method(own, name) for name in names},
     }
-    return type(cls.__name__, (cls,), named | {name: _method(cls, name) for name in names})
+    meta = type("Stand", (_Stand, type(own)), {
+        "__call__": lambda cls, *args, **kwargs: own(*args, **kwargs),
+        "__setattr__": lambda cls, name, value: setattr(own, name, value),
+        "__delattr__": lambda cls, name: delattr(own, name),
+    })  # fmt: skip
+    cls = meta(own.__name__, (_Anything,), body)
+    type.__setattr__(cls, "__bases__", (own,))
+    return cls
 
 
-def _method(cls: type, name: str) -> Callable:
-    original = getattr(cls, name)
+def _new(own: Any, args: tuple, kwargs: dict) -> Any:
+    made = own.__new__
+    return made(own) if made is object.__new__ else made(own, *args, **kwargs)
 
-    @functools.wraps(original)
+
+def _change_class(thing: Any, cls: type) -> None:
+    """Gives the object another class of its own; its interceptors stay."""
+    old = type(thing)
+    _set_class(thing, _intercepted(thing, cls, old._names))
+    for name in ("_interceptors", "_copied", "_pickles"):
+        type.__setattr__(type(thing), name, getattr(old, name))
+
+
+def _method(own: type, name: str) -> Callable:
+    @functools.wraps(getattr(own, name))
     def method(self, *args, **kwargs):
-        plain = functools.partial(original, self)
+        # looked up now: somebody may have put another on the class
+        plain = functools.partial(getattr(own_class(self), name), self)
         for interceptor in interceptors_of(self):
             plain = functools.partial(_call, interceptor, self, name, plain)
         return plain(*args, **kwargs)
@@ -84,3 +160,44 @@ def _call(
     interceptor: Interceptor, thing: Any, name: str, plain: Callable, *args, **kwargs
 ) -> Any:
     return interceptor(thing, name, plain, args, kwargs)
+
+
+def _reduce(thing: Any, protocol: Any) -> Any:
+    """Returns how to make a plain object again, for `pickle`."""
+    if type(thing)._pickles:
+        raise TypeError(type(thing)._pickles)
+    return _plain_parts(thing, protocol)
+
+
+def _plain_parts(thing: Any, protocol: Any) -> Any:
+    """Returns what ``__reduce_ex__`` of the own class says, about an object of the own class."""
+    stand, own = type(thing), own_class(thing)
+    reduced = own.__reduce_ex__(thing, protocol)
+    if isinstance(reduced, str):
+        return reduced
+    make, args, *rest = reduced
+    plain = tuple(own if part is stand else part for part in args)
+    return (make, plain, *rest)
+
+
+def _copy(thing: Any) -> Any:
+    own: Any = own_class(thing)
+    if hasattr(own, "__copy__"):
+        return own.__copy__(thing)
+    return _made(thing, None, _plain_parts(thing, 4))
+
+
+def _deepcopy(thing: Any, memo: dict) -> Any:
+    own: Any = own_class(thing)
+    for copied in type(thing)._copied:
+        copied()
+    if hasattr(own, "__deepcopy__"):
+        return own.__deepcopy__(thing, memo)
+    return _made(thing, memo, _plain_parts(thing, 4))
+
+
+def _made(thing: Any, memo: dict | None, reduced: Any) -> Any:
+    """Returns the copy that ``__reduce_ex__`` describes; with a memo it is deep."""
+    if isinstance(reduced, str):
+        return thing
+    return copy._reconstruct(thing, memo, *reduced)  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -34,21 +35,30 @@ class MemoryStore:
         loaded = sum(content["samples"] for content in self._loaded.values())
         return loaded + sum(memory.samples for memory in self._used.values())
 
-    def of(self, grid: Grid) -> Memory:
+    def of(self, grid: Grid, learning: Learning | None = None, *, frozen: bool = False) -> Memory:
         """Returns the memory of a grid; an empty one if the grid is new.
 
+        Args:
+            grid: the time grid.
+            learning: what it is used with; if it differs from the learning policy of this store,
+                the memory has to fit it as one from a file has to.
+            frozen: whether this user only reads it. The others may still learn into it.
+
         Raises:
-            ValueError: if the memory loaded for this grid was learned with other settings.
+            ValueError: if the memory of this grid was learned with other settings.
         """
-        if grid.digest not in self._used:
+        frozen = frozen or self.frozen
+        memory = self._used.get(grid.digest)
+        if memory is None:
             memory = self.learning.empty(grid)
             if grid.digest in self._loaded:
                 memory.load_dict(self._loaded[grid.digest])
-                del self._loaded[grid.digest]
-            self._used[grid.digest] = memory
-        memory = self._used[grid.digest]
-        memory.frozen = self.frozen
-        return memory
+            if not frozen or self._loaded.pop(grid.digest, None):  # a frozen one does not grow
+                self._used[grid.digest] = memory
+                self._loaded.pop(grid.digest, None)
+        if learning is not None and learning != self.learning:
+            _check_memory(memory, learning.empty(grid))
+        return copy.copy(memory).freeze() if frozen else memory
 
     def freeze(self) -> MemoryStore:
         """Makes all memories read-only and returns the store."""
@@ -88,3 +98,31 @@ class MemoryStore:
             for digest, memory in self._used.items()
         ]
         return "\n\n".join(tables) or "nothing learned yet"
+
+
+def _check_memory(memory: Memory, wanted: Memory) -> None:
+    """Raises a ValueError unless a memory is what another policy's memory of the grid would be."""
+    check_key(wanted.key, memory.key, "used")
+    if type(memory) is not type(wanted):
+        raise ValueError(
+            f"this memory cannot be used: it is a {type(memory).__name__}, and the policy has a "
+            f"{type(wanted).__name__}. Learn again, or use the policy that learned."
+        )
+
+
+def memory_store(memory: MemoryStore | str | Path | None, learning: Learning) -> MemoryStore:
+    """Returns the memories to use: those handed over, those of a file, or new ones.
+
+    Raises:
+        ValueError: if it is none of these, or was learned with other settings.
+    """
+    if isinstance(memory, MemoryStore):
+        check_key(learning.key, memory.key, "used")
+        return memory
+    if memory is None:
+        return MemoryStore(learning)
+    if isinstance(memory, (str, Path)):
+        return MemoryStore(learning).load(memory)
+    raise ValueError(
+        f"`memory` must be a file, or the `memory` of what enable() returned, got {memory!r}."
+    )

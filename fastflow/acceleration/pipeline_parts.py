@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from fastflow.acceleration.seen import draws_noise
+
 COUNTED = "transformer"  # the networks whose calls count
 SKIPPABLE = (COUNTED, "controlnet")  # the networks that are not called at skipped steps
 EULER = "FlowMatchEulerDiscreteScheduler"
@@ -64,23 +66,40 @@ class PipelineParts:
         """Whether x may be corrected between steps; a multistep scheduler would undo that."""
         return any(cls.__name__ == EULER for cls in type(self.scheduler).__mro__)
 
-    def start(self) -> int:
-        """Returns the index of the scheduler's step at which the pipeline starts."""
-        return getattr(self.scheduler, "begin_index", None) or 0
+    def were_replaced(self, pipe: Any) -> bool:
+        """Returns whether a pipeline has another scheduler or another network by now."""
+        if getattr(pipe, "scheduler", None) is not self.scheduler:
+            return True
+        return any(getattr(pipe, name, None) is not part for name, part in self.networks.items())
 
-    def jumps(self, pipe: Any, times: Tensor) -> frozenset[int]:
+    def sigmas(self, time: Any) -> Tensor | None:
+        """Returns the sigmas from the step just taken on; None if the scheduler has none.
+
+        Args:
+            time: the timestep of that step.
+        """
+        sigmas = getattr(self.scheduler, "sigmas", None)
+        if not isinstance(sigmas, Tensor) or sigmas.ndim != 1:
+            return None
+        after = getattr(self.scheduler, "step_index", None)
+        if after is None:
+            times = self.scheduler.timesteps
+            after = int((times == time).nonzero().flatten()[0]) + 1
+        return sigmas[after - 1 :]
+
+    def jumps(self, pipe: Any, steps: int) -> frozenset[int]:
         """Returns the index of the step at which a second expert takes over (as in Wan 2.2).
 
         Args:
             pipe: the pipeline; its config may have a ``boundary_ratio``.
-            times: the scheduler's timesteps ``(T,)``, from noise to data.
+            steps: the number of steps of the run, the last ones of the scheduler's.
         """
         ratio = getattr(pipe.config, "boundary_ratio", None)
         if ratio is None or len(self.networks) < 2:
             return frozenset()
         boundary = ratio * self.scheduler.config.num_train_timesteps
-        early = sum(t >= boundary for t in times.tolist())
-        return frozenset({early} if 0 < early < len(times) else ())
+        early = sum(t >= boundary for t in self.scheduler.timesteps[-steps:].tolist())
+        return frozenset({early} if 0 < early < steps else ())
 
     def caches(self) -> list[str]:
         """Returns a note for each network that has a cache of its own."""
@@ -106,6 +125,8 @@ def _check_flow(scheduler: Any, kind: str) -> None:
     elif config.get("stochastic_sampling"):
         why = f"its {name} adds noise in every step (`stochastic_sampling`)"
         change = ", stochastic_sampling=False"
+    elif draws_noise(scheduler):
+        why = f"its {name} adds noise in every step"
     elif config.get("invert_sigmas"):
         why = f"its {name} integrates with rising sigmas (`invert_sigmas`)"
         change = ", invert_sigmas=False"

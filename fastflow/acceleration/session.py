@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from fastflow.acceleration.stats import CallStats, Stopwatch
+from fastflow.acceleration.run import MOST_KEPT, FirstStep, ProbeNetwork, Run, TakeStep
 from fastflow.integration.episode import Episode, Scheme
-from fastflow.integration.feedback import Trajectory
 from fastflow.integration.grid import Grid
 from fastflow.integration.loop import flow
 
-ProbeNetwork = Callable[[], "Tensor | None"]
 
-
-class Session:
+class Session(Run):
     """Follows one denoising run step by step, and answers the network calls of skipped steps.
 
     Whether a step is computed is decided at its first network call. In a skipped step, every
@@ -25,13 +22,24 @@ class Session:
     ``scheduler.step`` gets the extrapolated velocity in place of the one that the pipeline derives
     from those outputs. The scheduler takes every step itself.
 
+    A step whose network calls differ from those of the step before begins a new piece of the
+    velocity. It is computed; where the difference shows only in a later call of a step that is
+    being skipped, the step gets the pipeline's own velocity, and the next is computed.
+
+    Attributes:
+        late_jumps: the steps whose first network call did not show yet that they differ.
+        sigma: the sigmas from where the run began, if they go on beyond the grid.
+
     Args:
         grid: the time grid of the run.
         scheme: the extrapolator and the corrector.
         episode: decides which steps are computed.
         key: (run seed, number of the run): seeds the episode's random draws.
         over_rows: combines the errors ``(B,)`` of a batch's samples into one.
+        sign: -1 if the pipeline hands negated velocities to a scheduler that subtracts them.
     """
+
+    grid: Grid
 
     def __init__(
         self,
@@ -40,87 +48,142 @@ class Session:
         episode: Episode,
         key: tuple[int, int],
         over_rows: Callable[[Tensor], Tensor],
+        sign: int = 1,
     ):
-        self.grid = grid
+        super().__init__()
+        self.grid, self.sign = grid, sign
+        self.late_jumps: set[int] = set()
+        self.sigma: Sequence[float] = grid.sigma
         nothing = torch.empty(0)  # the pipeline brings its own latents to every step
         self.loop = flow(nothing, grid, scheme, episode, key=key, over_rows=over_rows)
         self.step = next(self.loop)
-        self.end: Trajectory | None = None
-        self.wants_model: bool | None = (
-            None  # whether this step is computed; None: not decided yet
-        )
-        self.turn = 0  # the index of the next network call within the step
+        self.wants_model: bool | None = None  # whether this step is computed; None: undecided
+        self.is_changed = False  # whether the network calls of this step differ in kind
+        self.shows_at_once = False  # whether the first of them did
         self.turns = 0  # the number of network calls of the last computed step
         self.answers: list[Any] = []  # their outputs, by turn
+        self.again: list[Callable[[], Any]] = []  # make the calls that were answered in this step
         self.network: Any = None  # the network called first at the last computed step
         self.shape: torch.Size | None = None  # of its velocity
-        self.computed: list[int] = []
-        self.calls = self.skipped = 0
-        self.stopwatch = Stopwatch()
 
-    def call(self, network: Any, counts: int, ask: Callable[[], Any], probe: ProbeNetwork) -> Any:
-        """Answers a network call.
+    def begun(self, first: FirstStep) -> Session:
+        """Takes over the network calls of the first step, and returns the session."""
+        first.becomes(self)
+        self._decide(first.network, first.probe)
+        self.answers = first.answers
+        return self
 
-        Args:
-            network: the module that is called.
-            counts: the number of network calls (NFE) that it counts as; 0 if it is not counted.
-            ask: calls the network.
-            probe: returns the network's cheap signal at its input.
-        """
+    def give_up(self, reason: str) -> None:
+        """Computes every step from here on."""
+        self.reason = self.reason or reason
+
+    def call(
+        self,
+        network: Any,
+        counts: int,
+        ask: Callable[[], Any],
+        probe: ProbeNetwork,
+        inputs: dict | None = None,
+    ) -> Any:
+        is_new = inputs is not None and self.watch.is_new(self.turn, inputs)
+        if self._is_over:
+            return super().call(network, counts, ask, probe)
         if self.wants_model is None:
+            self.is_changed = self.shows_at_once = is_new
             self._decide(network, probe)
         turn, self.turn = self.turn, self.turn + 1
-        if not self.wants_model and turn < len(self.answers):
+        if not self.wants_model and turn < len(self.answers) and (turn == 0 or not is_new):
             self.skipped += counts
+            self.again.append(lambda: self._ask_after_all(counts, ask))
             return self.answers[turn]
-        with self.stopwatch.running():
-            answer = ask()
-        self.calls += counts
-        self.answers[turn:] = [answer]
+        self.is_changed |= is_new
+        answer = self._ask(counts, ask)
+        if self.wants_model and turn < MOST_KEPT:
+            self.answers[turn:] = [answer]
         return answer
 
-    def advance(self, x: Tensor, v: Tensor, take_step: Callable[[Tensor, Tensor], Tensor]) -> None:
-        """Takes one step.
-
-        Args:
-            x: the latents ``(B, ...)``.
-            v: the velocity ``(B, ...)`` that the pipeline derived from the network's outputs.
-            take_step: the scheduler's step ``(x, v) -> x``.
-        """
-        if self.wants_model is None:
-            self._decide(self.network, lambda: None)
-        others = bool(self.computed) and (self.turn != self.turns or v.shape != self.shape)
-        if self.wants_model:
-            self.computed.append(self.step.k)
-            self.turns, self.shape = self.turn, v.shape
-            if others:
-                self.step.jump()  # guidance began or ended, or another size: nothing continues
+    def advance(self, x: Tensor, v: Tensor, take_step: TakeStep) -> None:
+        if self._is_over:
+            super().advance(x, v, take_step)
+            return
+        k = self.step.k
+        if self.wants_model is None:  # v was computed, but by no call that was seen
+            self.give_up(
+                f"step {k} called no network through the pipeline's own parts: their calls "
+                "cannot be skipped"
+            )
+            self.wants_model = True
+            self.step.jump()
+        others = bool(self.computed) and (
+            self.is_changed or self.turn != self.turns or v.shape != self.shape
+        )
+        v = v if self.sign == 1 else -v
+        computed = self._computed(v, others)
+        if others:
+            self.late_jumps |= set() if self.shows_at_once else {k}
+            self.step.jump()  # guidance began or ended, or another size: nothing continues
         try:
-            # a copy: a CUDA graph overwrites its output buffer at the next call
-            computed = v.clone() if self.wants_model else None
-            self.step = self.loop.send((x, computed, lambda x, v, dsigma: take_step(x, v)))
-            if others and not self.wants_model:
+            self.step = self.loop.send((x, computed, self._taking(take_step)))
+            if others and self.computed[-1] != k:
                 self.step.jump()
         except StopIteration as stop:
             self.end = stop.value
-        self.turn, self.wants_model = 0, None
+        self._next_step()
+        self.wants_model, self.is_changed, self.shows_at_once = None, False, False
+        self.again.clear()
+
+    @property
+    def _is_over(self) -> bool:
+        return bool(self.reason) or self.end is not None
+
+    def _computed(self, v: Tensor, others: bool) -> Tensor | None:
+        """Returns the velocity if it is to be used, and None if it is to be extrapolated."""
+        if self.wants_model:
+            self.computed.append(self.step.k)
+            self.turns, self.shape = self.turn, v.shape
+            # a copy: a CUDA graph overwrites its output buffer at the next call
+            return v.clone()
+        return self._late(v) if others else None
+
+    def _late(self, v: Tensor) -> Tensor:
+        """Returns the velocity of a step whose calls turned out to differ while it was skipped.
+
+        It is computed after all if it is the plain output of the step's only call. Otherwise the
+        pipeline has mixed stored and new outputs: of all that is known, its result is nearest.
+        """
+        place = _place(v, self.answers[0]) if self.turn == len(self.again) == 1 else None
+        if place is None:
+            return v.clone()
+        fresh = self.again[0]()
+        self.computed.append(self.step.k)
+        self.answers = [fresh]
+        self.turns, self.shape = 1, v.shape
+        return place(fresh).clone()
+
+    def _ask_after_all(self, counts: int, ask: Callable[[], Any]) -> Any:
+        self.skipped -= counts
+        return self._ask(counts, ask)
+
+    def _taking(self, take_step: TakeStep) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+        if self.sign == 1:
+            return lambda x, v, dsigma: take_step(x, v)
+        return lambda x, v, dsigma: take_step(x, -v)
 
     def _decide(self, network: Any, probe: ProbeNetwork) -> None:
-        if self.computed and network is not self.network:
+        if self.computed and (self.is_changed or network is not self.network):
+            self.is_changed = self.shows_at_once = True
             self.step.jump()  # another expert: its velocity does not continue the old one's
         self.wants_model = self.step.wants_model(probe)
         if self.wants_model:
             self.network, self.answers = network, []
 
-    def stats(self) -> CallStats:
-        """Returns the statistics of the run; waits for the device."""
-        observations = self.end.feedback.observations if self.end else ()
-        return CallStats(
-            steps=self.grid.steps,
-            computed=tuple(self.computed),
-            calls=self.calls,
-            skipped=self.skipped,
-            seconds=self.stopwatch.seconds(),
-            errors=tuple(o.error for o in observations if o.taken and o.arm),
-            finished=self.end is not None,
-        )
+
+def _place(v: Tensor, answer: Any) -> Callable[[Any], Tensor] | None:
+    """Returns what finds a velocity in a network's output; None if it is not in it as it is."""
+    if answer is v:
+        return lambda output: output
+    if isinstance(answer, (list, tuple)) and answer and answer[0] is v:
+        return lambda output: output[0]
+    if getattr(answer, "sample", None) is v:
+        return lambda output: output.sample
+    return None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from statistics import median
 from time import perf_counter
 
 import torch
@@ -14,7 +16,7 @@ class Stopwatch:
     """Times network calls without waiting for a GPU: CUDA events are read at the end."""
 
     def __init__(self):
-        self.spans: list[tuple] = []
+        self.laps: list[list[tuple]] = [[]]
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -22,11 +24,26 @@ class Stopwatch:
         read = _event if torch.cuda.is_available() else perf_counter
         start = read()
         yield
-        self.spans.append((start, read()))
+        self.laps[-1].append((start, read()))
+
+    def lap(self) -> None:
+        """Ends a step: the calls timed since the last one belong to it."""
+        if self.laps[-1]:
+            self.laps.append([])
 
     def seconds(self) -> float:
         """Returns the total time of all calls in seconds; waits for the GPU."""
-        return sum(_between(start, end) for start, end in self.spans)
+        return sum(self._lap_seconds())
+
+    def usual_lap(self) -> float:
+        """Returns the median time of a step's calls in seconds; waits for the GPU.
+
+        A call that compiles, or loads weights, may take a hundred times as long as the others.
+        """
+        return median(self._lap_seconds() or [0.0])
+
+    def _lap_seconds(self) -> list[float]:
+        return [sum(_between(*span) for span in lap) for lap in self.laps if lap]
 
 
 def _event() -> torch.cuda.Event:
@@ -44,14 +61,17 @@ def _between(start, end) -> float:
 
 @dataclass(frozen=True)
 class CallStats:
-    """What skipping did in one denoising run; a call of a pipeline usually has one.
+    """What skipping did in one call of a pipeline, in however many windows it denoises.
 
     Attributes:
-        steps: the number of time steps of the grid.
-        computed: the indices of the steps at which the networks were called; the first step is 0.
+        steps: the number of time steps; of all windows, where there are several.
+        computed: the indices of the steps at which the networks were called; the first step is 0,
+            and a window's first step follows the last one of the window before.
         calls: the number of network calls made (NFE, guidance branches counted).
         skipped: the number of network calls that were answered without the network.
         seconds: the wall time of the network calls made.
+        seconds_saved: the estimated time of the skipped calls: the number of skipped steps times
+            the median time of a computed one, which a call that compiles does not change.
         errors: the error of the extrapolated velocity at each landing.
         finished: whether the last step was reached; the policy learns from finished runs only.
     """
@@ -61,13 +81,27 @@ class CallStats:
     calls: int
     skipped: int
     seconds: float
+    seconds_saved: float
     errors: tuple[float, ...]
     finished: bool
 
-    @property
-    def seconds_saved(self) -> float:
-        """The estimated time of the skipped calls, at the mean time of those made."""
-        return self.skipped * self.seconds / self.calls if self.calls else 0.0
+    def then(self, other: CallStats) -> CallStats:
+        """Returns the statistics of this window and the next one."""
+        return CallStats(
+            self.steps + other.steps,
+            self.computed + tuple(self.steps + k for k in other.computed),
+            self.calls + other.calls,
+            self.skipped + other.skipped,
+            self.seconds + other.seconds,
+            self.seconds_saved + other.seconds_saved,
+            self.errors + other.errors,
+            self.finished and other.finished,
+        )
+
+
+def worst(errors: Sequence[float]) -> float:
+    """Returns the largest error; NaN if one of them is NaN."""
+    return math.nan if any(map(math.isnan, errors)) else max(errors)
 
 
 @dataclass
@@ -75,9 +109,11 @@ class Stats:
     """What skipping did in all calls of a pipeline since it was enabled.
 
     Attributes:
-        per_call: one entry for each denoising run.
+        per_call: one entry for each call of the pipeline that came to its end.
         notes: remarks on this pipeline, such as caches of its networks.
         reason: why nothing was skipped in the last call; empty if something was.
+        trouble: why the last call computed steps that it need not have, or taught nothing; empty
+            if all went as it should.
         plan: the computed steps of the plan that the last call followed; empty without one.
         learned: how many calls were learned from, and the network calls that learning took beyond
             them (audits, and the runs of `tune`), which ``calls`` does not count.
@@ -87,6 +123,7 @@ class Stats:
     per_call: list[CallStats] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     reason: str = ""
+    trouble: str = ""
     plan: tuple[int, ...] = ()
     learned: str = ""
     remarks: list[str] = field(default_factory=list)
@@ -108,7 +145,7 @@ class Stats:
 
     @property
     def last(self) -> CallStats | None:
-        """The statistics of the last denoising run; None before the first."""
+        """The statistics of the last call; None before the first."""
         return self.per_call[-1] if self.per_call else None
 
     @property
@@ -118,8 +155,8 @@ class Stats:
 
     @property
     def warning(self) -> str:
-        """Why nothing was skipped so far; empty if something was, or nothing was run."""
-        return self.reason if self.per_call and not self.skipped else ""
+        """What went wrong in the last call, or why nothing was skipped so far; often empty."""
+        return self.trouble or (self.reason if self.per_call and not self.skipped else "")
 
     def __str__(self) -> str:
         total = self.calls + self.skipped
@@ -129,9 +166,9 @@ class Stats:
             f"{ratio}, about {self.seconds_saved:.2f} s saved"
         ]
         if self.last and self.last.skipped:
-            worst = f", worst error {max(self.last_errors):.3g}" if self.last_errors else ""
+            error = f", worst error {worst(self.last_errors):.3g}" if self.last_errors else ""
             lines.append(
-                f"last call: {self.last.calls} made, {self.last.skipped} skipped{worst}; "
+                f"last call: {self.last.calls} made, {self.last.skipped} skipped{error}; "
                 f"computed steps {' '.join(map(str, self.last.computed))} of {self.last.steps}"
             )
         if self.plan:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fastflow.acceleration import (
     Accelerator,
+    Call,
     MemoryStore,
     Session,
     attach,
@@ -90,9 +91,10 @@ class AcceleratedBagel(Accelerator):
         given = _arguments(plain, args, kwargs)
         if name == RUN and thing is self.model:
             return self._run_image(lambda: plain(*args, **kwargs), given)
-        if self._session is None or not self._is_running_here:
+        session = self._call.run if self._call is not None else None
+        if not isinstance(session, Session):
             return plain(*args, **kwargs)
-        return self._step(self._session, lambda: plain(*args, **kwargs), given)
+        return self._step(session, lambda: plain(*args, **kwargs), given)
 
     def _run_image(self, plain: Callable[[], Any], given: dict[str, Any]) -> Any:
         """Generates one image."""
@@ -102,8 +104,7 @@ class AcceleratedBagel(Accelerator):
                 "fastflow skips some. Turn one of the two off."
             )
         with self._lock:
-            self._begin(_grid(given))
-            return self._run(plain)
+            return self._run(plain, Call(run=self._begin(_grid(given))))
 
     def _step(self, session: Session, ask: Callable[[], Tensor], given: dict[str, Any]) -> Tensor:
         """Returns the velocity of one step: the model's, guidance included, or a predicted one.
