@@ -12,11 +12,11 @@ from typing import Any, Self
 
 import torch
 
+from fastflow.acceleration.following.denoising_run import DenoisingRun
+from fastflow.acceleration.following.pipeline_call import Call
+from fastflow.acceleration.following.session import Session
 from fastflow.acceleration.interception import interceptors_of
 from fastflow.acceleration.memory_store import MemoryStore, memory_store
-from fastflow.acceleration.pipeline_call import Call
-from fastflow.acceleration.run import Run
-from fastflow.acceleration.session import Session
 from fastflow.acceleration.stats import CallStats, Stats
 from fastflow.integration.corrector import Corrector, NoCorrection
 from fastflow.integration.episode import Episode, Scheme, Unskipped
@@ -86,7 +86,7 @@ class Accelerator(ABC):
         self.stats = Stats()
         self._lock = threading.RLock()  # reentrant: a callback of a call may disable
         self._calls: list[Call] = []  # in progress: one, or within a callback one within another
-        self._ended: list[Run] = []  # the denoising runs of the last call
+        self._ended: list[DenoisingRun] = []  # the denoising runs of the last call
         self._begun = 0  # the number of denoising runs of all calls that the policy sees
         self._follow: Follower | None = None  # makes the episodes of a watched call
 
@@ -176,7 +176,7 @@ class Accelerator(ABC):
                 self.learning.learn(memory, run.end.feedback)
             self._report(grid, memory)
 
-    def _learned_grid(self, run: Run, call: Call) -> Grid | None:
+    def _learned_grid(self, run: DenoisingRun, call: Call) -> Grid | None:
         """Returns the grid for which a call's run teaches something; None if it followed none."""
         return run.grid
 

@@ -171,7 +171,8 @@ def _reduce(thing: Any, protocol: Any) -> Any:
 
 def _plain_parts(thing: Any, protocol: Any) -> Any:
     """Returns what ``__reduce_ex__`` of the own class says, about an object of the own class."""
-    stand, own = type(thing), own_class(thing)
+    stand: type = type(thing)
+    own: Any = own_class(thing)
     reduced = own.__reduce_ex__(thing, protocol)
     if isinstance(reduced, str):
         return reduced

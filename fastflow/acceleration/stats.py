@@ -99,7 +99,7 @@ class CallStats:
         )
 
 
-def worst(errors: Sequence[float]) -> float:
+def largest(errors: Sequence[float]) -> float:
     """Returns the largest error; NaN if one of them is NaN."""
     return math.nan if any(map(math.isnan, errors)) else max(errors)
 
@@ -166,7 +166,7 @@ class Stats:
             f"{ratio}, about {self.seconds_saved:.2f} s saved"
         ]
         if self.last and self.last.skipped:
-            error = f", worst error {worst(self.last_errors):.3g}" if self.last_errors else ""
+            error = f", worst error {largest(self.last_errors):.3g}" if self.last_errors else ""
             lines.append(
                 f"last call: {self.last.calls} made, {self.last.skipped} skipped{error}; "
                 f"computed steps {' '.join(map(str, self.last.computed))} of {self.last.steps}"

@@ -3,7 +3,7 @@
 import torch
 
 from fastflow import Grid
-from fastflow.acceleration.session import Session
+from fastflow.acceleration.following.session import Session
 from fastflow.integration.episode import Scheme, Unskipped
 from fastflow.integration.feedback import FeedbackSpec
 from fastflow_plugins.correctors.interpolate import Interpolate

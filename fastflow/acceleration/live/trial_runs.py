@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from fastflow.acceleration.run import Run
-from fastflow.acceleration.session import Session
+from fastflow.acceleration.following.denoising_run import DenoisingRun
+from fastflow.acceleration.following.session import Session
 from fastflow.integration.episode import Episode
 from fastflow.integration.feedback import Feedback, FeedbackSpec
 from fastflow.integration.grid import Grid
@@ -59,7 +59,7 @@ def following(trial: Trial) -> Callable[[Grid], Episode]:
     return lambda grid: FollowedPlan(trial.plan, grid, VELOCITIES)
 
 
-def reference_of(session: Run) -> FullRun:
+def reference_of(session: DenoisingRun) -> FullRun:
     """Returns the full run that a session followed to its end."""
     assert session.end is not None
     return FullRun(session.end.x.detach().cpu(), session.end.feedback)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from fastflow.acceleration.following.session import Session
 from fastflow.acceleration.live.trial_runs import (
     VELOCITIES,
     FullRun,
@@ -19,7 +20,6 @@ from fastflow.acceleration.live.trial_runs import (
     run_trials,
 )
 from fastflow.acceleration.memory_store import MemoryStore
-from fastflow.acceleration.session import Session
 from fastflow.integration.episode import Episode, Unskipped
 from fastflow.integration.feedback import Feedback
 from fastflow.integration.grid import Grid

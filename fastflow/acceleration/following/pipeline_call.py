@@ -8,8 +8,8 @@ from types import CodeType
 
 import torch
 
-from fastflow.acceleration.run import FirstStep, Run
-from fastflow.acceleration.session import Session
+from fastflow.acceleration.following.denoising_run import DenoisingRun, FirstStep
+from fastflow.acceleration.following.session import Session
 
 
 @dataclass
@@ -26,8 +26,8 @@ class Call:
     """
 
     callbacks: frozenset[CodeType] = frozenset()
-    run: Run | None = None
-    ended: list[Run] = field(default_factory=list)
+    run: DenoisingRun | None = None
+    ended: list[DenoisingRun] = field(default_factory=list)
     thread: int = field(default_factory=threading.get_ident)
     reason: str = ""
     was_interrupted: bool = False
@@ -42,7 +42,7 @@ class Call:
         """Ends the run in progress; network calls that no step followed are counted too."""
         run, self.run = self.run, None
         if isinstance(run, FirstStep):
-            run = run.becomes(Run(NO_STEP)) if run.calls else None
+            run = run.becomes(DenoisingRun(NO_STEP)) if run.calls else None
         if run is not None:
             self.ended.append(run)
 
@@ -66,5 +66,5 @@ class Call:
 NO_STEP = "the scheduler of the pipeline took no step after the network calls"
 
 
-def _is_finite(run: Run) -> bool:
+def _is_finite(run: DenoisingRun) -> bool:
     return run.end is None or bool(torch.isfinite(run.end.x).all())

@@ -8,13 +8,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastflow.acceleration.run import MOST_KEPT, FirstStep, ProbeNetwork, Run, TakeStep
+from fastflow.acceleration.following.denoising_run import (
+    MOST_KEPT,
+    DenoisingRun,
+    FirstStep,
+    ProbeNetwork,
+    TakeStep,
+)
 from fastflow.integration.episode import Episode, Scheme
 from fastflow.integration.grid import Grid
 from fastflow.integration.loop import flow
 
 
-class Session(Run):
+class Session(DenoisingRun):
     """Follows one denoising run step by step, and answers the network calls of skipped steps.
 
     Whether a step is computed is decided at its first network call. In a skipped step, every

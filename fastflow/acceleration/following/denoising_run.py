@@ -17,7 +17,7 @@ TakeStep = Callable[[Tensor, Tensor], Tensor]
 MOST_KEPT = 16  # outputs of a step's network calls; a step that makes more is not skipped
 
 
-class Run:
+class DenoisingRun:
     """Counts and times the network calls and the steps of a run, and computes them all.
 
     Attributes:
@@ -98,7 +98,7 @@ class Run:
         )
 
 
-class FirstStep(Run):
+class FirstStep(DenoisingRun):
     """The first step of a run, until the scheduler shows where in its grid the run begins."""
 
     def __init__(self):
@@ -124,7 +124,7 @@ class FirstStep(Run):
             self.answers.append(answer)
         return answer
 
-    def becomes(self, run: Run) -> Run:
+    def becomes(self, run: DenoisingRun) -> DenoisingRun:
         """Hands what was counted over to the run that this is the first step of."""
         run.turn, run.calls, run.stopwatch = self.turn, self.calls, self.stopwatch
         run.watch = self.watch
