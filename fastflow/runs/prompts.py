@@ -36,7 +36,7 @@ def read_prompts(path: Path) -> list[Prompt]:
         rows = read_objects(path, name, "a text file")
         prompts = [_prompt(row, path.parent, where) for where, row in rows]
     else:
-        lines = read_text(path, name, "a text file").removeprefix("\ufeff").split("\n")
+        lines = read_text(path, name, "a text file").split("\n")
         prompts = [Prompt(line) for line in lines if line.strip()]
     if not prompts:
         raise ValueError(f"{name} {str(path)!r} is empty: it needs one prompt per line.")
