@@ -109,6 +109,9 @@ def build(kind: str, node: Any) -> Any:
     values = {key: value for key, value in node.items() if key != NAME}
     if unknown := sorted(str(key) for key in values.keys() - parameters):
         raise ConfigError(f"{kind} {node[NAME]!r} has no parameter `{unknown[0]}`.")
+    required = (f.name for f in dataclasses.fields(component) if _is_required(f))
+    if missing := [name for name in required if name not in values]:
+        raise ConfigError(f"{kind} {node[NAME]!r} needs its parameter `{missing[0]}`. Give it.")
     for key, value in values.items():
         if inner := kind_of_field(hints[key]):
             values[key] = build(inner, value)
@@ -118,6 +121,10 @@ def build(kind: str, node: Any) -> Any:
         return component(**values)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{component.__name__}: {error}") from error
+
+
+def _is_required(field: dataclasses.Field) -> bool:
+    return field.init and field.default is field.default_factory is dataclasses.MISSING
 
 
 def build_chosen(config: Config, kind: str) -> Any:

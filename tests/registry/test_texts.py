@@ -188,7 +188,9 @@ def test_paths_are_text_and_reach_a_component_as_paths(monkeypatch, tmp_path):
     assert metric.file == Path("a, b=${c}")
     assert metric.folder == Path(" x")
     assert [type(one) for one in metric.others] == [type(Path())]
-    with pytest.raises(ConfigError, match="file"):
+    with pytest.raises(
+        ConfigError, match=r"^metric 'filed' needs its parameter `file`\. Give it\.$"
+    ):
         build("metric", read(words[:1], "sample", RunSettings)["metric"]["filed"])
 
 
