@@ -24,7 +24,8 @@ def read_prompts(path: Path) -> list[Prompt]:
     """Reads a text file with one prompt per line, or a ``.jsonl`` file with one object per line.
 
     An object has a ``prompt``, and optionally an ``image``, a path relative to the folder of the
-    file, and a ``task``. Blank lines are ignored; of other lines nothing is changed.
+    file, and a ``task``. Blank lines are ignored, and so are spaces around a line of text; nothing
+    else is changed, and in an object nothing at all.
 
     Raises:
         ValueError: if the file, a line or an image cannot be read, or there are no prompts.
@@ -36,8 +37,8 @@ def read_prompts(path: Path) -> list[Prompt]:
         rows = read_objects(path, name, "a text file")
         prompts = [_prompt(row, path.parent, where) for where, row in rows]
     else:
-        lines = read_text(path, name, "a text file").split("\n")
-        prompts = [Prompt(line) for line in lines if line.strip()]
+        lines = (line.strip() for line in read_text(path, name, "a text file").split("\n"))
+        prompts = [Prompt(line) for line in lines if line]
     if not prompts:
         raise ValueError(f"{name} {str(path)!r} is empty: it needs one prompt per line.")
     return prompts
