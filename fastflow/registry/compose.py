@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fastflow.registry import messages
+from fastflow.registry import messages, texts
 from fastflow.registry.catalog import Catalog, installed
 from fastflow.registry.hooks import KINDS
 from fastflow.registry.messages import ConfigError
@@ -56,23 +56,28 @@ def read(overrides: Sequence[str], root: str, settings: type) -> Config:
     overrides = [_expand(o) for o in overrides]
     _check_names(overrides, catalog)
     try:
-        # the first composition only finds the names in lists, each of which then adds its node
-        plain = [o for o in overrides if not o.lstrip("+~").startswith(NESTED)]
-        first = _compose(root, plain)
-        listed = [
-            f"+{kind}@{kind}.{name}={name}"
+        # the first composition finds the names in lists, each of which then adds its node
+        chosen = [o for o in overrides if _chooses(o)]
+        _check_grammar(chosen, (*KINDS, *LISTS), root)
+        first = _compose(root, chosen)
+        listed = {
+            f"{kind}.{name}": f"+{kind}@{kind}.{name}={name}"
             for key, kind in LISTS.items()
             for name in _listed(first, key, catalog)
-        ]
-        config = _compose(root, [*listed, *overrides], return_hydra_config=True)
-        content: Any = OmegaConf.to_container(_own(config), resolve=True)
+        }
+        shape = _shape(root, first, overrides, listed)
+        given, words = texts.separate(overrides, shape)
+        _check_grammar(words, _keys(shape), root)
+        config = _compose(root, [*listed.values(), *words], return_hydra_config=True)
+        content = texts.content_of(_own(config))
+        texts.put(content, given)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_explain(error, overrides, root)) from error
     choices: Any = OmegaConf.to_container(config.hydra.runtime.choices)
     names = {kind: choices[kind] for kind in KINDS if kind in choices}
     unused = {kind for kind in KINDS if content.get(kind) is None}
-    chosen = {key: _named_first(value) for key, value in content.items() if key not in unused}
-    return chosen | {"names": names}
+    used = {key: _named_first(value) for key, value in content.items() if key not in unused}
+    return used | {"names": names}
 
 
 def preset(kind: str, name: str) -> Any:
@@ -86,7 +91,7 @@ def preset(kind: str, name: str) -> Any:
         return catalog.get(kind, name)()
     store_nodes(catalog)
     _check_name(kind, name, catalog)
-    return build(kind, OmegaConf.to_container(_compose(None, [f"+{kind}={name}"])[kind]))
+    return build(kind, texts.content_of(_compose(None, [f"+{kind}={name}"])[kind]))
 
 
 def build(kind: str, node: Any) -> Any:
@@ -104,13 +109,22 @@ def build(kind: str, node: Any) -> Any:
     values = {key: value for key, value in node.items() if key != NAME}
     if unknown := sorted(str(key) for key in values.keys() - parameters):
         raise ConfigError(f"{kind} {node[NAME]!r} has no parameter `{unknown[0]}`.")
+    required = (f.name for f in dataclasses.fields(component) if _is_required(f))
+    if missing := [name for name in required if name not in values]:
+        raise ConfigError(f"{kind} {node[NAME]!r} needs its parameter `{missing[0]}`. Give it.")
     for key, value in values.items():
         if inner := kind_of_field(hints[key]):
             values[key] = build(inner, value)
+        else:
+            values[key] = texts.as_typed(hints[key], value)
     try:
         return component(**values)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{component.__name__}: {error}") from error
+
+
+def _is_required(field: dataclasses.Field) -> bool:
+    return field.init and field.default is field.default_factory is dataclasses.MISSING
 
 
 def build_chosen(config: Config, kind: str) -> Any:
@@ -133,7 +147,7 @@ def settings_of(config: Config, settings: type[S]) -> S:
 
 def to_yaml(config: Config) -> str:
     """Returns a configuration as YAML."""
-    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=10_000)
+    return texts.as_yaml(config)
 
 
 def save(config: Config, path: Path) -> None:
@@ -165,6 +179,22 @@ def _names_classes(content: Any) -> bool:
     if isinstance(content, Mapping):
         return CLASS_PATH in content or any(map(_names_classes, content.values()))
     return isinstance(content, list) and any(map(_names_classes, content))
+
+
+def _chooses(override: str) -> bool:
+    """Returns whether a word chooses components of a run: ``policy=ucb``, ``metrics=[psnr]``."""
+    key = override.partition("=")[0].lstrip("+~")
+    kind, _, package = key.partition("@")
+    return (kind in KINDS or kind in LISTS) and not f"{package}.".startswith(NESTED)
+
+
+def _shape(
+    root: str, first: DictConfig, overrides: Sequence[str], listed: Mapping[str, str]
+) -> DictConfig:
+    """Returns a configuration with the types of all settings that the words may name."""
+    keys = [o.partition("=")[0].lstrip("+~") for o in overrides]
+    named = [node for name, node in listed.items() if any(k.startswith(f"{name}.") for k in keys)]
+    return _compose(root, [*named, *filter(_chooses, overrides)]) if named else first
 
 
 def _compose(root: str | None, overrides: Sequence[str], **options: Any) -> DictConfig:
@@ -206,6 +236,12 @@ def _check_name(kind: str, name: str, catalog: Catalog) -> None:
     files = [p.stem for p in (presets() / kind).glob("*.yaml")]
     if name not in catalog.names(kind) + files:
         raise ConfigError(catalog.unknown(kind, name, files))
+
+
+def _check_grammar(words: Sequence[str], names: Iterable[str], root: str) -> None:
+    """Raises a ConfigError for a word that is none of ``key=value``, such as ``steps=a, b``."""
+    if message := messages.unreadable(words, names, root):
+        raise ConfigError(message)
 
 
 def _listed(first: DictConfig, key: str, catalog: Catalog) -> list[str]:

@@ -7,12 +7,14 @@ component is a nested node. No node names a class.
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from hydra.core.config_store import ConfigStore
 
 from fastflow.registry.catalog import Catalog
 from fastflow.registry.hooks import KINDS
+from fastflow.registry.texts import is_text
 
 NAME = "component"  # the entry of a node with the name of its component
 PLAIN = (int, float, str, bool)
@@ -64,8 +66,10 @@ def _default(field: dataclasses.Field) -> Any:
         default = field.default_factory()
     if default is dataclasses.MISSING:
         return "???"
+    if isinstance(default, Path):
+        return str(default)
     if isinstance(default, (tuple, list)):
-        items = list(default)
+        items = [str(item) if isinstance(item, Path) else item for item in default]
         return dataclasses.field(default_factory=lambda: list(items))
     return default
 
@@ -73,10 +77,12 @@ def _default(field: dataclasses.Field) -> Any:
 def _plain(hint: Any) -> Any:
     """Returns the type that OmegaConf supports for a field's type; Any if there is none."""
     origin, args = get_origin(hint), get_args(hint)
+    if is_text(hint):
+        return str | None if type(None) in args else str
     if hint in PLAIN:
         return hint
-    if origin in (tuple, list) and args and args[0] in PLAIN:
-        return list[args[0]]
+    if origin in (tuple, list) and args and (args[0] in PLAIN or is_text(args[0])):
+        return list[str] if is_text(args[0]) else list[args[0]]
     if len(args) == 2 and type(None) in args:
         inner = _plain(next(a for a in args if a is not type(None)))
         return inner | None if inner is not Any else Any
