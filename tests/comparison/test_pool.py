@@ -63,7 +63,8 @@ def test_the_other_files_have_the_same_numbers(pooled):
     text = (pooled / "table.md").read_text()
     assert "## 6 of 20 steps" in text
     for row in found:
-        assert f"| `{row['method']}` | {row['group']} | 6.0 | {row['psnr'][0]:.1f} (" in text
+        mark = " (marked)" if row["marks"] else ""
+        assert f"| `{row['method']}` | {row['group']} | 6.0{mark} | {row['psnr'][0]:.1f} (" in text
 
 
 def copied(one, path, change=lambda config: config):

@@ -148,7 +148,7 @@ def test_means_that_agree_by_chance_do_not_hide_what_the_samples_vary():
 
 
 def test_seeds_count_alike_whatever_their_numbers_of_samples():
-    mean, low, high = repeated_mean([{i: 1.0 for i in range(9)}, {20: 3.0}])
+    mean, low, high = repeated_mean([dict.fromkeys(range(9), 1.0), {20: 3.0}])
     assert (mean, low, high) == pytest.approx((2.0, 2 - 12.7062, 2 + 12.7062), rel=1e-4)
     assert repeated_mean([{0: 4.0, 1: 4.0}, {0: 4.0}]) == (4.0, 4.0, 4.0)
 
