@@ -108,9 +108,14 @@ def test_nothing_is_overwritten(seeds, pooled, capsys):
     assert "exists already, and nothing is overwritten. Choose another name." in message
 
 
-@pytest.mark.parametrize("words", [[], ["a"], ["a", "out=b"], ["a", "b"]])
-def test_two_directories_and_a_folder_are_needed(words, capsys):
-    assert "usage: fastflow pool DIR DIR ... out=FOLDER" in refusal(capsys, *words)
+@pytest.mark.parametrize("words", [[], ["a"], ["out=b"], ["a", "b"]])
+def test_directories_and_a_folder_are_needed(words, capsys):
+    assert "usage: fastflow pool DIR ... out=FOLDER" in refusal(capsys, *words)
+
+
+def test_a_single_seed_is_refused(seeds, tmp_path, capsys):
+    message = refusal(capsys, seeds[0].path, f"out={tmp_path / 'out'}")
+    assert message == "fastflow pool: comparisons of 2 or more seeds are needed, got 1."
 
 
 def test_what_is_no_comparison_is_refused(seeds, tmp_path, capsys):

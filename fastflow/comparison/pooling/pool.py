@@ -44,7 +44,9 @@ def pool(paths: Sequence[Path], out: Path, fewest: int = 2) -> Path:
         folder for path in paths for folder in _of_each_seed(ComparisonDirectory.existing(path))
     ]
     if len(directories) < fewest:
-        raise ValueError(f"{fewest} or more comparisons are needed, got {len(directories)}.")
+        raise ValueError(
+            f"comparisons of {fewest} or more seeds are needed, got {len(directories)}."
+        )
     configs = [_config(directory) for directory in directories]
     _check_same([directory.path for directory in directories], configs)
     seeds = [_read(*both) for both in zip(directories, configs, strict=True)]

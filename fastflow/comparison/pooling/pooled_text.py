@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fastflow.comparison.page.exhibits import interval, number_text, share_text
+from fastflow.comparison.page.exhibits import group_text, interval, number_text, share_text
 from fastflow.evaluation.summary import FLIP
 
 TOLD = ("marks", "notes")
@@ -62,7 +62,7 @@ def _table(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _cells(row: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"`{row['method']}`", row["group"])
+    yield from (f"`{row['method']}`", group_text(row["group"]))
     yield number_text(row["steps"]) + short_mark(row)
     yield interval(row["psnr"])
     yield number_text(row["between_seeds"], ".2f")
