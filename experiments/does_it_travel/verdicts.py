@@ -48,8 +48,12 @@ class ModelResults:
         return [row for row in self.pooled["table"] if row["target"] == target]
 
     def best(self, target: int, is_ours: bool) -> dict[str, Any] | None:
-        """Returns the fair row of highest PSNR among ours, or among the rivals."""
+        """Returns the fair row of highest PSNR among ours, or among the rivals.
+
+        A row of ours that is marked, since it missed its target or was replaced, is not fair.
+        """
         rows = (row for row in self.at(target) if row["steps"] <= target + OVER)
+        rows = (row for row in rows if not (is_ours and row["marks"]))
         return next((row for row in rows if is_among(row, is_ours)), None)
 
     def row(self, method: str, target: int) -> dict[str, Any] | None:
