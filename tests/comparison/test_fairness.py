@@ -22,7 +22,7 @@ from fastflow.evaluation.method import Bench, Knob, Learned
 from fastflow.registry import preset
 from fastflow.sampling import Recording, Request
 from fastflow_plugins.methods import Oracle, Skipping
-from fastflow_plugins.policies import Listed, Plan, Uniform
+from fastflow_plugins.policies import UCB, Listed, Plan, Uniform
 
 GROUPS = {"ours": ["plan", "ucb"], "static": ["even"], "oracle": ["oracle"]}
 SETTINGS = ComparisonSettings(groups=GROUPS, targets=[10], steps=50, samples=4)
@@ -270,6 +270,7 @@ def test_the_fallback_of_a_plan_computes_as_many_steps(bench):
     method = Skipping(policy=Plan(computed_steps=7))
     assert method.fallback() == Skipping(policy=Uniform(computed_steps=7))
     assert Skipping(policy=Uniform()).fallback() is None
+    assert Skipping(policy=UCB(computed_steps=7)).fallback() is None
     assert Oracle().fallback() is None
 
 

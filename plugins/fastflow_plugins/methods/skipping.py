@@ -9,7 +9,7 @@ from typing import Any
 
 from fastflow.evaluation import Bench, Knob, Learned, Method, turn
 from fastflow.integration import Corrector, Extrapolator, Scheme
-from fastflow.policies import Memory, Policy
+from fastflow.policies import Memory, Policy, SkipLength
 from fastflow.sampling import Request, Sample, Sampler
 from fastflow_plugins.correctors import Interpolate
 from fastflow_plugins.extrapolators import Linear
@@ -87,9 +87,12 @@ class Skipping(Method):
         yield from sampler.run(requests)
 
     def fallback(self) -> Method | None:
-        """Returns even spacing with the same number of computed steps."""
+        """Returns even spacing with the same number of computed steps, in place of a plan.
+
+        A bandit has none: it learns from what happens live.
+        """
         count = getattr(self.policy, "computed_steps", 0)
-        if self.turns != "policy.computed_steps" or isinstance(self.policy, Uniform):
+        if self.turns != "policy.computed_steps" or isinstance(self.policy, Uniform | SkipLength):
             return None
         return replace(self, policy=Uniform(computed_steps=count), frozen=False, calibrates=False)
 
