@@ -17,7 +17,7 @@ from fastflow.comparison.pooling.pooled_text import as_markdown
 from fastflow.comparison.rows import ComparisonDirectory
 from fastflow.comparison.table import psnrs_of
 from fastflow.registry.compose import Config, load, settings_of
-from fastflow.sampling.storage import write_whole, writing
+from fastflow.sampling.storage import command_line, write_whole, writing
 
 # settings that change no measured number but clock readings, and the rounding in a batch
 FREE = ("seed", "seeds", "out", "resume", "workers", "pairs", "examples", "max_batch", "observers")
@@ -84,7 +84,7 @@ def _of_each_seed(directory: ComparisonDirectory) -> Iterator[ComparisonDirector
         if not (folder.path / "references.json").is_file():
             raise ValueError(
                 f"{str(directory.path)!r} has not finished seed {seed}; resume with: "
-                f"fastflow compare resume={directory.path}"
+                + command_line("compare", f"resume={directory.path}")
             )
         yield folder
 
