@@ -23,7 +23,7 @@ class ComparisonSettings:
         groups: names of methods by the group they are shown in. The methods in ``ours`` are
             compared with all others, except ``oracle`` and ``negative control``.
         on_request: names of methods that are compared only if `methods` names them, because they
-            learn for long.
+            learn for long or are level with another.
         targets: the numbers of computed steps at which the methods are compared.
         steps: the number T of time steps of the reference run.
         samples: the number of samples that are measured.

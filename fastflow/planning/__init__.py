@@ -28,8 +28,10 @@ from fastflow.planning.optimal_schedule import (
 from fastflow.planning.planner import EARLY, POWER, Planner, longest_gap
 from fastflow.planning.polynomial import polynomial_plan
 from fastflow.planning.refit import LiveProducts, refit
+from fastflow.planning.schedule_search import CostsToGo
 
 __all__ = [
+    "CostsToGo",
     "EARLY",
     "POWER",
     "RIDGE",

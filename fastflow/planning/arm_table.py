@@ -73,13 +73,19 @@ def round_sizes(samples: int) -> list[int]:
     return [*sizes[:3], samples]
 
 
-def price(arms: int, samples: int) -> int:
-    """Returns how many runs Sequential Halving takes, refits of the finalists included."""
+def price(arms: int, samples: int, neighbours: int = 0) -> int:
+    """Returns how many runs Sequential Halving takes, refits of the finalists included.
+
+    Args:
+        arms: how many arms there are.
+        samples: on how many samples the last ones are tried.
+        neighbours: how many neighbours of the winner are tried on all samples.
+    """
     runs, before = 0, 0
     for size in round_sizes(samples):
         runs += arms * (size - before)
         before, arms = size, max(-(-arms // 2), 2)
-    return runs + (2 * samples if samples > 1 else 0)
+    return runs + neighbours * samples + (2 * samples if samples > 1 else 0)
 
 
 def halved(arms: Sequence[PlanArm], size: int) -> list[PlanArm]:

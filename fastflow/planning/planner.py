@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 
 import numpy as np
 
@@ -110,11 +111,39 @@ class Planner:
                 found[name] = plan
         return found
 
+    def weighted(self, nodes: tuple[int, ...], weights: str) -> LinearPlan:
+        """Returns the plan of these nodes with weights of one kind.
+
+        Args:
+            nodes: the computed steps.
+            weights: ``fitted``, ``polynomial``, or ``order by gap``, for each gap those of the
+                order that costs it least.
+        """
+        made = {"fitted": self.fitted, "polynomial": self.polynomial, "order by gap": self._mixed}
+        return made[weights](nodes)
+
+    def neighbours(self, nodes: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Returns all schedules that differ by one moved node, the cheapest first.
+
+        Their predicted costs are those of the default power and weight of early errors.
+
+        Args:
+            nodes: the computed steps of a schedule.
+        """
+        free = [k for k in range(1, self.grid.steps) if k not in nodes]
+        moved = [
+            tuple(sorted({*nodes, j} - {k}))
+            for k in nodes
+            if k and not self.pieces.is_forced(k)
+            for j in free
+        ]
+        costs = {other: self.search.cost(other, POWER, EARLY) for other in moved}
+        return sorted((other for other in costs if isfinite(costs[other])), key=costs.__getitem__)
+
     def _weighted(self, schedules: dict[str, tuple[int, ...]]) -> Iterator[tuple[str, LinearPlan]]:
-        for name, nodes in schedules.items():
-            yield f"{name}, fitted", self.fitted(nodes)
-        for name, nodes in schedules.items():
-            yield f"{name}, polynomial", self.polynomial(nodes)
+        for weights in ("fitted", "polynomial"):
+            for name, nodes in schedules.items():
+                yield f"{name}, {weights}", self.weighted(nodes, weights)
         for name in ("default", "power 1, early 1") if self.orders else ():
             yield f"{name}, order by gap", self._mixed(schedules[name])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +12,38 @@ import numpy as np
 from fastflow.integration.grid import Grid
 from fastflow.planning.node_search import FEEDBACK
 from fastflow.planning.optimal_schedule import early_weight, reach
+
+
+@dataclass(frozen=True, eq=False)
+class CostsToGo:
+    """Chooses the next computed step so that the rest of the trajectory costs least.
+
+    Args:
+        gaps: ``(T, T, T + 1)`` costs of the gap from k to j after the computed step p, by p, k, j.
+        ahead: ``(N, T, T)`` least costs of finishing from the last two computed steps k and j with
+            n more, by n, k, j.
+        power: the power of a gap's cost that is summed.
+    """
+
+    gaps: np.ndarray
+    ahead: np.ndarray
+    power: float
+
+    def next(self, p: int, k: int, left: int, scale: float = 1.0) -> int:
+        """Returns the step to compute after k; T if there is none.
+
+        Args:
+            p: the computed step before k; k if there is none in its piece.
+            k: the last computed step.
+            left: how many steps are still to be computed.
+            scale: how many times as large as on average the error of the gap from k is expected.
+        """
+        steps = len(self.gaps)
+        if left < 1:
+            return steps
+        costs = scale**self.power * self.gaps[p, k, :steps] + self.ahead[left - 1][k]
+        best = int(costs.argmin())
+        return best if np.isfinite(costs[best]) else k + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +94,55 @@ class ScheduleSearch:
         ends = least + costs[:, :, steps]
         p, k = np.unravel_index(int(ends.argmin()), ends.shape)
         return self._trace(froms, int(p), int(k))
+
+    def costs_to_go(
+        self, computed_steps: int, longest: int, power: float, early: float
+    ) -> CostsToGo:
+        """Returns what the steps to come cost at least, from any two computed steps.
+
+        Args:
+            computed_steps: the most steps to compute.
+            longest: the most steps skipped in a row.
+            power: the power of a gap's cost that is summed.
+            early: how many times as much an error counts at the noise end as late.
+        """
+        costs, steps = self._costs(longest, power, early), self.grid.steps
+        jumps = [k for k in self.grid.jumps if k < steps]
+        least, ahead = costs[:, :, steps].copy(), []
+        for _ in range(computed_steps):
+            for j in jumps:  # a jump forgets what was before it
+                least[:, j] = least[j, j]
+            ahead.append(least)
+            least = self._backward(least, costs, longest)
+        return CostsToGo(costs, np.stack(ahead), power)
+
+    def _backward(self, least: np.ndarray, costs: np.ndarray, longest: int) -> np.ndarray:
+        """Returns the least cost from each (p, k) to the end, with one more step than before."""
+        steps, reached = self.grid.steps, longest + 1
+        before = np.full((steps, steps), np.inf)
+        for k in range(steps - 1):
+            first, end = max(k - reached, 0), min(k + reached + 1, steps)
+            total = costs[first : k + 1, k, k + 1 : end] + least[k, k + 1 : end]  # (p, j)
+            before[first : k + 1, k] = total.min(axis=1)
+        return before
+
+    def cost(self, nodes: Sequence[int], power: float, early: float) -> float:
+        """Returns the cost of a schedule; infinite if the grid does not allow it.
+
+        Args:
+            nodes: its computed steps, in increasing order.
+            power: the power of a gap's cost that is summed.
+            early: how many times as much an error counts at the noise end as late.
+        """
+        total, p = 0.0, nodes[0]
+        for k, j in zip(nodes, (*nodes[1:], self.grid.steps), strict=True):
+            p = k if k in self.grid.jumps else p
+            at_end = j == self.grid.steps and self.grid.compute_last and k < j - 1
+            if at_end or (k, j) not in self._squares:
+                return math.inf
+            weight = early_weight(self.grid.sigma[k], early)
+            total, p = total + (weight**2 * self._squares[k, j][p]) ** (power / 2), k
+        return float(total)
 
     def _onward(
         self, least: np.ndarray, costs: np.ndarray, longest: int

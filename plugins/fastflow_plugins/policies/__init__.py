@@ -10,7 +10,7 @@ from fastflow_plugins.policies.bandits import (
 )
 from fastflow_plugins.policies.equal_change import EqualChange
 from fastflow_plugins.policies.never import Never
-from fastflow_plugins.policies.plans import Bounded, Halving, Plan
+from fastflow_plugins.policies.plans import Bounded, Halving, Plan, Replan
 from fastflow_plugins.policies.published import (
     BAG,
     Change,
@@ -44,6 +44,7 @@ __all__ = [
     "Plan",
     "RandomArms",
     "Released",
+    "Replan",
     "Schedule",
     "SeaCache",
     "StepMask",

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,6 +72,58 @@ def test_the_errors_in_the_table_are_those_of_the_runs(finished):
 def references():
     fresh = sampler()
     return list(fresh.generate(REQUESTS[:4]))
+
+
+def test_without_neighbours_there_are_none(finished):
+    assert not any("moved" in arm.name for arm in finished[0].memory.arms)
+
+
+def test_the_winner_s_cheapest_neighbours_are_tried_on_all_samples():
+    made = sampler(replace(POLICY, neighbours=3))
+    list(made.run(REQUESTS[:4]))
+    arms = {arm.name: arm for arm in made.memory.arms}
+    near = [arm for arm in made.memory.arms if "moved" in arm.name and "refitted" not in arm.name]
+    assert len(near) == 3
+    for arm in near:
+        assert sorted(arm.errors) == [0, 1, 2, 3]
+        start, moved = arm.name.split(", moved ")
+        change, weights = moved.split(", ")
+        old, new = map(int, change.split(" to "))
+        origin = arms[f"{start}, {weights}"]
+        assert {*arm.plan.nodes} == {*origin.plan.nodes, new} - {old}
+    best = min((arm for arm in arms.values() if len(arm.errors) == 4), key=PlanArm.score)
+    assert made.memory.chosen == best.plan
+    first = sum("moved" not in name and "refitted" not in name for name in arms)
+    assert made.memory.learning_calls <= 7 * price(first, 4, 3)
+    grid = made.model.grid(STEPS)
+    more = made.policy.learning_runs(grid) - POLICY.learning_runs(grid)
+    assert more == pytest.approx(3 * 4 * 7 / STEPS)
+
+
+def test_trials_of_neighbours_that_were_interrupted_go_on():
+    policy, whole = replace(POLICY, neighbours=3), []
+    for stop in (None, 5):  # how many rounds of trials are seen before the interruption
+        made = sampler(policy)
+        batch = sorted(made.generate(REQUESTS[:4]), key=lambda sample: sample.request.index)
+        made.learn(sample.feedback for sample in batch)
+        tries, rounds = made._try, []
+
+        def tried(trials, references, tries=tries, rounds=rounds, stop=stop):
+            rounds.append(len(trials))
+            if len(rounds) == stop:
+                raise KeyboardInterrupt
+            return tries(trials, references)
+
+        made._try = tried
+        if stop:
+            with pytest.raises(KeyboardInterrupt):
+                made.tune(REQUESTS[:4], batch)
+            assert any("moved" in arm.name for arm in made.memory.arms)
+            made._try = tries
+        made.tune(REQUESTS[:4], batch)
+        whole.append(made.memory)
+    assert whole[1].chosen == whole[0].chosen
+    assert whole[1].learning_calls == whole[0].learning_calls
 
 
 def test_every_network_call_of_the_trials_is_counted():
@@ -248,10 +301,13 @@ def test_rounds_double_and_end_with_all_samples(samples, sizes):
 
 def test_the_price_is_that_of_the_rounds():
     assert price(16, 12) == 16 * 2 + 8 * 2 + 4 * 4 + 2 * 4 + 2 * 12
+    assert price(16, 12, 6) == price(16, 12) + 6 * 12
 
 
 def test_values_out_of_range_are_refused():
     with pytest.raises(ValueError, match=r"^`warmup_samples` must be 1 or more, got 0\.$"):
         Halving(warmup_samples=0)
+    with pytest.raises(ValueError, match=r"^`neighbours` must be 0 or more, got -1\.$"):
+        Halving(neighbours=-1)
     with pytest.raises(ValueError, match="is not halving's"):
         POLICY.begin(Mixture().load().grid(STEPS), Memory())

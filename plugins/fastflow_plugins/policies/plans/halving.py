@@ -32,6 +32,7 @@ from fastflow_plugins.policies.plans.plan import LINEAR_SCHEME
 
 ORDERS = (Scheme(Reuse(), Interpolate()), LINEAR_SCHEME, Scheme(Quadratic(), Interpolate(order=2)))
 REFITTED = ", refitted"  # at the end of a refitted plan's name
+MOVED = ", moved "  # in the name of a neighbour
 ARMS = 16  # candidates that a planner usually finds, for the price stated before it starts
 
 
@@ -50,6 +51,8 @@ class Halving(Policy):
     Args:
         computed_steps: the number of computed steps; guidance branches are not counted.
         warmup_samples: how many of the first samples skip nothing; the arms are tried on them.
+        neighbours: how many schedules that differ from the winner's by one moved node, the
+            cheapest by their predicted costs, are tried on all samples after the last round.
         audits: whether to go on learning: ever fewer samples (`audit_time`) run in full, and the
             plan in use and one of the other survivors, drawn by Thompson sampling, are tried on
             them. The plan changes only for one that is better with 95 % confidence.
@@ -57,12 +60,15 @@ class Halving(Policy):
 
     computed_steps: int = 19
     warmup_samples: int = 12
+    neighbours: int = 0
     audits: bool = False
 
     def __post_init__(self):
         for name in ("computed_steps", "warmup_samples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")
+        if self.neighbours < 0:
+            raise ValueError(f"`neighbours` must be 0 or more, got {self.neighbours}.")
 
     def empty(self, grid: Grid) -> HalvingMemory:
         key = {
@@ -96,7 +102,8 @@ class Halving(Policy):
 
     def learning_runs(self, grid: Grid) -> float:
         """Returns about how many reference runs' worth of network calls the trials take."""
-        return price(ARMS, self.warmup_samples) * self.computed_steps / grid.steps
+        runs = price(ARMS, self.warmup_samples, self.neighbours)
+        return runs * self.computed_steps / grid.steps
 
     def remarks(self, memory: Memory, grid: Grid) -> list[str]:
         if halving_memory(memory).chosen is not None:
@@ -167,13 +174,16 @@ class Halving(Policy):
             forced = {k for k in range(grid.steps) if planner.pieces.is_forced(k)}
             # another plan would be run with more steps than it has, and not by its weights
             memory.arms = [PlanArm(name, p) for name, p in found if forced <= {*p.nodes}]
-        alive = [arm for arm in memory.arms if not arm.name.endswith(REFITTED)]
+        alive = [arm for arm in memory.arms if _is_first(arm)]
         for size in round_sizes(len(references)):
             wanted = [(arm, arm.plan, i) for arm in alive for i in range(size)]
             yield from self._try(memory, wanted, references)
             alive = halved(alive, size)
             memory.runs.keep({arm.name for arm in alive})
         finalists = alive[:2]
+        if self.neighbours:
+            near = yield from self._near(memory, alive[0], planner, references)
+            finalists = sorted([*finalists, *near], key=lambda arm: arm.score())[:2]
         if len(references) > 1:
             refits = yield from self._refit(memory, finalists, references, planner.pieces)
             finalists = [*finalists, *refits]
@@ -193,6 +203,28 @@ class Halving(Policy):
             for (arm, _, i), answer in zip(asked, answers, strict=False):
                 memory.runs.add(arm, i, answer, references[i])
                 memory.take(arm, i, answer)
+
+    def _near(
+        self,
+        memory: HalvingMemory,
+        winner: PlanArm,
+        planner: Planner,
+        references: Sequence[Feedback],
+    ) -> Any:
+        """Tries schedules that differ from the winner's by one node, with weights of its kind."""
+        schedule, weights = winner.name.rsplit(", ", 1)
+        nodes, near = winner.plan.nodes, []
+        known = [arm.plan for arm in memory.arms if _is_first(arm)]
+        for other in planner.neighbours(nodes):
+            if len(near) == self.neighbours:
+                break
+            plan = planner.weighted(other, weights)
+            if plan not in known:
+                (old,), (new,) = {*nodes} - {*other}, {*other} - {*nodes}
+                near.append(memory.arm(f"{schedule}{MOVED}{old} to {new}, {weights}", plan))
+        wanted = [(arm, arm.plan, i) for arm in near for i in range(len(references))]
+        yield from self._try(memory, wanted, references)
+        return near
 
     def _refit(
         self,
@@ -215,3 +247,8 @@ class Halving(Policy):
             wanted = [(refits[-1], plans[i % 2 == 0], i) for i in sorted(known)]
             yield from self._try(memory, wanted, references)
         return refits
+
+
+def _is_first(arm: PlanArm) -> bool:
+    """Returns whether an arm is one of the candidates, and not made from a finalist."""
+    return MOVED not in arm.name and not arm.name.endswith(REFITTED)
