@@ -1,4 +1,4 @@
-"""Whether a plan of its own would help each sample: the oracle, what knowing the sample gives, and `replan`.
+"""Whether a plan of its own would help each sample: the oracle, its own run, and `replan`.
 
 Run: ``python experiments/per_sample_plans/analysis.py``. Writes result.json and table.md.
 """

@@ -31,10 +31,10 @@ from fastflow.planning.refit import LiveProducts, refit
 from fastflow.planning.schedule_search import CostsToGo
 
 __all__ = [
-    "CostsToGo",
     "EARLY",
     "POWER",
     "RIDGE",
+    "CostsToGo",
     "Fit",
     "FittedCoefficients",
     "LinearPlan",

@@ -35,7 +35,7 @@ LARGEST = 4.0  # a ratio of errors beyond it, or below its inverse, counts as th
 
 @dataclass(frozen=True, kw_only=True)
 class Replan(Policy):
-    """Plans the remaining steps again at every landing, from the error that the sample shows there.
+    """Plans the remaining steps again at every landing, from the error that a sample shows there.
 
     It starts like `plan`: the first samples skip nothing and show what every gap costs. In later
     samples, each landing shows the error of extrapolating to it. If that is r times as large as is
@@ -151,7 +151,7 @@ class Replanned(Episode):
         assert self.context is not None
         extrapolator = self.context.scheme.extrapolator
         used = self.route.computed[: -extrapolator.depth - 1 : -1]
-        expected = self.route.outlook.landing_error(used, seen.landing, extrapolator)
+        expected = self.route.outlook.error(used, seen.landing, extrapolator)
         ratio = seen.error / (TYPICAL * expected) if expected > 1e-6 else 1.0
         if np.isfinite(ratio):
             self.route.scale = float(np.clip(ratio, 1 / LARGEST, LARGEST)) ** self.trust
