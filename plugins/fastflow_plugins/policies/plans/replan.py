@@ -30,7 +30,7 @@ from fastflow.policies import Memory, Policy
 from fastflow_plugins.policies.plans.plan import LINEAR_SCHEME, PlanMemory
 
 TYPICAL = 0.8  # of a landing's error to the root mean square over samples; a median is smaller
-LARGEST = 4.0  # a ratio of errors beyond it, or below its inverse, counts as this one
+BELIEVED = 4.0  # a ratio of errors beyond it, or below its inverse, counts as this one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,10 +151,10 @@ class Replanned(Episode):
         assert self.context is not None
         extrapolator = self.context.scheme.extrapolator
         used = self.route.computed[: -extrapolator.depth - 1 : -1]
-        expected = self.route.outlook.error(used, seen.landing, extrapolator)
+        expected = self.route.outlook.landing_error(used, seen.landing, extrapolator)
         ratio = seen.error / (TYPICAL * expected) if expected > 1e-6 else 1.0
         if np.isfinite(ratio):
-            self.route.scale = float(np.clip(ratio, 1 / LARGEST, LARGEST)) ** self.trust
+            self.route.scale = float(np.clip(ratio, 1 / BELIEVED, BELIEVED)) ** self.trust
 
 
 class Route(Coefficients):
