@@ -74,7 +74,7 @@ def test_a_sample_like_the_first_ones_keeps_the_plan(extrapolator, monkeypatch):
 
     def observe(episode, observations):
         plain(episode, observations)
-        ratios.append(episode.route.scale)
+        ratios.append(episode.itinerary.scale)
 
     plain, ratios = Replanned.observe, []
     monkeypatch.setattr(Replanned, "observe", observe)

@@ -139,25 +139,25 @@ class Replanned(Episode):
         spec = FeedbackSpec(loss="relative_l2", all_arms=True, immediate=True, forced_steps=True)
         super().__init__(spec)
         self.trust = policy.trust
-        self.coefficients = self.route = Route(outlook, policy.computed_steps)
+        self.coefficients = self.itinerary = Itinerary(outlook, policy.computed_steps)
         self.context: StepContext | None = None
 
     def wants_model(self, context: StepContext) -> bool:
         self.context = context
-        return context.index == self.route.following
+        return context.index == self.itinerary.following
 
     def observe(self, observations: Sequence[Observation]) -> None:
         seen = observations[0]  # the only one: nothing is looked back at
         assert self.context is not None
         extrapolator = self.context.scheme.extrapolator
-        used = self.route.computed[: -extrapolator.depth - 1 : -1]
-        expected = self.route.outlook.landing_error(used, seen.landing, extrapolator)
+        used = self.itinerary.computed[: -extrapolator.depth - 1 : -1]
+        expected = self.itinerary.outlook.landing_error(used, seen.landing, extrapolator)
         ratio = seen.error / (TYPICAL * expected) if expected > 1e-6 else 1.0
         if np.isfinite(ratio):
-            self.route.scale = float(np.clip(ratio, 1 / BELIEVED, BELIEVED)) ** self.trust
+            self.itinerary.scale = float(np.clip(ratio, 1 / BELIEVED, BELIEVED)) ** self.trust
 
 
-class Route(Coefficients):
+class Itinerary(Coefficients):
     """Chooses the next step at each landing, with the weights that lead there.
 
     Args:
