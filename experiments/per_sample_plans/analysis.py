@@ -24,7 +24,7 @@ from fastflow_plugins.extrapolators import Linear, Quadratic
 from fastflow_plugins.metrics import Fidelity
 from fastflow_plugins.policies import Replan
 
-HERE = Path(__file__).parent
+OUT = Path("runs/analysis/per_sample_plans")  # nothing committed is overwritten unless told
 LINEAR = Scheme(Linear(), Interpolate())
 ORDERS = (Scheme(Reuse(), Interpolate()), LINEAR, Scheme(Quadratic(), Interpolate(order=2)))
 
@@ -130,14 +130,20 @@ def main() -> None:
     parser.add_argument("--learn", type=int, default=8)
     parser.add_argument("--measured", type=int, default=16)
     parser.add_argument("--seed", type=int, default=7000)
-    parser.add_argument("--out", type=Path, default=HERE)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=OUT,
+        help="where the results go; the committed ones are in experiments/per_sample_plans",
+    )
     a = parser.parse_args()
     rows = [
         row for name in a.models for row in measure(name, a.budgets, a.learn, a.measured, a.seed)
     ]
+    a.out.mkdir(parents=True, exist_ok=True)
     (a.out / "result.json").write_text(json.dumps(rows, indent=1) + "\n")
     (a.out / "table.md").write_text(as_table(rows))
-    print(as_table(rows))
+    print(f"{as_table(rows)}\n{a.out}")
 
 
 if __name__ == "__main__":

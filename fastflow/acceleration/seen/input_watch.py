@@ -15,7 +15,7 @@ from torch import Tensor
 Leaves = dict[Hashable, Any]
 Seen = dict[Hashable, tuple[Any, Any, Any]]  # of each leaf its kind, its value and its version
 SIMPLE = frozenset((bool, int, float, str, type(None)))
-NESTED = frozenset((list, tuple, dict))
+CONTAINERS = frozenset((list, tuple, dict))
 DEEPEST = 3  # levels of lists and mappings that are looked into
 
 
@@ -91,7 +91,7 @@ def leaves(args: tuple, kwargs: Mapping[str, Any]) -> Leaves:
     found: Leaves = {}
     for items in (enumerate(args), kwargs.items()):
         for key, value in items:
-            if type(value) in NESTED:
+            if type(value) in CONTAINERS:
                 found.update(_flat((key,), value, 1))
             else:
                 found[key] = value
@@ -106,7 +106,7 @@ def settings(pipe: Any) -> Leaves:
 def _flat(path: tuple, value: Any, depth: int) -> Iterator[tuple[tuple, Any]]:
     yield (*path, "kind"), type(value).__name__
     for key, one in value.items() if isinstance(value, dict) else enumerate(value):
-        if type(one) in NESTED and depth < DEEPEST:
+        if type(one) in CONTAINERS and depth < DEEPEST:
             yield from _flat((*path, key), one, depth + 1)
         else:
             yield (*path, key), one
