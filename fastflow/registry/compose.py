@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -18,7 +17,8 @@ from fastflow.registry import messages
 from fastflow.registry.catalog import Catalog, installed
 from fastflow.registry.hooks import KINDS
 from fastflow.registry.messages import ConfigError
-from fastflow.registry.nodes import NAME, kind_of_field, store_nodes, store_settings
+from fastflow.registry.nesting import Nesting, plain
+from fastflow.registry.nodes import NAME, Slot, slots_of, store_nodes, store_settings
 from fastflow.sampling.storage import write_whole
 
 Config = dict[str, Any]
@@ -26,7 +26,6 @@ S = TypeVar("S")
 
 # settings that list names of components, each with its own node
 LISTS = {"metrics": "metric", "observers": "observer", "methods": "method"}
-NESTED = tuple(f"{kind}." for kind in LISTS.values())
 CLASS_PATH = "_target_"  # the entry in which version 0.1 stored a component's class
 
 
@@ -53,21 +52,27 @@ def read(overrides: Sequence[str], root: str, settings: type) -> Config:
     catalog = installed()
     store_nodes(catalog)
     store_settings(settings)
-    overrides = [_expand(o) for o in overrides]
-    _check_names(overrides, catalog)
+    outer = [o for o in overrides if not _is_inside(o)]
+    inside = [o for o in overrides if _is_inside(o)]
+    _check_names(outer, catalog)
+    nesting = Nesting(catalog, _named, root)
     try:
         # the first composition only finds the names in lists, each of which then adds its node
-        plain = [o for o in overrides if not o.lstrip("+~").startswith(NESTED)]
-        first = _compose(root, plain)
+        first = _compose(root, outer)
         listed = [
             f"+{kind}@{kind}.{name}={name}"
             for key, kind in LISTS.items()
             for name in _listed(first, key, catalog)
         ]
-        config = _compose(root, [*listed, *overrides], return_hydra_config=True)
-        content: Any = OmegaConf.to_container(_own(config), resolve=True)
+        config = _compose(root, [*listed, *outer], return_hydra_config=True)
+        own = _completed(_own(config), nesting)
+        for override in sorted(inside, key=_depth):  # what holds a component comes before it
+            nesting.place(own, override, lambda: _keys(own))
+        if message := next(_missing(own, nesting), None):
+            raise ConfigError(message)
+        content: Any = OmegaConf.to_container(own, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(_explain(error, overrides, root)) from error
+        raise ConfigError(_explain(error, outer, root)) from error
     choices: Any = OmegaConf.to_container(config.hydra.runtime.choices)
     names = {kind: choices[kind] for kind in KINDS if kind in choices}
     unused = {kind for kind in KINDS if content.get(kind) is None}
@@ -85,8 +90,8 @@ def preset(kind: str, name: str) -> Any:
     if name in catalog.names(kind):
         return catalog.get(kind, name)()
     store_nodes(catalog)
-    _check_name(kind, name, catalog)
-    return build(kind, OmegaConf.to_container(_compose(None, [f"+{kind}={name}"])[kind]))
+    node = Nesting(catalog, _named).complete(kind, _named(kind, name), kind)
+    return build(kind, OmegaConf.to_container(node, resolve=True))
 
 
 def build(kind: str, node: Any) -> Any:
@@ -99,18 +104,31 @@ def build(kind: str, node: Any) -> Any:
     if not isinstance(node, Mapping) or not isinstance(node.get(NAME), str):
         raise ConfigError(f"`{kind}` must name a `{NAME}` and its parameters, got {node!r}.")
     component = installed().get(kind, node[NAME])
-    hints = get_type_hints(component)
-    parameters = {f.name for f in dataclasses.fields(component)}
+    parameters = [f.name for f in dataclasses.fields(component)]
     values = {key: value for key, value in node.items() if key != NAME}
-    if unknown := sorted(str(key) for key in values.keys() - parameters):
-        raise ConfigError(f"{kind} {node[NAME]!r} has no parameter `{unknown[0]}`.")
-    for key, value in values.items():
-        if inner := kind_of_field(hints[key]):
-            values[key] = build(inner, value)
+    if unknown := sorted(str(key) for key in values.keys() - {*parameters}):
+        hint = messages.similar(unknown[0], parameters)
+        raise ConfigError(f"{kind} {node[NAME]!r} has no parameter `{unknown[0]}`. {hint}".strip())
+    slots = slots_of(component)
+    for key in values.keys() & slots.keys():
+        values[key] = _build_held(slots[key], values[key], f"{component.__name__}: `{key}`")
     try:
         return component(**values)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{component.__name__}: {error}") from error
+
+
+def _build_held(slot: Slot, node: Any, what: str) -> Any:
+    """Returns the component, or the components, that a field of another one holds."""
+    if node is None and slot.optional:
+        return None
+    if slot.many:
+        one = slot._replace(many=False, optional=False)
+        return [_build_held(one, part, what) for part in node or ()]
+    held = build(slot.kind, node)
+    if not isinstance(held, slot.base):
+        raise ConfigError(f"{what} must be a {slot.base.__name__}, got {held!r}.")
+    return held
 
 
 def build_chosen(config: Config, kind: str) -> Any:
@@ -185,12 +203,51 @@ def _own(config: DictConfig) -> DictConfig:
     return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
-def _expand(override: str) -> str:
-    """Returns Hydra's form of ``policy.reward=paper``: ``reward@policy.reward=paper``."""
-    match = re.fullmatch(r"(\w+)\.(\w+)=([a-z]\w*)", override)
-    if match and match[2] in KINDS and match[1] in KINDS:
-        return f"{match[2]}@{match[1]}.{match[2]}={match[3]}"
-    return override
+def _is_inside(override: str) -> bool:
+    """Returns whether an override sets something inside a component, such as ``policy.gamma=2``.
+
+    Hydra's own forms, ``reward@policy.reward=paper`` and ``~policy.gamma``, are left to it.
+    """
+    key = override.partition("=")[0].lstrip("+")
+    return "@" not in key and key.partition(".")[0] in KINDS and "." in key
+
+
+def _depth(override: str) -> int:
+    return override.partition("=")[0].count(".")
+
+
+def _named(kind: str, name: str) -> Any:
+    """Returns the plain node of a component or a preset.
+
+    Raises:
+        ConfigError: if there is neither of that name; suggests similar names.
+    """
+    _check_name(kind, name, installed())
+    return plain(_compose(None, [f"+{kind}={name}"])[kind])
+
+
+def _completed(config: DictConfig, nesting: Nesting) -> DictConfig:
+    """Completes all components of a configuration, and returns it."""
+    for node, key, kind, where in _components(config):
+        node[key] = nesting.complete(kind, plain(node[key]), where)
+    return config
+
+
+def _missing(config: DictConfig, nesting: Nesting) -> Iterator[str]:
+    for node, key, _, where in _components(config):
+        yield from nesting.missing(node[key], where)
+
+
+def _components(config: DictConfig) -> Iterator[tuple[DictConfig, str, str, str]]:
+    """Yields the components of a configuration: what holds each, as what, its kind and place."""
+    for kind in KINDS:
+        node = config.get(kind)
+        if not isinstance(node, DictConfig):
+            continue
+        if NAME in node:
+            yield config, kind, kind, kind
+        elif kind in LISTS.values():
+            yield from ((node, str(name), kind, f"{kind}.{name}") for name in node)
 
 
 def _check_names(overrides: Sequence[str], catalog: Catalog) -> None:
@@ -226,7 +283,8 @@ def _explain(error: Exception, overrides: Sequence[str], root: str) -> str:
     if key is None:
         return messages.without_internals(error)
     choices = [o for o in overrides if o.partition("=")[0].split("@")[0] in KINDS]
-    return messages.unknown_setting(key, _keys(_compose(root, choices)), root)
+    whole = _completed(_compose(root, choices), Nesting(installed(), _named, root))
+    return messages.unknown_setting(key, _keys(whole), root)
 
 
 def _keys(node: DictConfig, prefix: str = "") -> list[str]:

@@ -1,0 +1,213 @@
+"""Nested components: completed with their defaults, and chosen at any depth."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from fastflow.registry.catalog import Catalog
+from fastflow.registry.hooks import KINDS
+from fastflow.registry.messages import ConfigError, unknown_setting, without_internals
+from fastflow.registry.nodes import NAME, Slot, default_of, node_of, slots_of, values_of
+
+Named = Callable[[str, str], Mapping[str, Any]]
+
+
+class Nesting:
+    """Completes the components of a configuration, and places values in them.
+
+    Hydra composes the outermost components only. What they hold may be stated in a file or on the
+    command line as a name, ``inner: ucb``, or as a node, ``inner: {component: ucb, gamma: 2}``.
+
+    Args:
+        catalog: the installed components.
+        named: returns the plain node of a component or preset, by kind and name; raises a
+            ConfigError that suggests similar names if there is none.
+        root: the command, for messages.
+    """
+
+    def __init__(self, catalog: Catalog, named: Named, root: str = "sample"):
+        self.catalog, self.named, self.root = catalog, named, root
+
+    def complete(self, kind: str, node: Any, where: str) -> DictConfig:
+        """Returns a node with all its parameters, of their types, and those of nested ones.
+
+        Args:
+            kind: the kind of component.
+            node: its plain node; what it does not state has its default.
+            where: the dotted name of the node, for messages.
+
+        Raises:
+            ConfigError: if a name, a parameter or a value is wrong.
+        """
+        if isinstance(node, str):
+            node = self.named(kind, node)
+        if not isinstance(node, Mapping) or not isinstance(node.get(NAME), str):
+            raise ConfigError(f"`{where}` must name a `{NAME}` and its parameters, got {node!r}.")
+        if node[NAME] not in self.catalog.names(kind):
+            node = {**self.named(kind, node[NAME]), **_without(node, NAME)}
+        component = self.catalog.get(kind, node[NAME])
+        whole = OmegaConf.structured(node_of(node[NAME], component, chooses=False))
+        parameters = list(whole.keys())  # `in` finds none that is missing
+        if unknown := [key for key in node if key not in parameters]:
+            names = [f"{where}.{key}" for key in parameters]
+            raise ConfigError(unknown_setting(f"{where}.{unknown[0]}", names, self.root))
+        for key, value in node.items():
+            _assign(whole, key, value, where)
+        self._fill(whole, component, where)
+        return whole
+
+    def _fill(self, whole: DictConfig, component: type, where: str) -> None:
+        """Completes the components that a component holds."""
+        slots = slots_of(component)
+        for f in dataclasses.fields(component):
+            if slot := slots.get(f.name):
+                default = default_of(f)
+                if default is not dataclasses.MISSING:
+                    default = self._values(slot, default)
+                stated = _plain_of(whole, f.name)
+                if stated == MISSING and default is not dataclasses.MISSING:
+                    stated = default
+                elif _adds(stated) and _names(default):
+                    stated = {**default, **stated}
+                whole[f.name] = self._held(slot, stated, f"{where}.{f.name}")
+
+    def _values(self, slot: Slot, default: Any) -> Any:
+        if slot.many and default is not None:
+            return [values_of(self.catalog, slot.kind, part) for part in default]
+        return values_of(self.catalog, slot.kind, default)
+
+    def _held(self, slot: Slot, stated: Any, where: str) -> Any:
+        """Returns what a field holds, completed: a node, a list of nodes, None or ``???``."""
+        if stated == MISSING or (stated is None and slot.optional):
+            return stated
+        if not slot.many:
+            return self._one(slot, stated, where)
+        if not isinstance(stated, (list, tuple)):
+            raise ConfigError(f"`{where}` must be a list of {slot.kind} names, got {stated!r}.")
+        return [self._one(slot, part, f"{where}.{i}") for i, part in enumerate(stated)]
+
+    def _one(self, slot: Slot, stated: Any, where: str) -> DictConfig:
+        if stated is None or not isinstance(stated, (str, Mapping)):
+            got = "null" if stated is None else repr(stated)
+            raise ConfigError(f"`{where}` must name a {slot.kind}, got {got}.")
+        return self.complete(slot.kind, stated, where)
+
+    def place(self, config: DictConfig, override: str, names: Callable[[], Sequence[str]]) -> None:
+        """Sets what an override such as ``policy.inner.reward=paper`` says.
+
+        Args:
+            config: the configuration, with completed components.
+            override: a word of the command line, whose first name is a kind.
+            names: returns the dotted names of all settings, for the message.
+
+        Raises:
+            ConfigError: if there is no such setting, no such component, or the value is wrong.
+        """
+        parsed = OverridesParser.create().parse_override(override)
+        key, value = str(parsed.key_or_group), parsed.value()
+        place = self._find(config, key.split("."))
+        if place is None:
+            raise ConfigError(unknown_setting(key, names(), self.root))
+        node, field, slot = place
+        if slot is None:
+            _update(config, key, value)
+            return
+        if field.isdigit():
+            node[int(field)] = self._one(slot, value, key)
+            return
+        held = _plain_of(node, field)
+        if _adds(value) and _names(held):
+            value = {**held, **value}
+        node[field] = self._held(slot, value, key)
+
+    def _find(self, config: DictConfig, path: list[str]) -> tuple[Any, str, Slot | None] | None:
+        """Returns the node that holds the last name of a path, that name, and its slot.
+
+        A name below a field that holds no component ends the search there, with no slot.
+        """
+        kind, node, path = path[0], config.get(path[0]), path[1:]
+        while len(path) and isinstance(node, DictConfig) and NAME not in node:
+            node, path = node.get(path[0]), path[1:]  # a list of names has a node for each
+        slot: Slot | None = Slot(kind, KINDS[kind].base)
+        while path and slot is not None:
+            if not isinstance(node, DictConfig) or path[0] not in list(node.keys()):
+                return None
+            slot = slots_of(self.catalog.get(slot.kind, node[NAME])).get(path[0])
+            if slot is None or len(path) == 1:
+                return node, path[0], slot
+            node, path = _node_at(node, path[0]), path[1:]
+            if isinstance(node, ListConfig):
+                if not path[0].isdigit() or int(path[0]) >= len(node):
+                    return None
+                if len(path) == 1:
+                    return node, path[0], slot._replace(many=False, optional=False)
+                node, path = node[int(path[0])], path[1:]
+        return None
+
+    def missing(self, node: DictConfig, where: str) -> Iterator[str]:
+        """Yields a sentence for each component that has to be chosen and is not."""
+        component = node.get(NAME)
+        kind = next(k for k in KINDS if k == where.split(".")[0])
+        yield from self._missing(kind, component, node, where)
+
+    def _missing(self, kind: str, name: Any, node: DictConfig, where: str) -> Iterator[str]:
+        for field, slot in slots_of(self.catalog.get(kind, name)).items():
+            here = f"{where}.{field}"
+            if OmegaConf.is_missing(node, field):
+                yield f"`{here}` is missing. Choose a {slot.kind}: {here}=NAME."
+                continue
+            held = node[field]
+            for i, part in enumerate(held if isinstance(held, ListConfig) else [held]):
+                below = f"{here}.{i}" if isinstance(held, ListConfig) else here
+                if part is not None:
+                    yield from self._missing(slot.kind, part[NAME], part, below)
+
+
+def plain(node: Any) -> Any:
+    """Returns a node as plain values, whose interpolations are left as they are."""
+    return OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
+
+
+def _plain_of(node: DictConfig, field: str) -> Any:
+    return MISSING if OmegaConf.is_missing(node, field) else plain(node[field])
+
+
+def _node_at(node: DictConfig, field: str) -> Any:
+    return None if OmegaConf.is_missing(node, field) else node[field]
+
+
+def _adds(stated: Any) -> bool:
+    """Returns whether a value states parameters without naming a component."""
+    return isinstance(stated, Mapping) and NAME not in stated
+
+
+def _names(node: Any) -> bool:
+    return isinstance(node, Mapping) and NAME in node
+
+
+def _without(node: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {k: v for k, v in node.items() if k != key}
+
+
+def _assign(node: DictConfig, key: str, value: Any, where: str) -> None:
+    try:
+        node[key] = value
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"`{where}.{key}`: {_first_line(error)}") from error
+
+
+def _update(config: DictConfig, key: str, value: Any) -> None:
+    try:
+        OmegaConf.update(config, key, value, merge=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"`{key}`: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return without_internals(error).strip().split("\n")[0].rstrip(".") + "."
