@@ -12,11 +12,13 @@ from typing import Any
 from fastflow.registry.hooks import Command
 
 SHOW = "--cfg"  # print the configuration instead of running it
+FOLDERS = "--config-dir"  # a folder of presets, in addition to those installed
 
 HEAD = "fastflow: step skipping for flow-matching models\n"
 EXAMPLES = """
 Try: fastflow sample model=flux_mini policy=ucb samples=16
-     fastflow sample --cfg            print all settings with their defaults"""
+     fastflow sample --cfg            print all settings with their defaults
+     fastflow sample --config-dir DIR policy=mine   with your preset DIR/policy/mine.yaml"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # transformers warns about torchvision
     name, *words = (sys.argv[1:] if arguments is None else arguments) or [""]
     from fastflow.registry.catalog import PluginError, installed
+    from fastflow.registry.preset_folders import searching
     from fastflow.sampling.executor import Interrupted
     from fastflow.sampling.storage import DiskFull
 
@@ -40,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if {"-h", "--help"} & set(words):
             print(usage({name: commands[name]}))
             return 0
-        commands[name].run(words)
+        words, folders = _config_dirs(words)
+        with searching(folders):
+            commands[name].run(words)
     except (ValueError, PluginError, DiskFull) as error:
         print(f"fastflow {name}: {error}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
@@ -48,6 +53,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\nfastflow {name}: interrupted. {error}".rstrip(), file=sys.stderr)
         return 130
     return 0
+
+
+def _config_dirs(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Separates the folders of presets, ``--config-dir DIR``, from the other words."""
+    others, folders, rest = [], [], iter(words)
+    for word in rest:
+        if word == FOLDERS:
+            folders.append(next(rest, ""))
+        elif word.startswith(f"{FOLDERS}="):
+            folders.append(word.partition("=")[2])
+        else:
+            others.append(word)
+    if "" in folders:
+        raise ValueError(f"`{FOLDERS}` is followed by a folder of presets, KIND/NAME.yaml in it.")
+    return others, folders
 
 
 def usage(commands: Mapping[str, Command]) -> str:

@@ -96,9 +96,7 @@ def flow(
     past: list[Past] = []
     gap: list[tuple[int, tuple[float, ...]]] = []  # skipped steps with their weights
     computed: list[int] = []
-    collector = FeedbackCollector(
-        grid, extrapolator, spec, over_rows, corrector, episode.features
-    )
+    collector = FeedbackCollector(grid, extrapolator, spec, over_rows, corrector, episode.features)
     state: dict[str, Any] = {}
     for k in range(grid.steps):
         context = StepContext(grid, k, len(gap), key, scheme).at(x, past)

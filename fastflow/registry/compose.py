@@ -19,6 +19,7 @@ from fastflow.registry.hooks import KINDS
 from fastflow.registry.messages import ConfigError
 from fastflow.registry.nesting import Nesting, plain
 from fastflow.registry.nodes import NAME, Slot, slots_of, store_nodes, store_settings
+from fastflow.registry.preset_folders import PresetFolder, check_apart, distinct, given
 from fastflow.sampling.storage import write_whole
 
 Config = dict[str, Any]
@@ -50,7 +51,7 @@ def read(overrides: Sequence[str], root: str, settings: type) -> Config:
         ConfigError: for an unknown component, an unknown setting or a value of the wrong type.
     """
     catalog = installed()
-    store_nodes(catalog)
+    _prepare(catalog)
     store_settings(settings)
     outer = [o for o in overrides if not _is_inside(o)]
     inside = [o for o in overrides if _is_inside(o)]
@@ -89,7 +90,7 @@ def preset(kind: str, name: str) -> Any:
     catalog = installed()
     if name in catalog.names(kind):
         return catalog.get(kind, name)()
-    store_nodes(catalog)
+    _prepare(catalog)
     node = Nesting(catalog, _named).complete(kind, _named(kind, name), kind)
     return build(kind, OmegaConf.to_container(node, resolve=True))
 
@@ -186,8 +187,22 @@ def _names_classes(content: Any) -> bool:
 
 
 def _compose(root: str | None, overrides: Sequence[str], **options: Any) -> DictConfig:
+    more = [str(folder.path.resolve()).replace("'", "\\'") for folder in _folders()[1:]]
+    quoted = ",".join(f"'file://{path}'" for path in more)
+    search = [f"hydra.searchpath=[{quoted}]"] if more else []
     with initialize_config_dir(str(presets().resolve()), version_base="1.3"):
-        return compose(root, overrides=list(overrides), **options)
+        return compose(root, overrides=[*search, *overrides], **options)
+
+
+def _prepare(catalog: Catalog) -> None:
+    """Makes components and presets known to Hydra, by names that each mean one thing."""
+    store_nodes(catalog)
+    check_apart(_folders(), [(entry.kind, entry.name) for entry in catalog.entries])
+
+
+def _folders() -> list[PresetFolder]:
+    """Returns all folders of presets, ours first."""
+    return distinct([PresetFolder("fastflow", presets()), *given(), *installed().folders])
 
 
 def _named_first(node: Any) -> Any:
@@ -260,7 +275,7 @@ def _check_names(overrides: Sequence[str], catalog: Catalog) -> None:
 
 
 def _check_name(kind: str, name: str, catalog: Catalog) -> None:
-    files = [p.stem for p in (presets() / kind).glob("*.yaml")]
+    files = [own for folder in _folders() for of, own in folder.presets if of == kind]
     if name not in catalog.names(kind) + files:
         raise ConfigError(catalog.unknown(kind, name, files))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -111,10 +112,7 @@ class Nesting:
         """
         parsed = OverridesParser.create().parse_override(override)
         key, value = str(parsed.key_or_group), parsed.value()
-        place = self._find(config, key.split("."))
-        if place is None:
-            raise ConfigError(unknown_setting(key, names(), self.root))
-        node, field, slot = place
+        node, field, slot = self._find(config, key, names)
         if slot is None:
             _update(config, key, value)
             return
@@ -126,29 +124,36 @@ class Nesting:
             value = {**held, **value}
         node[field] = self._held(slot, value, key)
 
-    def _find(self, config: DictConfig, path: list[str]) -> tuple[Any, str, Slot | None] | None:
-        """Returns the node that holds the last name of a path, that name, and its slot.
+    def _find(
+        self, config: DictConfig, key: str, names: Callable[[], Sequence[str]]
+    ) -> tuple[Any, str, Slot | None]:
+        """Returns the node that holds the last name of a key, that name, and its slot.
 
         A name below a field that holds no component ends the search there, with no slot.
         """
-        kind, node, path = path[0], config.get(path[0]), path[1:]
-        while len(path) and isinstance(node, DictConfig) and NAME not in node:
-            node, path = node.get(path[0]), path[1:]  # a list of names has a node for each
-        slot: Slot | None = Slot(kind, KINDS[kind].base)
-        while path and slot is not None:
-            if not isinstance(node, DictConfig) or path[0] not in list(node.keys()):
-                return None
-            slot = slots_of(self.catalog.get(slot.kind, node[NAME])).get(path[0])
-            if slot is None or len(path) == 1:
-                return node, path[0], slot
-            node, path = _node_at(node, path[0]), path[1:]
-            if isinstance(node, ListConfig):
-                if not path[0].isdigit() or int(path[0]) >= len(node):
-                    return None
-                if len(path) == 1:
-                    return node, path[0], slot._replace(many=False, optional=False)
-                node, path = node[int(path[0])], path[1:]
-        return None
+        kind, *path = key.split(".")
+        node, slot = config.get(kind), Slot(kind, KINDS[kind].base)
+        while path and isinstance(node, DictConfig) and NAME not in node:
+            node = node.get(path.pop(0))  # a list of names has a node for each
+        while path and isinstance(node, DictConfig):
+            name = path.pop(0)
+            if name not in list(node.keys()):
+                break
+            held = slots_of(self.catalog.get(slot.kind, node[NAME])).get(name)
+            if held is None or not path:
+                return node, name, held
+            node, slot = None if OmegaConf.is_missing(node, name) else node[name], held
+            if isinstance(node, ListConfig) and path[0].isdigit() and int(path[0]) < len(node):
+                i = path.pop(0)
+                if not path:
+                    return node, i, slot._replace(many=False, optional=False)
+                node = node[int(i)]
+            if node is None:
+                where = key.removesuffix("." + ".".join(path))
+                raise ConfigError(f"`{where}` is null: choose a {slot.kind} first, {where}=NAME.")
+        else:
+            node = None
+        raise ConfigError(unknown_setting(key, _beside(key, path, node) or names(), self.root))
 
     def missing(self, node: DictConfig, where: str) -> Iterator[str]:
         """Yields a sentence for each component that has to be chosen and is not."""
@@ -178,8 +183,11 @@ def _plain_of(node: DictConfig, field: str) -> Any:
     return MISSING if OmegaConf.is_missing(node, field) else plain(node[field])
 
 
-def _node_at(node: DictConfig, field: str) -> Any:
-    return None if OmegaConf.is_missing(node, field) else node[field]
+def _beside(key: str, rest: Sequence[str], node: DictConfig | None) -> list[str]:
+    """Returns the names beside an unknown one of a key that are similar to it."""
+    *before, name = key.split(".")[: len(key.split(".")) - len(rest)]
+    known = [] if node is None else [str(k) for k in node if k != NAME]
+    return [".".join([*before, near]) for near in difflib.get_close_matches(name, known)]
 
 
 def _adds(stated: Any) -> bool:
