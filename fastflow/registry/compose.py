@@ -237,6 +237,8 @@ def _named(kind: str, name: str) -> Any:
     Raises:
         ConfigError: if there is neither of that name; suggests similar names.
     """
+    if name in installed().names(kind):
+        return {NAME: name}
     _check_name(kind, name, installed())
     return plain(_compose(None, [f"+{kind}={name}"])[kind])
 

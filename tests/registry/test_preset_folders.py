@@ -1,4 +1,4 @@
-"""Presets of somebody else: in an installed package, beside a module, in a folder that is named."""
+"""Presets of somebody else: in a package, beside a module, in a folder that is named."""
 
 import re
 
