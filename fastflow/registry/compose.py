@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,16 +17,14 @@ from fastflow.registry import messages
 from fastflow.registry.catalog import Catalog, installed
 from fastflow.registry.hooks import KINDS
 from fastflow.registry.messages import ConfigError
-from fastflow.registry.nesting import Nesting, plain
-from fastflow.registry.nodes import NAME, Slot, slots_of, store_nodes, store_settings
+from fastflow.registry.nesting import Nesting, depth, is_inside, keys_of, plain
+from fastflow.registry.nodes import LISTS, NAME, Slot, slots_of, store_nodes, store_settings
 from fastflow.registry.preset_folders import PresetFolder, check_apart, distinct, given
 from fastflow.sampling.storage import write_whole
 
 Config = dict[str, Any]
 S = TypeVar("S")
 
-# settings that list names of components, each with its own node
-LISTS = {"metrics": "metric", "observers": "observer", "methods": "method"}
 CLASS_PATH = "_target_"  # the entry in which version 0.1 stored a component's class
 
 
@@ -53,8 +51,8 @@ def read(overrides: Sequence[str], root: str, settings: type) -> Config:
     catalog = installed()
     _prepare(catalog)
     store_settings(settings)
-    outer = [o for o in overrides if not _is_inside(o)]
-    inside = [o for o in overrides if _is_inside(o)]
+    outer = [o for o in overrides if not is_inside(o)]
+    inside = [o for o in overrides if is_inside(o)]
     _check_names(outer, catalog)
     nesting = Nesting(catalog, _named, root)
     try:
@@ -66,10 +64,10 @@ def read(overrides: Sequence[str], root: str, settings: type) -> Config:
             for name in _listed(first, key, catalog)
         ]
         config = _compose(root, [*listed, *outer], return_hydra_config=True)
-        own = _completed(_own(config), nesting)
-        for override in sorted(inside, key=_depth):  # what holds a component comes before it
-            nesting.place(own, override, lambda: _keys(own))
-        if message := next(_missing(own, nesting), None):
+        own = nesting.complete_all(_own(config))
+        for override in sorted(inside, key=depth):  # what holds a component comes before it
+            nesting.place(own, override, lambda: keys_of(own))
+        if message := next(nesting.missing(own), None):
             raise ConfigError(message)
         content: Any = OmegaConf.to_container(own, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
@@ -218,19 +216,6 @@ def _own(config: DictConfig) -> DictConfig:
     return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
-def _is_inside(override: str) -> bool:
-    """Returns whether an override sets something inside a component, such as ``policy.gamma=2``.
-
-    Hydra's own forms, ``reward@policy.reward=paper`` and ``~policy.gamma``, are left to it.
-    """
-    key = override.partition("=")[0].lstrip("+")
-    return "@" not in key and key.partition(".")[0] in KINDS and "." in key
-
-
-def _depth(override: str) -> int:
-    return override.partition("=")[0].count(".")
-
-
 def _named(kind: str, name: str) -> Any:
     """Returns the plain node of a component or a preset.
 
@@ -241,30 +226,6 @@ def _named(kind: str, name: str) -> Any:
         return {NAME: name}
     _check_name(kind, name, installed())
     return plain(_compose(None, [f"+{kind}={name}"])[kind])
-
-
-def _completed(config: DictConfig, nesting: Nesting) -> DictConfig:
-    """Completes all components of a configuration, and returns it."""
-    for node, key, kind, where in _components(config):
-        node[key] = nesting.complete(kind, plain(node[key]), where)
-    return config
-
-
-def _missing(config: DictConfig, nesting: Nesting) -> Iterator[str]:
-    for node, key, _, where in _components(config):
-        yield from nesting.missing(node[key], where)
-
-
-def _components(config: DictConfig) -> Iterator[tuple[DictConfig, str, str, str]]:
-    """Yields the components of a configuration: what holds each, as what, its kind and place."""
-    for kind in KINDS:
-        node = config.get(kind)
-        if not isinstance(node, DictConfig):
-            continue
-        if NAME in node:
-            yield config, kind, kind, kind
-        elif kind in LISTS.values():
-            yield from ((node, str(name), kind, f"{kind}.{name}") for name in node)
 
 
 def _check_names(overrides: Sequence[str], catalog: Catalog) -> None:
@@ -300,15 +261,5 @@ def _explain(error: Exception, overrides: Sequence[str], root: str) -> str:
     if key is None:
         return messages.without_internals(error)
     choices = [o for o in overrides if o.partition("=")[0].split("@")[0] in KINDS]
-    whole = _completed(_compose(root, choices), Nesting(installed(), _named, root))
-    return messages.unknown_setting(key, _keys(whole), root)
-
-
-def _keys(node: DictConfig, prefix: str = "") -> list[str]:
-    """Returns the dotted names of all settings below a node."""
-    names = []
-    for key in node:
-        name = f"{prefix}{key}"
-        child = node._get_node(key)
-        names += _keys(child, f"{name}.") if isinstance(child, DictConfig) else [name]
-    return names
+    whole = Nesting(installed(), _named, root).complete_all(_compose(root, choices))
+    return messages.unknown_setting(key, keys_of(whole), root)

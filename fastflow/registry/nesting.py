@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from fastflow.registry.catalog import Catalog
 from fastflow.registry.hooks import KINDS
 from fastflow.registry.messages import ConfigError, unknown_setting, without_internals
-from fastflow.registry.nodes import NAME, Slot, default_of, node_of, slots_of, values_of
+from fastflow.registry.nodes import LISTS, NAME, Slot, default_of, node_of, slots_of, values_of
 
 Named = Callable[[str, str], Mapping[str, Any]]
 
@@ -74,8 +74,8 @@ class Nesting:
                 stated = _plain_of(whole, f.name)
                 if stated == MISSING and default is not dataclasses.MISSING:
                     stated = default
-                elif _adds(stated) and _names(default):
-                    stated = {**default, **stated}
+                else:
+                    stated = _added(default, stated)
                 whole[f.name] = self._held(slot, stated, f"{where}.{f.name}")
 
     def _values(self, slot: Slot, default: Any) -> Any:
@@ -119,10 +119,7 @@ class Nesting:
         if field.isdigit():
             node[int(field)] = self._one(slot, value, key)
             return
-        held = _plain_of(node, field)
-        if _adds(value) and _names(held):
-            value = {**held, **value}
-        node[field] = self._held(slot, value, key)
+        node[field] = self._held(slot, _added(_plain_of(node, field), value), key)
 
     def _find(
         self, config: DictConfig, key: str, names: Callable[[], Sequence[str]]
@@ -155,11 +152,16 @@ class Nesting:
             node = None
         raise ConfigError(unknown_setting(key, _beside(key, path, node) or names(), self.root))
 
-    def missing(self, node: DictConfig, where: str) -> Iterator[str]:
+    def complete_all(self, config: DictConfig) -> DictConfig:
+        """Completes all components of a configuration, and returns it."""
+        for holder, key, kind, where in _components(config):
+            holder[key] = self.complete(kind, plain(holder[key]), where)
+        return config
+
+    def missing(self, config: DictConfig) -> Iterator[str]:
         """Yields a sentence for each component that has to be chosen and is not."""
-        component = node.get(NAME)
-        kind = next(k for k in KINDS if k == where.split(".")[0])
-        yield from self._missing(kind, component, node, where)
+        for holder, key, kind, where in _components(config):
+            yield from self._missing(kind, holder[key][NAME], holder[key], where)
 
     def _missing(self, kind: str, name: Any, node: DictConfig, where: str) -> Iterator[str]:
         for field, slot in slots_of(self.catalog.get(kind, name)).items():
@@ -174,9 +176,45 @@ class Nesting:
                     yield from self._missing(slot.kind, part[NAME], part, below)
 
 
+def is_inside(override: str) -> bool:
+    """Returns whether an override sets something inside a component, such as ``policy.gamma=2``.
+
+    Hydra's own forms, ``reward@policy.reward=paper`` and ``~policy.gamma``, are left to it.
+    """
+    key = override.partition("=")[0].lstrip("+")
+    return "@" not in key and key.partition(".")[0] in KINDS and "." in key
+
+
+def depth(override: str) -> int:
+    """Returns how deep inside a component an override sets something."""
+    return override.partition("=")[0].count(".")
+
+
+def keys_of(node: DictConfig, prefix: str = "") -> list[str]:
+    """Returns the dotted names of all settings below a node."""
+    names = []
+    for key in node:
+        name = f"{prefix}{key}"
+        child = node._get_node(key)
+        names += keys_of(child, f"{name}.") if isinstance(child, DictConfig) else [name]
+    return names
+
+
 def plain(node: Any) -> Any:
     """Returns a node as plain values, whose interpolations are left as they are."""
     return OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
+
+
+def _components(config: DictConfig) -> Iterator[tuple[DictConfig, str, str, str]]:
+    """Yields the components of a configuration: what holds each, as what, its kind and place."""
+    for kind in KINDS:
+        node = config.get(kind)
+        if not isinstance(node, DictConfig):
+            continue
+        if NAME in node:
+            yield config, kind, kind, kind
+        elif kind in LISTS.values():
+            yield from ((node, str(name), kind, f"{kind}.{name}") for name in node)
 
 
 def _plain_of(node: DictConfig, field: str) -> Any:
@@ -190,13 +228,10 @@ def _beside(key: str, rest: Sequence[str], node: DictConfig | None) -> list[str]
     return [".".join([*before, near]) for near in difflib.get_close_matches(name, known)]
 
 
-def _adds(stated: Any) -> bool:
-    """Returns whether a value states parameters without naming a component."""
-    return isinstance(stated, Mapping) and NAME not in stated
-
-
-def _names(node: Any) -> bool:
-    return isinstance(node, Mapping) and NAME in node
+def _added(held: Any, stated: Any) -> Any:
+    """Returns what was stated, added to the node that is there if it names no component itself."""
+    adds = isinstance(stated, Mapping) and NAME not in stated
+    return {**held, **stated} if adds and isinstance(held, Mapping) and NAME in held else stated
 
 
 def _without(node: Mapping[str, Any], key: str) -> dict[str, Any]:

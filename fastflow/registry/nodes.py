@@ -19,6 +19,8 @@ from fastflow.registry.hooks import KINDS
 
 NAME = "component"  # the entry of a node with the name of its component
 PLAIN = (int, float, str, bool)
+# settings that list names of components, each with its own node
+LISTS = {"metrics": "metric", "observers": "observer", "methods": "method"}
 
 
 class Slot(NamedTuple):

@@ -83,7 +83,7 @@ def test_its_method_is_compared_as_the_page_says(site, tmp_path):
     (line,) = re.findall(r"^\$ fastflow (compare .*)$", PAGE.read_text("utf-8"), re.MULTILINE)
     python(site, "-m", "fastflow.cli", *line.split(), cwd=tmp_path)
     with (tmp_path / "compared" / "comparison.csv").open() as file:
-        steps = {row["method"]: float(row["computed_steps"]) for row in csv.DictReader(file)}
+        steps = {row["method"]: float(row["steps"]) for row in csv.DictReader(file)}
     assert steps["sawtooth"] == steps["uniform"] == 9
 
 

@@ -15,8 +15,6 @@ from fastflow.sampling.request import Problem, Request
 from fastflow.sampling.sampler import Sampler
 from fastflow.testing.rule import demand, rule
 
-Prompts = Sequence[str]
-
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-4, torch.float16: 5e-3}
 
 
@@ -30,7 +28,7 @@ def has_a_key_and_a_number_of_calls(model: FlowModel) -> None:
 
 @rule
 def prepares_the_grid_it_promises(
-    model: FlowModel, *, steps: int = 4, prompts: Prompts = ()
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """`prepare` uses `grid(steps)`, which has that many steps and ends at sigma = 0."""
     problem = _problem(model, steps, prompts)
@@ -43,7 +41,7 @@ def prepares_the_grid_it_promises(
 
 @rule
 def states_the_calls_of_each_step(
-    model: FlowModel, *, steps: int = 4, prompts: Prompts = ()
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """If the number of calls varies from step to step, there is one number per step."""
     calls = _problem(model, steps, prompts).calls
@@ -54,7 +52,9 @@ def states_the_calls_of_each_step(
 
 
 @rule
-def prepares_noise_by_the_seed(model: FlowModel, *, steps: int = 4, prompts: Prompts = ()) -> None:
+def prepares_noise_by_the_seed(
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
+) -> None:
     """The same seed gives the same noise, another seed other noise, of one row."""
     a, b, c = (_problem(model, steps, prompts, seed).x for seed in (5, 5, 6))
     demand(len(a) == 1, f"the latents have {len(a)} rows")
@@ -64,7 +64,7 @@ def prepares_noise_by_the_seed(model: FlowModel, *, steps: int = 4, prompts: Pro
 
 @rule
 def gives_finite_velocities_shaped_like_x(
-    model: FlowModel, *, steps: int = 4, prompts: Prompts = ()
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """At every time of the grid."""
     problem = _problem(model, steps, prompts)
@@ -76,7 +76,7 @@ def gives_finite_velocities_shaped_like_x(
 
 @rule
 def gives_the_same_velocity_whenever_asked(
-    model: FlowModel, *, steps: int = 4, prompts: Prompts = ()
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """Bit for bit, even after calls for another sample."""
     mine, other = _problem(model, steps, prompts), _problem(model, steps, prompts, 6)
@@ -87,7 +87,7 @@ def gives_the_same_velocity_whenever_asked(
 
 @rule
 def velocity_leaves_its_inputs_unchanged(
-    model: FlowModel, *, steps: int = 4, prompts: Prompts = ()
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """The loop uses x and t after the call."""
     problem = _problem(model, steps, prompts)
@@ -100,7 +100,7 @@ def velocity_leaves_its_inputs_unchanged(
 
 @rule
 def a_batch_equals_its_samples_alone(
-    model: FlowModel, *, steps: int = 4, prompts: Prompts = ()
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """Up to rounding, with rows at different times."""
     problems = [_problem(model, steps, prompts, seed) for seed in (5, 6, 7)]
@@ -116,7 +116,9 @@ def a_batch_equals_its_samples_alone(
 
 
 @rule
-def advances_by_an_euler_step(model: FlowModel, *, steps: int = 4, prompts: Prompts = ()) -> None:
+def advances_by_an_euler_step(
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
+) -> None:
     """`advance` returns ``x + dsigma v`` up to rounding, and leaves x and v unchanged."""
     problem = _problem(model, steps, prompts)
     x, v, dsigma = problem.x, _velocity(model, problem, 1), problem.grid.dsigmas[1]
@@ -129,7 +131,7 @@ def advances_by_an_euler_step(model: FlowModel, *, steps: int = 4, prompts: Prom
 
 @rule
 def never_skipping_is_plain_euler(
-    model: FlowModel, *, steps: int = 4, prompts: Prompts = ()
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """Bit for bit, and every call is counted."""
     problem = _problem(model, steps, prompts)
@@ -148,7 +150,7 @@ def never_skipping_is_plain_euler(
 
 
 @rule
-def decodes_its_latents(model: FlowModel, *, steps: int = 4, prompts: Prompts = ()) -> None:
+def decodes_its_latents(model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()) -> None:
     """`decode` returns an output and leaves the latents unchanged."""
     problem = _problem(model, steps, prompts)
     x = problem.x.clone()
@@ -158,7 +160,7 @@ def decodes_its_latents(model: FlowModel, *, steps: int = 4, prompts: Prompts = 
 
 @rule
 def a_sample_that_fails_fails_alone(
-    model: FlowModel, *, steps: int = 4, prompts: Prompts = ()
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """A sample whose velocity is NaN is marked as failed, and the others are generated."""
     given = prompts or model.example_prompts
@@ -193,11 +195,11 @@ def _sampler(model: FlowModel) -> Sampler:
     return reference_sampler(model, max_batch=2)
 
 
-def _request(index: int, steps: int, prompts: Prompts, seed: int) -> Request:
+def _request(index: int, steps: int, prompts: Sequence[str], seed: int) -> Request:
     return Request(index=index, prompt=prompts[seed % len(prompts)], seed=seed, steps=steps)
 
 
-def _problem(model: FlowModel, steps: int, prompts: Prompts, seed: int = 5) -> Problem:
+def _problem(model: FlowModel, steps: int, prompts: Sequence[str], seed: int = 5) -> Problem:
     request = _request(0, steps, prompts or model.example_prompts, seed)
     try:
         with torch.no_grad():
