@@ -29,7 +29,7 @@ holds a memory.
 """
 SECTIONS = {
     "accelerated.stats": (Stats, "What `enable` returns counts all calls of its pipeline."),
-    "accelerated.stats.per_call": (CallStats, "Each denoising run has an entry."),
+    "accelerated.stats.per_call": (CallStats, "Each call has an entry."),
     "sample": (Sample, "What `Sampler.run` yields, and what metrics and observers are given."),
     "context": (
         StepContext,
