@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import Any
 from fastflow.registry.hooks import Command
 
 SHOW = "--cfg"  # print the configuration instead of running it
-FOLDERS = "--config-dir"  # a folder of presets, in addition to those installed
 
 HEAD = "fastflow: step skipping for flow-matching models\n"
 EXAMPLES = """
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # transformers warns about torchvision
     name, *words = (sys.argv[1:] if arguments is None else arguments) or [""]
     from fastflow.registry.catalog import PluginError, installed
-    from fastflow.registry.preset_folders import searching
+    from fastflow.registry.preset_folders import searching, separate_folders
     from fastflow.sampling.executor import Interrupted
     from fastflow.sampling.storage import DiskFull
 
@@ -43,9 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if {"-h", "--help"} & set(words):
             print(usage({name: commands[name]}))
             return 0
-        words, folders = _config_dirs(words)
+        _check_words(words)
+        words, folders = separate_folders(words)
         with searching(folders):
             commands[name].run(words)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"fastflow {name}: {error.filename!r}: {error.strerror}.", file=sys.stderr)
+        return 1
     except (ValueError, PluginError, DiskFull) as error:
         print(f"fastflow {name}: {error}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
@@ -53,21 +59,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\nfastflow {name}: interrupted. {error}".rstrip(), file=sys.stderr)
         return 130
     return 0
-
-
-def _config_dirs(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Separates the folders of presets, ``--config-dir DIR``, from the other words."""
-    others, folders, rest = [], [], iter(words)
-    for word in rest:
-        if word == FOLDERS:
-            folders.append(next(rest, ""))
-        elif word.startswith(f"{FOLDERS}="):
-            folders.append(word.partition("=")[2])
-        else:
-            others.append(word)
-    if "" in folders:
-        raise ValueError(f"`{FOLDERS}` is followed by a folder of presets, KIND/NAME.yaml in it.")
-    return others, folders
 
 
 def usage(commands: Mapping[str, Command]) -> str:
@@ -81,6 +72,13 @@ def usage(commands: Mapping[str, Command]) -> str:
         for call, c in zip(calls, commands.values(), strict=True)
     ]
     return "\n".join([HEAD, *lines, EXAMPLES])
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Raises a ValueError for a word that is not text: bytes that the shell passed on as such."""
+    for word in words:
+        if any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise ValueError(f"{word!r} holds bytes that are not UTF-8. Give it in UTF-8.")
 
 
 def _plugin_commands(commands: Mapping[str, Command]) -> dict[str, Command]:
@@ -238,11 +236,16 @@ def _path_and_options(
 def _separate(
     words: list[str], usage: str, names: Sequence[str]
 ) -> tuple[list[str], dict[str, str]]:
-    """Separates the paths from the ``key=value`` words."""
-    options = dict(word.split("=", 1) for word in words if "=" in word)
-    if unknown := [name for name in options if name not in names]:
-        raise ValueError(f"there is no setting `{unknown[0]}`. Usage: fastflow {usage}")
-    return [word for word in words if "=" not in word], options
+    """Separates the paths, which may hold a ``=``, from the ``key=value`` words."""
+    pairs = {word: word.partition("=") for word in words if "=" in word}
+    options = {key: value for key, _, value in pairs.values() if key in names}
+    paths = [word for word in words if word not in pairs or pairs[word][0] not in names]
+    for word in paths:
+        if re.match(r"[\w-]+=", word) and not Path(word).exists():
+            raise ValueError(f"there is no setting `{pairs[word][0]}`. Usage: fastflow {usage}")
+    if empty := [key for key, value in options.items() if not value]:
+        raise ValueError(f"`{empty[0]}` is empty. Usage: fastflow {usage}")
+    return paths, options
 
 
 def _flag(name: str, options: dict[str, str]) -> bool:
@@ -253,7 +256,7 @@ def _flag(name: str, options: dict[str, str]) -> bool:
 
 
 def _one_path(words: list[str], usage: str) -> Path:
-    if len(words) != 1:
+    if len(words) != 1 or not words[0]:
         raise ValueError(f"usage: fastflow {usage}")
     return Path(words[0])
 

@@ -27,6 +27,34 @@ def test_an_unknown_command_is_refused_with_the_help(capsys):
     assert "there is no command 'smaple'." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["sample", "report", "train-mini"])
+def test_bytes_that_are_no_text_are_refused(command, capsys):
+    assert cli.main([command, "prompt=caf\udce9"]) == 2
+    message = "'prompt=caf\\udce9' holds bytes that are not UTF-8. Give it in UTF-8."
+    assert f"fastflow {command}: {message}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", ["runs, of = may", "lr=3", "'x'", "${oc.env:HOME}", "[a]", "猫"])
+def test_a_path_among_the_words_may_hold_anything(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / path).mkdir()
+    words = [path, "out=a=b, ${c}"]
+    assert cli._separate(words, "", ("out",)) == ([path], {"out": "a=b, ${c}"})
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "oot=x"], "there is no setting `oot`. Usage: fastflow export"),
+        (["run", "out="], "`out` is empty. Usage: fastflow export"),
+        (["", "out=x"], "usage: fastflow export"),
+    ],
+)
+def test_a_word_that_is_neither_path_nor_setting_is_refused(words, message, capsys):
+    assert cli.main(["export", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_a_plugin_cannot_replace_a_command(monkeypatch, capsys):
     taken = Command(lambda words: None, "", "another report")
     monkeypatch.setitem(installed().commands, "report", taken)

@@ -28,7 +28,7 @@ from fastflow.runs.run_settings import RunSettings
 from fastflow.sampling.executor import Interrupted
 from fastflow.sampling.model import Model
 from fastflow.sampling.request import Request
-from fastflow.sampling.storage import writing
+from fastflow.sampling.storage import command_line, writing
 
 
 def compare(config: Config) -> Path:
@@ -67,7 +67,8 @@ def compare(config: Config) -> Path:
         killed = "One of the processes was killed, probably because memory ran out. "
         raise Interrupted(
             f"{killed if isinstance(error, BrokenProcessPool) else ''}"
-            f"Finished rows are kept; resume with: fastflow compare resume={directory.path}"
+            "Finished rows are kept; resume with: "
+            + command_line("compare", f"resume={directory.path}")
         ) from error
     return directory.path
 
@@ -83,7 +84,7 @@ def finish(directory: ComparisonDirectory) -> ComparisonResults:
     if len(rows) < asked:
         results.left_out.append(
             f"{asked - len(rows)} of {asked} rows are missing; resume with: "
-            f"fastflow compare resume={directory.path}"
+            + command_line("compare", f"resume={directory.path}")
         )
     directory.write_json("comparison.json", results.to_dict())
     directory.write_text("comparison.csv", results_as_csv(results))

@@ -6,6 +6,8 @@ import multiprocessing
 import sys
 from dataclasses import dataclass, field
 
+from fastflow.runs.run_settings import check_paths
+
 
 @dataclass
 class ComparisonSettings:
@@ -67,6 +69,7 @@ class ComparisonSettings:
     observers: list[str] = field(default_factory=list)
 
     def __post_init__(self):
+        check_paths(self)
         for name in ("samples", "tuning", "live", "max_batch", "workers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")

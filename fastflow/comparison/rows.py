@@ -11,7 +11,7 @@ from typing import Any
 from fastflow.comparison.references import StoredReferences
 from fastflow.evaluation.measurement import SampleRow
 from fastflow.sampling.media import keep, suffix
-from fastflow.sampling.storage import make_folder, write_whole, writing
+from fastflow.sampling.storage import command_line, make_folder, write_whole, writing
 
 
 @dataclass
@@ -139,7 +139,7 @@ class ComparisonDirectory:
         except (OSError, json.JSONDecodeError) as error:
             raise ValueError(
                 f"{self.path / name} cannot be read ({error}). If the comparison was interrupted, "
-                f"finish it with: fastflow compare resume={self.path}"
+                f"finish it with: {command_line('compare', f'resume={self.path}')}"
             ) from error
 
     def references(self) -> StoredReferences:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -13,18 +13,28 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fastflow.registry import messages
+from fastflow.registry import messages, texts
 from fastflow.registry.catalog import Catalog, installed
 from fastflow.registry.hooks import KINDS
 from fastflow.registry.messages import ConfigError
 from fastflow.registry.nesting import Nesting, depth, is_inside, keys_of, plain
-from fastflow.registry.nodes import LISTS, NAME, Slot, slots_of, store_nodes, store_settings
+from fastflow.registry.nodes import (
+    LISTS,
+    NAME,
+    Slot,
+    is_required,
+    named_first,
+    slots_of,
+    store_nodes,
+    store_settings,
+)
 from fastflow.registry.preset_folders import PresetFolder, check_apart, distinct, given
 from fastflow.sampling.storage import write_whole
 
 Config = dict[str, Any]
 S = TypeVar("S")
 
+NESTED = tuple(f"{kind}." for kind in LISTS.values())
 CLASS_PATH = "_target_"  # the entry in which version 0.1 stored a component's class
 
 
@@ -56,27 +66,32 @@ def read(overrides: Sequence[str], root: str, settings: type) -> Config:
     _check_names(outer, catalog)
     nesting = Nesting(catalog, _named, root)
     try:
-        # the first composition only finds the names in lists, each of which then adds its node
-        first = _compose(root, outer)
+        # the first composition finds the names in lists, each of which then adds its node
+        chosen = [o for o in outer if _chooses(o)]
+        _check_grammar(chosen, (*KINDS, *LISTS), root)
+        first = _compose(root, chosen)
         listed = [
             f"+{kind}@{kind}.{name}={name}"
             for key, kind in LISTS.items()
             for name in _listed(first, key, catalog)
         ]
-        config = _compose(root, [*listed, *outer], return_hydra_config=True)
+        given, words = texts.separate(outer, first)
+        _check_grammar(words, keys_of(first), root)
+        config = _compose(root, [*listed, *words], return_hydra_config=True)
         own = nesting.complete_all(_own(config))
         for override in sorted(inside, key=depth):  # what holds a component comes before it
-            nesting.place(own, override, lambda: keys_of(own))
+            nesting.place(own, override, given)
         if message := next(nesting.missing(own), None):
             raise ConfigError(message)
-        content: Any = OmegaConf.to_container(own, resolve=True)
+        content = texts.content_of(own)
+        texts.put(content, given)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_explain(error, outer, root)) from error
     choices: Any = OmegaConf.to_container(config.hydra.runtime.choices)
     names = {kind: choices[kind] for kind in KINDS if kind in choices}
     unused = {kind for kind in KINDS if content.get(kind) is None}
-    chosen = {key: _named_first(value) for key, value in content.items() if key not in unused}
-    return chosen | {"names": names}
+    used = {key: named_first(value) for key, value in content.items() if key not in unused}
+    return used | {"names": names}
 
 
 def preset(kind: str, name: str) -> Any:
@@ -90,7 +105,7 @@ def preset(kind: str, name: str) -> Any:
         return catalog.get(kind, name)()
     _prepare(catalog)
     node = Nesting(catalog, _named).complete(kind, _named(kind, name), kind)
-    return build(kind, OmegaConf.to_container(node, resolve=True))
+    return build(kind, texts.content_of(node))
 
 
 def build(kind: str, node: Any) -> Any:
@@ -108,9 +123,15 @@ def build(kind: str, node: Any) -> Any:
     if unknown := sorted(str(key) for key in values.keys() - {*parameters}):
         hint = messages.similar(unknown[0], parameters)
         raise ConfigError(f"{kind} {node[NAME]!r} has no parameter `{unknown[0]}`. {hint}".strip())
-    slots = slots_of(component)
-    for key in values.keys() & slots.keys():
-        values[key] = _build_held(slots[key], values[key], f"{component.__name__}: `{key}`")
+    required = (f.name for f in dataclasses.fields(component) if is_required(f))
+    if missing := [name for name in required if name not in values]:
+        raise ConfigError(f"{kind} {node[NAME]!r} needs its parameter `{missing[0]}`. Give it.")
+    hints, slots = get_type_hints(component), slots_of(component)
+    for key, value in values.items():
+        if slot := slots.get(key):
+            values[key] = _build_held(slot, value, f"{component.__name__}: `{key}`")
+        else:
+            values[key] = texts.as_typed(hints[key], value)
     try:
         return component(**values)
     except (TypeError, ValueError) as error:
@@ -150,7 +171,7 @@ def settings_of(config: Config, settings: type[S]) -> S:
 
 def to_yaml(config: Config) -> str:
     """Returns a configuration as YAML."""
-    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=10_000)
+    return texts.as_yaml(config)
 
 
 def save(config: Config, path: Path) -> None:
@@ -184,6 +205,22 @@ def _names_classes(content: Any) -> bool:
     return isinstance(content, list) and any(map(_names_classes, content))
 
 
+def _chooses(override: str) -> bool:
+    """Returns whether a word chooses components of a run: ``policy=ucb``, ``metrics=[psnr]``."""
+    key = override.partition("=")[0].lstrip("+~")
+    kind, _, package = key.partition("@")
+    return (kind in KINDS or kind in LISTS) and not f"{package}.".startswith(NESTED)
+
+
+def _shape(
+    root: str, first: DictConfig, overrides: Sequence[str], listed: Mapping[str, str]
+) -> DictConfig:
+    """Returns a configuration with the types of all settings that the words may name."""
+    keys = [o.partition("=")[0].lstrip("+~") for o in overrides]
+    named = [node for name, node in listed.items() if any(k.startswith(f"{name}.") for k in keys)]
+    return _compose(root, [*named, *filter(_chooses, overrides)]) if named else first
+
+
 def _compose(root: str | None, overrides: Sequence[str], **options: Any) -> DictConfig:
     more = [str(folder.path.resolve()).replace("'", "\\'") for folder in _folders()[1:]]
     quoted = ",".join(f"'file://{path}'" for path in more)
@@ -201,14 +238,6 @@ def _prepare(catalog: Catalog) -> None:
 def _folders() -> list[PresetFolder]:
     """Returns all folders of presets, ours first."""
     return distinct([PresetFolder("fastflow", presets()), *given(), *installed().folders])
-
-
-def _named_first(node: Any) -> Any:
-    """Returns nested nodes with the names of their components at the top."""
-    if not isinstance(node, dict):
-        return node
-    name = {NAME: node[NAME]} if NAME in node else {}
-    return name | {key: _named_first(value) for key, value in node.items() if key != NAME}
 
 
 def _own(config: DictConfig) -> DictConfig:
@@ -241,6 +270,12 @@ def _check_name(kind: str, name: str, catalog: Catalog) -> None:
     files = [own for folder in _folders() for of, own in folder.presets if of == kind]
     if name not in catalog.names(kind) + files:
         raise ConfigError(catalog.unknown(kind, name, files))
+
+
+def _check_grammar(words: Sequence[str], names: Iterable[str], root: str) -> None:
+    """Raises a ConfigError for a word that is none of ``key=value``, such as ``steps=a, b``."""
+    if message := messages.unreadable(words, names, root):
+        raise ConfigError(message)
 
 
 def _listed(first: DictConfig, key: str, catalog: Catalog) -> list[str]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 
 from fastflow.registry.hooks import KINDS
 
@@ -43,9 +46,45 @@ def similar(key: str, names: Iterable[str]) -> str:
     return f"Did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else ""
 
 
+def unreadable(words: Sequence[str], names: Iterable[str], root: str) -> str | None:
+    """Returns the message for the first word that Hydra's grammar cannot read; None if it can.
+
+    Args:
+        words: the words of a command line, without those whose value is text.
+        names: the dotted names of all settings.
+        root: the command.
+    """
+    known = list(names)
+    for word in words:
+        key, equals, value = word.partition("=")
+        key = key.strip().lstrip("+~")
+        if _reads(word):
+            continue
+        if not equals:
+            return (
+                f"{word!r} is not a setting: settings are written key=value, such as steps=20 or "
+                "prompt='a cat'."
+            )
+        if key not in known:
+            return unknown_setting(key, known, root)
+        return (
+            f"`{key}` must be a number, a name, true, false, null or a list such as [1,2], got "
+            f"{value!r}."
+        )
+    return None
+
+
 def without_internals(error: Exception) -> str:
     """Returns the text of an error of Hydra or OmegaConf without its internal details."""
     return re.sub(r"\n\s*(object_type=|reference_type=|set env).*", "", _text(error), flags=re.I)
+
+
+def _reads(word: str) -> bool:
+    """Returns whether a word is one override and not a sweep over several."""
+    try:
+        return not OverridesParser.create().parse_override(word).is_sweep_override()
+    except HydraException:
+        return False
 
 
 def _text(error: Exception) -> str:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf, StringNode
 from omegaconf.errors import OmegaConfBaseException
 
 from fastflow.registry.catalog import Catalog
 from fastflow.registry.hooks import KINDS
-from fastflow.registry.messages import ConfigError, unknown_setting, without_internals
+from fastflow.registry.messages import ConfigError, unknown_setting, unreadable, without_internals
 from fastflow.registry.nodes import LISTS, NAME, Slot, default_of, node_of, slots_of, values_of
+from fastflow.registry.texts import find
 
 Named = Callable[[str, str], Mapping[str, Any]]
 
@@ -99,20 +100,25 @@ class Nesting:
             raise ConfigError(f"`{where}` must name a {slot.kind}, got {got}.")
         return self.complete(slot.kind, stated, where)
 
-    def place(self, config: DictConfig, override: str, names: Callable[[], Sequence[str]]) -> None:
+    def place(self, config: DictConfig, override: str, texts: dict[str, str]) -> None:
         """Sets what an override such as ``policy.inner.reward=paper`` says.
 
         Args:
             config: the configuration, with completed components.
             override: a word of the command line, whose first name is a kind.
-            names: returns the dotted names of all settings, for the message.
+            texts: takes the value of a setting that holds text, by its dotted name.
 
         Raises:
             ConfigError: if there is no such setting, no such component, or the value is wrong.
         """
-        parsed = OverridesParser.create().parse_override(override)
-        key, value = str(parsed.key_or_group), parsed.value()
-        node, field, slot = self._find(config, key, names)
+        key, _, text = override.lstrip("+").partition("=")
+        node, field, slot = self._find(config, key)
+        if slot is None and isinstance(find(config, key), StringNode):
+            texts[key] = text
+            return
+        if message := unreadable([override], [key], self.root):
+            raise ConfigError(message)
+        value = OverridesParser.create().parse_override(override).value()
         if slot is None:
             _update(config, key, value)
             return
@@ -121,9 +127,7 @@ class Nesting:
             return
         node[field] = self._held(slot, _added(_plain_of(node, field), value), key)
 
-    def _find(
-        self, config: DictConfig, key: str, names: Callable[[], Sequence[str]]
-    ) -> tuple[Any, str, Slot | None]:
+    def _find(self, config: DictConfig, key: str) -> tuple[Any, str, Slot | None]:
         """Returns the node that holds the last name of a key, that name, and its slot.
 
         A name below a field that holds no component ends the search there, with no slot.
@@ -150,7 +154,8 @@ class Nesting:
                 raise ConfigError(f"`{where}` is null: choose a {slot.kind} first, {where}=NAME.")
         else:
             node = None
-        raise ConfigError(unknown_setting(key, _beside(key, path, node) or names(), self.root))
+        names = _beside(key, path, node) or keys_of(config)
+        raise ConfigError(unknown_setting(key, names, self.root))
 
     def complete_all(self, config: DictConfig) -> DictConfig:
         """Completes all components of a configuration, and returns it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from types import UnionType
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
@@ -16,6 +17,7 @@ from omegaconf import MISSING
 
 from fastflow.registry.catalog import Catalog
 from fastflow.registry.hooks import KINDS
+from fastflow.registry.texts import is_text
 
 NAME = "component"  # the entry of a node with the name of its component
 PLAIN = (int, float, str, bool)
@@ -115,8 +117,28 @@ def values_of(catalog: Catalog, kind: str, component: Any) -> Any:
             nodes = [values_of(catalog, slot.kind, part) for part in parts]
             node[f.name] = nodes if slot.many and value is not None else nodes[0]
         else:
-            node[f.name] = list(value) if isinstance(value, tuple) else value
+            node[f.name] = _stored(value)
     return node
+
+
+def _stored(value: Any) -> Any:
+    """Returns a parameter's value as a configuration holds it."""
+    if isinstance(value, (tuple, list)):
+        return [_stored(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def named_first(node: Any) -> Any:
+    """Returns nested nodes with the names of their components at the top."""
+    if not isinstance(node, dict):
+        return node
+    name = {NAME: node[NAME]} if NAME in node else {}
+    return name | {key: named_first(value) for key, value in node.items() if key != NAME}
+
+
+def is_required(field: dataclasses.Field) -> bool:
+    """Returns whether a field of a component has to be given."""
+    return field.init and field.default is field.default_factory is dataclasses.MISSING
 
 
 def default_of(field: dataclasses.Field) -> Any:
@@ -131,8 +153,10 @@ def _default(field: dataclasses.Field) -> Any:
     default = default_of(field)
     if default is dataclasses.MISSING:
         return MISSING
+    if isinstance(default, Path):
+        return str(default)
     if isinstance(default, (tuple, list)):
-        items = list(default)
+        items = [str(item) if isinstance(item, Path) else item for item in default]
         return dataclasses.field(default_factory=lambda: list(items))
     if isinstance(default, Mapping):
         entries = dict(default)
@@ -143,10 +167,12 @@ def _default(field: dataclasses.Field) -> Any:
 def _plain(hint: Any) -> Any:
     """Returns the type that OmegaConf supports for a field's type; Any if there is none."""
     origin, args = get_origin(hint), get_args(hint)
+    if is_text(hint):
+        return str | None if type(None) in args else str
     if hint in PLAIN:
         return hint
-    if origin in (tuple, list) and args and args[0] in PLAIN:
-        return list[args[0]]
+    if origin in (tuple, list) and args and (args[0] in PLAIN or is_text(args[0])):
+        return list[str] if is_text(args[0]) else list[args[0]]
     if len(args) == 2 and type(None) in args:
         inner = _plain(next(a for a in args if a is not type(None)))
         return inner | None if inner is not Any else Any

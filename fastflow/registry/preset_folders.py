@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from fastflow.registry.hooks import KINDS
 from fastflow.registry.messages import ConfigError
 
+OPTION = "--config-dir"  # names a folder in addition to those installed
 FOLDER = "conf"  # beside a plugin's module, or in a package that it is in
 
 
@@ -71,13 +72,13 @@ def searching(paths: Iterable[str | Path]) -> Iterator[None]:
     Raises:
         ConfigError: if one is not a folder or holds no preset.
     """
-    added = tuple(PresetFolder("--config-dir", Path(path)) for path in paths)
+    added = tuple(PresetFolder(OPTION, Path(path)) for path in paths)
     for folder in added:
         if not folder.path.is_dir():
-            raise ConfigError(f"`--config-dir` {str(folder.path)!r} is not a folder.")
+            raise ConfigError(f"`{OPTION}` {str(folder.path)!r} is not a folder.")
         if not folder.presets:
             raise ConfigError(
-                f"`--config-dir` {str(folder.path)!r} holds no preset. A preset is a file "
+                f"`{OPTION}` {str(folder.path)!r} holds no preset. A preset is a file "
                 f"KIND/NAME.yaml, such as policy/mine.yaml; kinds: {', '.join(KINDS)}."
             )
     token = _given.set((*_given.get(), *added))
@@ -111,3 +112,22 @@ def check_apart(folders: Iterable[PresetFolder], components: Iterable[tuple[str,
                     f"{other}. Rename the file."
                 )
             taken[key] = file
+
+
+def separate_folders(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Separates the folders of presets, ``--config-dir DIR``, from the other words.
+
+    Raises:
+        ConfigError: if the option comes without a folder.
+    """
+    others, folders, rest = [], [], iter(words)
+    for word in rest:
+        if word == OPTION:
+            folders.append(next(rest, ""))
+        elif word.startswith(f"{OPTION}="):
+            folders.append(word.partition("=")[2])
+        else:
+            others.append(word)
+    if "" in folders:
+        raise ConfigError(f"`{OPTION}` is followed by a folder of presets, KIND/NAME.yaml in it.")
+    return others, folders

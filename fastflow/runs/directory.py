@@ -19,7 +19,14 @@ from fastflow.evaluation.measurement import SampleRow
 from fastflow.integration.feedback import Feedback, Observation
 from fastflow.sampling.media import keep, suffix
 from fastflow.sampling.sample import Sample
-from fastflow.sampling.storage import make_folder, read_object, read_objects, write_whole, writing
+from fastflow.sampling.storage import (
+    command_line,
+    make_folder,
+    read_object,
+    read_objects,
+    write_whole,
+    writing,
+)
 
 PACKAGES = ("fastflow", "torch", "diffusers", "transformers", "lightning", "torchmetrics", "av")
 SAMPLES, RECORDS = "samples.jsonl", "records.jsonl"
@@ -126,7 +133,7 @@ def check_resumable(path: Path) -> None:
     if (path / "rows").is_dir():
         raise ValueError(
             f"`resume` {str(path)!r} is a comparison. Resume it with: "
-            f"fastflow compare resume={path}"
+            + command_line("compare", f"resume={path}")
         )
     if not (path / "config.yaml").is_file():
         raise ValueError(f"`resume` {str(path)!r} is not a run directory: it has no config.yaml.")

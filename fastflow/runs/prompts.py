@@ -24,7 +24,8 @@ def read_prompts(path: Path) -> list[Prompt]:
     """Reads a text file with one prompt per line, or a ``.jsonl`` file with one object per line.
 
     An object has a ``prompt``, and optionally an ``image``, a path relative to the folder of the
-    file, and a ``task``. Blank lines are ignored.
+    file, and a ``task``. Blank lines are ignored, and so are spaces around a line of text; nothing
+    else is changed, and in an object nothing at all.
 
     Raises:
         ValueError: if the file, a line or an image cannot be read, or there are no prompts.
@@ -36,7 +37,7 @@ def read_prompts(path: Path) -> list[Prompt]:
         rows = read_objects(path, name, "a text file")
         prompts = [_prompt(row, path.parent, where) for where, row in rows]
     else:
-        lines = (line.strip() for line in read_text(path, name, "a text file").splitlines())
+        lines = (line.strip() for line in read_text(path, name, "a text file").split("\n"))
         prompts = [Prompt(line) for line in lines if line]
     if not prompts:
         raise ValueError(f"{name} {str(path)!r} is empty: it needs one prompt per line.")
@@ -55,7 +56,7 @@ def _prompt(row: Mapping[str, Any], folder: Path, where: str) -> Prompt:
     if not row.get("prompt", "").strip():
         raise ValueError(f"{where} has no `prompt`. Say what to generate.")
     image = read_image(folder / row["image"]) if "image" in row else None
-    return Prompt(row["prompt"].strip(), row.get("task", ""), image)
+    return Prompt(row["prompt"], row.get("task", ""), image)
 
 
 def make_requests(
@@ -100,6 +101,9 @@ def find_prompts(
 ) -> list[Prompt]:
     """Returns the run's prompts; raises a ValueError as `make_requests` does."""
     prompts = _prompts(settings, model, benchmark)
+    for prompt in prompts:
+        if any("\ud800" <= letter <= "\udfff" for letter in prompt.text):
+            raise ValueError(f"the prompt {prompt.text!r} is not text: it holds half a character.")
     if not model.takes_images and any(prompt.image is not None for prompt in prompts):
         raise ValueError(
             f"there is an image to edit, but {type(model).__name__} does not take images. Leave "

@@ -38,7 +38,7 @@ from fastflow.sampling.model import Model
 from fastflow.sampling.reference import warm_up
 from fastflow.sampling.request import Request
 from fastflow.sampling.sampler import Sampler
-from fastflow.sampling.storage import writing
+from fastflow.sampling.storage import command_line, writing
 
 
 @dataclass
@@ -216,7 +216,8 @@ def run(config: Config) -> Path:
         executor.run(job.work, len(job.requests))
     except (KeyboardInterrupt, Interrupted) as error:
         raise Interrupted(
-            f"Finished samples are kept; resume with: fastflow sample resume={job.path}"
+            "Finished samples are kept; resume with: "
+            + command_line("sample", f"resume={job.path}")
         ) from error
     return job.path
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from fastflow.policies.targets import Target
 
 TARGETS = tuple(f.name for f in fields(Target))
+PATHS = ("prompts", "image", "memory", "out", "resume")
 
 
 @dataclass
@@ -65,6 +67,7 @@ class RunSettings:
             if isinstance(value, int) and value < 1:
                 raise ValueError(f"`{name}` must be 1 or more, got {value}.")
         self.target()
+        check_paths(self)
         if self.prompt is not None and not str(self.prompt).strip():
             raise ValueError("`prompt` is empty. Say what to generate.")
         if self.prompt is not None and self.prompts is not None:
@@ -81,6 +84,13 @@ class RunSettings:
         values = {name: getattr(self, name) for name in TARGETS}
         given = {name: value for name, value in values.items() if value is not None}
         return Target(**given) if given else None
+
+
+def check_paths(settings: Any) -> None:
+    """Raises a ValueError for a path that is given but empty."""
+    for name in PATHS:
+        if getattr(settings, name, None) == "":
+            raise ValueError(f"`{name}` is empty. Give a path, or leave it out.")
 
 
 def with_policy(words: Sequence[str]) -> list[str]:

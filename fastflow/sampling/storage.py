@@ -5,12 +5,18 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from fastflow.policies.memory import Memory
+
+
+def command_line(*words: str) -> str:
+    """Returns a command as it can be typed into a shell, whatever its paths hold."""
+    return shlex.join(("fastflow", *words))
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -34,7 +40,7 @@ def read_text(path: Path, name: str, expected: str) -> str:
     if not path.is_file():
         raise ValueError(f"{_label(path, name)} does not exist. Give {expected}.")
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{_label(path, name)} is not UTF-8 text: {error}.") from error
 
@@ -115,11 +121,12 @@ def writing(path: Path, command: str = "sample", again: str = "") -> Iterator[No
     try:
         yield
     except OSError as error:
+        resume = f"resume={path.parent}"
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise DiskFull(
             f"the disk is full: {path} could not be written. All that was finished is kept; "
-            + (again or f"make room, then go on with: fastflow {command} resume={path.parent}")
+            + (again or f"make room, then go on with: {command_line(command, resume)}")
         ) from error
 
 
@@ -132,7 +139,7 @@ def make_folder(path: Path, command: str) -> None:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ValueError(
             f"`out` {str(path)!r} exists already, and nothing is overwritten. Choose another "
-            f"name, or finish that run with: fastflow {command} resume={path}"
+            f"name, or finish that run with: {command_line(command, f'resume={path}')}"
         )
     (path / "images").mkdir(parents=True, exist_ok=True)
 

@@ -14,6 +14,7 @@ from fastflow_minis.training.recipe import Recipe
 from fastflow_minis.zoo import MINIS, find_recipe
 
 ARGUMENTS = "NAME [out=FOLDER] [device=cpu] [resume=false] [key=value ...]"
+TEXTS = ("out", "device")
 TRAIN_MINI_USAGE = f"usage: fastflow train-mini {ARGUMENTS}"
 
 
@@ -30,23 +31,33 @@ def train_mini(words: list[str]) -> None:
     """
     if not words or "=" in words[0]:
         raise ValueError(f"{TRAIN_MINI_USAGE}\nMinis: {', '.join(MINIS)}.")
-    name, options = words[0], dict(_pair(word) for word in words[1:])
-    recipe = find_recipe(name)
-    out = Path(options.pop("out", f"runs/train-{name}"))
+    name, recipe = words[0], find_recipe(words[0])
+    options = dict(_pair(word, recipe) for word in words[1:])
+    out = options.pop("out", f"runs/train-{name}")
     device = options.pop("device", "cpu")
-    resume = bool(options.pop("resume", False))
+    resume = options.pop("resume", False)
+    if not isinstance(resume, bool):
+        raise ValueError(f"`resume` must be true or false, got {resume!r}.")
+    if not out:
+        raise ValueError("`out` is empty. Give a folder, or leave it out.")
     for key, value in options.items():
         _check(recipe, key, value)
     from fastflow_minis import train
 
-    print(train(name, out, device=device, resume=resume, **options))
+    print(train(name, Path(out), device=device, resume=resume, **options))
 
 
-def _pair(word: str) -> tuple[str, Any]:
+def _pair(word: str, recipe: Recipe) -> tuple[str, Any]:
+    """Returns a setting and its value; a text is taken as it is."""
     key, equals, value = word.partition("=")
     if not equals:
         raise ValueError(f"{word!r} is not of the form key=value. {TRAIN_MINI_USAGE}")
-    return key, yaml.safe_load(value)
+    if key in TEXTS or isinstance(getattr(recipe, key, None), str):
+        return key, value
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError:
+        return key, value  # refused with the setting's name
 
 
 def _check(recipe: Recipe, key: str, value: Any) -> None:

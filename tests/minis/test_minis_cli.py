@@ -1,5 +1,7 @@
 """`fastflow train-mini`: what it starts, and what it refuses."""
 
+from pathlib import Path
+
 import pytest
 
 import fastflow_minis
@@ -15,6 +17,9 @@ REFUSALS = [
     (["flux_mini", "steps=1.5"], "`steps` must be a whole number such as 6000, got 1.5."),
     (["flux_mini", "rate=fast"], "`rate` must be a number such as 0.0015, got 'fast'."),
     (["flux_mini", "steps=0"], "`steps` must be at least 1, got 0."),
+    (["flux_mini", "steps=[1"], "`steps` must be a whole number such as 6000, got '[1'."),
+    (["flux_mini", "out="], "`out` is empty. Give a folder, or leave it out."),
+    (["flux_mini", "resume=maybe"], "`resume` must be true or false, got 'maybe'."),
     (["flux_mini", "dropout=1"], "`dropout` must be in [0, 1), got 1."),
 ]
 
@@ -25,6 +30,15 @@ def test_a_refusal_says_what_is_wrong(words, message, monkeypatch, tmp_path, cap
     assert main(["train-mini", *words]) == 2
     assert f"fastflow train-mini: {message}" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("out", ["12", "null", "a: b", "[x], 'y'", "${oc.env:HOME}", "a=b", " "])
+def test_the_folder_may_have_any_name(out, monkeypatch):
+    made = []
+    train = lambda name, path, **options: made.append(path)  # noqa: E731
+    monkeypatch.setattr(fastflow_minis, "train", train, raising=False)
+    assert main(["train-mini", "flux_mini", f"out={out}", "device=a: b"]) == 0
+    assert made == [Path(out)]
 
 
 @pytest.mark.parametrize("name", MINIS)

@@ -41,7 +41,7 @@ def test_no_class_is_named_in_what_is_written(tmp_path):
 
 
 def test_a_stored_configuration_comes_back_as_it_was(tmp_path):
-    config = composed("policy=plan", "prompt='a cat'")
+    config = composed("policy=plan", "prompt=a cat")
     save(config, tmp_path / "config.yaml")
     assert load(tmp_path / "config.yaml") == config
 

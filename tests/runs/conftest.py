@@ -49,6 +49,6 @@ def video(tmp_path_factory):
     """Returns overrides that choose a tiny model of videos."""
     folder = tmp_path_factory.mktemp("video")
     hunyuan_video.pipeline().save_pretrained(folder)
-    options = VIDEO | {"path": folder, "prompt_template": '"video: {}"'}
+    options = VIDEO | {"path": folder, "prompt_template": "video: {}"}
     settings = [f"model.{name}={value}" for name, value in options.items()]
-    return ["model=hunyuan_video", *settings, "steps=10", "policy=every", "prompt='a cat'"]
+    return ["model=hunyuan_video", *settings, "steps=10", "policy=every", "prompt=a cat"]

@@ -11,6 +11,7 @@ from fastflow.evaluation.measurement import SIDES, SampleRow
 from fastflow.registry.compose import build_chosen, load
 from fastflow.report.load import check_run_dir
 from fastflow.runs.directory import RunDirectory
+from fastflow.sampling.storage import command_line
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class BenchmarkRun:
             )
         if not (path / "summary.json").is_file():
             raise ValueError(
-                f"`run_dir` '{path}' is unfinished. Finish it with: fastflow sample resume={path}"
+                f"`run_dir` '{path}' is unfinished. Finish it with: "
+                + command_line("sample", f"resume={path}")
             )
         rows = [row for row in directory.rows() if not row.failure]
         files = places(benchmark, ((row.item, row.repeat) for row in rows))

@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from fastflow.runs.official.benchmark_run import BenchmarkRun
-from fastflow.sampling.storage import write_whole, writing
+from fastflow.sampling.storage import command_line, write_whole, writing
 
 Content = Path | str  # a file to copy, or a text
 
@@ -33,7 +33,7 @@ def export(run: BenchmarkRun, out: Path) -> dict[str, int]:
     if out.exists() and not out.is_dir():
         raise ValueError(f"`out` '{out}' is a file. Give a folder.")
     files = {out / side / place: c for side in run.sides for place, c in _files(run, side)}
-    again = f"make room, then repeat: fastflow export {run.path} out={out}"
+    again = f"make room, then repeat: {command_line('export', str(run.path), f'out={out}')}"
     for target, content in tqdm(files.items(), desc="export", unit="file"):
         if target.exists():
             _check_same(target, content)
