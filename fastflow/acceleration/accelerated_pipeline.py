@@ -253,6 +253,6 @@ class AcceleratedPipeline(Accelerator):
         """Switches to the current scheduler and networks, and lists their caches again."""
         self._detach_parts()
         try:
-            self._parts = PipelineParts.of(self.pipe)
+            self._parts = PipelineParts.of(self.pipe, self._parts.scheduler)
         finally:
             self._attach_parts()

@@ -21,7 +21,7 @@ from fastflow.acceleration.stats import CallStats, Stats
 from fastflow.integration.corrector import Corrector, NoCorrection
 from fastflow.integration.episode import Episode, Scheme, Unskipped
 from fastflow.integration.extrapolator import Extrapolator
-from fastflow.integration.grid import FEW_STEPS, Grid, few_steps
+from fastflow.integration.grid import Grid, few_steps
 from fastflow.planning.linear_plan import PlannedCoefficients
 from fastflow.policies.learning import Learning
 from fastflow.policies.memory import Memory
@@ -224,10 +224,8 @@ class Accelerator(ABC):
         self.stats.reason = warning or _why_unskipped(memory, grid)
         try:
             return self.learning.begin(grid, memory)
-        except ValueError as error:
-            if grid.steps > FEW_STEPS:
-                raise
-            self.stats.reason = f"{warning} Nothing is skipped: {error}"
+        except ValueError as error:  # the policy does not fit this grid: the call goes on
+            self.stats.reason = f"{warning} Nothing is skipped: {error}".lstrip()
             return Unskipped(), self.scheme
 
 

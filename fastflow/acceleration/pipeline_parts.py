@@ -28,8 +28,12 @@ class PipelineParts:
     networks: Mapping[str, nn.Module]
 
     @classmethod
-    def of(cls, pipe: Any) -> PipelineParts:
+    def of(cls, pipe: Any, tried: Any = None) -> PipelineParts:
         """Finds the scheduler and the denoising networks of a pipeline.
+
+        Args:
+            pipe: the pipeline.
+            tried: a scheduler whose steps were tried before.
 
         Raises:
             ValueError: if one of them is missing, or the scheduler does not integrate a velocity
@@ -58,7 +62,7 @@ class PipelineParts:
                 f"`pipe` ({kind}) cannot be accelerated: it has no scheduler with steps that "
                 f"can be skipped. Give a diffusers pipeline with a {EULER}."
             )
-        _check_flow(scheduler, kind)
+        _check_flow(scheduler, kind, scheduler is tried)
         return cls(scheduler, networks)
 
     @property
@@ -111,10 +115,14 @@ class PipelineParts:
         ]
 
 
-def _check_flow(scheduler: Any, kind: str) -> None:
+def _check_flow(scheduler: Any, kind: str, was_tried: bool) -> None:
     """Raises a ValueError unless a scheduler integrates a velocity, one evaluation per step."""
     name, config = type(scheduler).__name__, scheduler.config
-    is_flow = name.startswith("FlowMatch") or config.get("prediction_type") == "flow_prediction"
+    kinds = [cls.__name__ for cls in type(scheduler).__mro__]
+    is_flow = (
+        any(kind.startswith("FlowMatch") for kind in kinds)
+        or config.get("prediction_type") == "flow_prediction"
+    )
     order = getattr(scheduler, "order", 1)
     why, use, change = "", "Use", ""
     if not is_flow:
@@ -125,7 +133,7 @@ def _check_flow(scheduler: Any, kind: str) -> None:
     elif config.get("stochastic_sampling"):
         why = f"its {name} adds noise in every step (`stochastic_sampling`)"
         change = ", stochastic_sampling=False"
-    elif draws_noise(scheduler):
+    elif not was_tried and draws_noise(scheduler):
         why = f"its {name} adds noise in every step"
     elif config.get("invert_sigmas"):
         why = f"its {name} integrates with rising sigmas (`invert_sigmas`)"

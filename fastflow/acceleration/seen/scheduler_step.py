@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from fastflow.acceleration.interception import own_class
+
 LARGEST_DEVIATION = 0.01  # of an Euler step's own length
+
+
+USUAL_NAMES = ("model_output", "timestep", "sample")
 
 
 class SchedulerStep:
     """Holds the arguments of a call of ``step``, whose first three are v, t and x.
 
     Args:
-        scheduler: the scheduler, whose method shows the names of the arguments.
+        scheduler: the scheduler, whose class shows the names of the arguments.
         plain: the method to call.
         args: the positional arguments.
         kwargs: the keyword arguments.
@@ -27,20 +32,27 @@ class SchedulerStep:
         time: the time handed over, one of the scheduler's timesteps.
         x: the latents ``(B, ...)``.
         output: what the method returned; None before it was called.
+
+    Raises:
+        KeyError: if one of the three is missing.
     """
 
     def __init__(self, scheduler: Any, plain: Callable, args: tuple, kwargs: dict):
-        signature = inspect.signature(scheduler.step)
-        self._plain, self._bound = plain, signature.bind(*args, **kwargs)
-        self._names = list(signature.parameters)[:3]
-        self.v, self.time, self.x = (self._bound.arguments[name] for name in self._names)
+        self._plain, self._args, self._kwargs = plain, list(args), dict(kwargs)
+        self._names = _names(own_class(scheduler))
+        self.v, self.time, self.x = (
+            args[i] if i < len(args) else kwargs[name] for i, name in enumerate(self._names)
+        )
         self.output: Any = None
 
     def take(self, x: Tensor, v: Tensor) -> Tensor:
         """Takes the step from other latents with another velocity, and returns the next x."""
-        given, bound = self._bound.arguments, self._bound
-        given[self._names[0]], given[self._names[2]] = v, x
-        self.output = self._plain(*bound.args, **bound.kwargs)
+        for i, value in ((0, v), (2, x)):
+            if i < len(self._args):
+                self._args[i] = value
+            else:
+                self._kwargs[self._names[i]] = value
+        self.output = self._plain(*self._args, **self._kwargs)
         if isinstance(self.output, Tensor):
             return self.output
         named = hasattr(self.output, "prev_sample")
@@ -49,7 +61,7 @@ class SchedulerStep:
     @cached_property
     def generators(self) -> list[torch.Generator]:
         """The random generators among the arguments."""
-        return [g for value in self._bound.arguments.values() for g in _generators(value)]
+        return [g for value in (*self._args, *self._kwargs.values()) for g in _generators(value)]
 
     def random_state(self) -> list[Any]:
         """Returns the state of every generator that the step may draw from."""
@@ -77,11 +89,22 @@ def direction(x: Tensor, v: Tensor, x_next: Tensor, dsigma: float) -> int:
     moved, wanted = x_next.float() - x.float(), dsigma * v.float()
     lengths = [one.norm() for one in (moved - wanted, moved + wanted, wanted, x_next.float())]
     off, off_negated, length, size = torch.stack(lengths).tolist()
-    rounding = 4 * torch.finfo(x_next.dtype).eps * size
+    rounding = torch.finfo(x_next.dtype).eps * size
     if not length > 2 * rounding:
         return 1
     tolerance = LARGEST_DEVIATION * length + rounding
     return 1 if off <= tolerance else -1 if off_negated <= tolerance else 0
+
+
+@cache
+def _names(cls: type) -> Sequence[str]:
+    """Returns the names of v, t and x, from the first class that gives all three a name."""
+    for one in cls.__mro__:
+        if "step" in vars(one):
+            named = list(inspect.signature(vars(one)["step"]).parameters.values())[1:4]
+            if len(named) == 3 and all(p.kind is p.POSITIONAL_OR_KEYWORD for p in named):
+                return [p.name for p in named]
+    return USUAL_NAMES
 
 
 def _generators(value: Any) -> Iterator[torch.Generator]:
