@@ -29,11 +29,13 @@ class Wrap(Policy):
         inner: the other policy; None computes every step.
         spare: others.
         depth: a number.
+        note: a text.
     """
 
     inner: Policy | None = None
     spare: tuple[Policy, ...] = ()
     depth: int = 1
+    note: str = ""
 
     def __post_init__(self):
         object.__setattr__(self, "spare", tuple(self.spare))
@@ -144,6 +146,14 @@ def test_a_component_of_another_class_is_refused():
     config = read(["policy=needs", "policy.bandit=uniform"], "sample", RunSettings)
     with pytest.raises(ConfigError, match="Needs: `bandit` must be a Bandit, got Uniform"):
         build("policy", config["policy"])
+
+
+@pytest.mark.parametrize("text", ["a, b", "${c} [d", "null", "'quoted'", "k=v", ""])
+def test_a_text_is_taken_as_it_is_at_any_depth(nests, text):
+    words = ["policy=wrap", "policy.inner=wrap", "policy.spare=[wrap]"]
+    given = policy(*words, f"policy.inner.note={text}", f"policy.spare.0.note={text}")
+    note = nests.Wrap(note=text)
+    assert given == nests.Wrap(inner=note, spare=(note,))
 
 
 NESTED = ["policy=wrap", "policy.inner=wrap", "policy.inner.inner=ucb"]

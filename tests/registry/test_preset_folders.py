@@ -1,13 +1,16 @@
 """Presets of somebody else: in a package, beside a module, in a folder that is named."""
 
 import re
+from pathlib import Path
 
 import pytest
 from own_package import own_package, write_files
 
 from fastflow.cli import main
 from fastflow.comparison.comparison_settings import ComparisonSettings
+from fastflow.policies import Drift
 from fastflow.registry import ConfigError, build, preset, read
+from fastflow.registry.preset_folders import searching
 from fastflow.runs import RunSettings
 from fastflow_plugins.policies import UCB
 
@@ -86,6 +89,14 @@ def test_two_folders_are_searched(tmp_path, capsys):
 def refused(words, capsys):
     assert main(words) == 2
     return capsys.readouterr().err.removeprefix(f"fastflow {words[0]}: ").strip()
+
+
+def test_the_preset_on_the_page_of_hooks_is_what_it_says(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "hooks.md").read_text(encoding="utf-8")
+    ((name, text),) = re.findall(r'```yaml title="conf/([^"]+)"\n(.*?)```', page, re.DOTALL)
+    write_files(tmp_path, {name: text})
+    with searching([tmp_path]):
+        assert preset("policy", Path(name).stem) == UCB(gamma=0.1, reward=Drift(mu=0.01))
 
 
 def test_a_folder_that_cannot_be_meant_is_refused(tmp_path, capsys):
