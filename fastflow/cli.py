@@ -180,10 +180,10 @@ def _report(words: list[str]) -> None:
 def _pool(words: list[str]) -> None:
     from fastflow.comparison.pooling.pool import pool
 
-    usage = "pool DIR DIR ... out=FOLDER"
+    usage = "pool DIR ... out=FOLDER"
     paths, options = _separate(words, usage, ("out",))
-    if len(paths) < 2 or "out" not in options:
-        raise ValueError(f"usage: fastflow {usage}, with two or more comparisons' directories")
+    if not paths or "out" not in options:
+        raise ValueError(f"usage: fastflow {usage}, with comparisons of two or more seeds in all")
     path = pool([Path(word) for word in paths], Path(options["out"]))
     print((path / "table.md").read_text(encoding="utf-8"))
     print(path)
@@ -272,7 +272,7 @@ COMMANDS = {
     "plugins": Command(_plugins, "[KIND]", "list the installed components and their parameters"),
     "report": Command(_report, "RUN_DIR", "rewrite the report.html of a run or a comparison"),
     "pool": Command(
-        _pool, "DIR DIR ... out=FOLDER", "put comparisons with different seeds in one table"
+        _pool, "DIR ... out=FOLDER", "put comparisons with different seeds in one table"
     ),
     "memory": Command(_memory, "RUN_DIR|FILE", "print what a policy has learned"),
     "export": Command(

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-HERE = Path(__file__).parent
+OUT = Path(
+    "runs/analysis/compare_at_equal_calls"
+)  # nothing committed is overwritten unless --out says so
 PSNR, APART = "psnr_db", 1.2
 COLOURS = {
     "solvers": "#8b929a",
@@ -28,11 +30,19 @@ def main() -> None:
     """Writes table.md, comparison.csv and figure.svg."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path, help="the directory that `make compare` wrote")
-    directory = parser.parse_args().directory
-    found = json.loads((directory / "comparison.json").read_text())
-    (HERE / "table.md").write_text("\n".join(tables(found)) + "\n")
-    shutil.copy(directory / "comparison.csv", HERE / "comparison.csv")
-    draw(found)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=OUT,
+        help="where the results go; the committed ones are in experiments/compare_at_equal_calls",
+    )
+    options = parser.parse_args()
+    found = json.loads((options.directory / "comparison.json").read_text())
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "table.md").write_text("\n".join(tables(found)) + "\n")
+    shutil.copy(options.directory / "comparison.csv", options.out / "comparison.csv")
+    draw(found, options.out / "figure.svg")
+    print(options.out)
 
 
 def tables(found: dict[str, Any]):
@@ -86,7 +96,7 @@ def interval(values: list[float] | None, form: str = ".1f") -> str:
     return f"{mean:{form}} ({low:{form}} to {high:{form}})"
 
 
-def draw(found: dict[str, Any]) -> None:
+def draw(found: dict[str, Any], path: Path) -> None:
     """Draws PSNR against calls, the best three of each group named."""
     figure = Figure(figsize=(9, 6), layout="constrained")
     ax = figure.add_subplot()
@@ -113,7 +123,7 @@ def draw(found: dict[str, Any]) -> None:
     ax.set(xlabel="computed steps", ylabel="PSNR to the reference run, dB")
     ax.legend(frameon=False, fontsize=8)
     ax.spines[["top", "right"]].set_visible(False)
-    figure.savefig(HERE / "figure.svg", metadata={"Date": None})
+    figure.savefig(path, metadata={"Date": None})
 
 
 if __name__ == "__main__":

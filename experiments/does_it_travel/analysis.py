@@ -20,7 +20,7 @@ from verdicts import DEFAULT, OVER, PLAIN, ModelResults, Verdict, read, verdicts
 
 from fastflow.comparison.table import ANCHOR
 
-HERE = Path(__file__).parent
+OUT = Path("runs/analysis/does_it_travel")  # nothing committed is overwritten unless --out says so
 USE = {True: "chosen on", False: "only reported"}  # by whether choices were made on a model
 
 
@@ -31,11 +31,13 @@ def table(
     yield "# Ours against the best rival\n"
     yield (
         "PSNR of the decoded output to that of the reference run, in dB: ours minus the rival's, "
-        "paired by sample; 95 % intervals from a bootstrap over seeds and over the samples of "
-        "each. Both the best of ours and the best rival are picked after the fact, among rows of "
-        f"at most {OVER} computed step over the target; `{DEFAULT}` was named before. In the "
-        "tables of the models, (!) marks rows more than a step from the target, flips are samples "
-        "below 30 dB, and learning is counted in full runs.\n"
+        "paired by sample; 95 % intervals cover the samples and, where a model has several seeds, "
+        "another tuning (Student's t over the seeds' means). Both the best of ours and the best "
+        "rival are picked after the fact, among rows of "
+        f"at most {OVER} computed step over the target; a row of ours that is marked (!) is never "
+        f"the best, a rival's may be. `{DEFAULT}` was named before. In the tables of the models, "
+        "(!) marks rows more than a quarter of a step from the target and plans that were "
+        "replaced, flips are samples below 30 dB, and learning is counted in full runs.\n"
     )
     yield from (f"Note: {line}.\n" for line in lacking)
     yield from summary(judged)
@@ -98,7 +100,7 @@ def _rows_of(one: ModelResults) -> Iterator[str]:
 
 def _cells(row: dict[str, Any]) -> Iterator[str]:
     yield from (f"`{row['method']}`", row["group"])
-    yield f"{row['steps']:.1f}" + ("" if row["reached"] else " (!)")
+    yield f"{row['steps']:.1f}" + (" (!)" if row["marks"] else "")
     yield _interval(row["psnr"], ".1f")
     spread = row["psnr_spread"]
     yield from (f"{spread[name]:.1f}" for name in ("median_db", "p10_db", "worst_db"))
@@ -165,7 +167,12 @@ def main() -> None:
     """Writes table.md, result.json and figure.svg."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs/does_it_travel"))
-    parser.add_argument("--out", type=Path, default=HERE)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=OUT,
+        help="where the results go; the committed ones are in experiments/does_it_travel",
+    )
     chosen = parser.parse_args()
     try:
         found, lacking = read(chosen.runs)
@@ -182,6 +189,7 @@ def main() -> None:
     }
     (chosen.out / "result.json").write_text(json.dumps(content, indent=1) + "\n")
     draw(found, chosen.out / "figure.svg")
+    print(chosen.out)
 
 
 if __name__ == "__main__":

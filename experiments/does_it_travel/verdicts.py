@@ -11,11 +11,10 @@ from typing import Any
 
 from run import ALL_MODELS, CHOSEN_ON
 
-from fastflow.comparison.checks import NO_PEERS
+from fastflow.comparison.fairness.findings import NO_PEERS, difference_of
 from fastflow.comparison.pooling.pool import pool
 from fastflow.comparison.rows import ComparisonDirectory
 from fastflow.comparison.table import psnrs_of
-from fastflow.evaluation.bootstrap import bootstrap_nested
 
 DEFAULT, PLAIN = "halving", "uniform"
 """The method of ours that was named before the comparison, and the simplest rival."""
@@ -49,8 +48,12 @@ class ModelResults:
         return [row for row in self.pooled["table"] if row["target"] == target]
 
     def best(self, target: int, is_ours: bool) -> dict[str, Any] | None:
-        """Returns the fair row of highest PSNR among ours, or among the rivals."""
+        """Returns the fair row of highest PSNR among ours, or among the rivals.
+
+        A row of ours that is marked, since it missed its target or was replaced, is not fair.
+        """
         rows = (row for row in self.at(target) if row["steps"] <= target + OVER)
+        rows = (row for row in rows if not (is_ours and row["marks"]))
         return next((row for row in rows if is_among(row, is_ours)), None)
 
     def row(self, method: str, target: int) -> dict[str, Any] | None:
@@ -60,20 +63,20 @@ class ModelResults:
     def difference(self, own: str, other: str, target: int) -> list[float]:
         """Returns the paired difference in PSNR, in dB, with its 95 % interval.
 
-        The bootstrap draws seeds, and then samples of each drawn seed.
+        It covers samples and, if there are several, seeds (`repeated_mean`).
         """
-        pairs = [
-            [psnrs(directory, method, target) for method in (own, other)]
-            for directory in self.directories
-        ]
-        return list(bootstrap_nested([[a[i] - b[i] for i in a] for a, b in pairs]))
+        mine, theirs = (
+            [psnrs(directory, method, target) for directory in self.directories]
+            for method in (own, other)
+        )
+        return list(difference_of(mine, theirs))
 
 
 def psnrs(directory: ComparisonDirectory, method: str, target: int) -> dict[int, float]:
     """Returns the PSNR of each sample of a finished row, in dB, by its index."""
     row = directory.row(method, target)
     assert row is not None, "pooled rows are finished in every comparison"
-    return psnrs_of(row.samples)
+    return psnrs_of(row)
 
 
 @dataclass(frozen=True)

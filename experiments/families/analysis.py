@@ -17,7 +17,7 @@ from families import METHODS, TASKS
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-HERE = Path(__file__).parent
+OUT = Path("runs/analysis/families")  # nothing committed is overwritten unless --out says so
 PSNR, SHOWN = "psnr_db", 19
 ALLOWED = 0.02  # of the score
 LOOKS = {
@@ -46,14 +46,26 @@ def main() -> None:
     """Writes table.md, score.svg, psnr.svg, changes.svg and pictures.html."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs/families"))
-    runs = parser.parse_args().runs
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=OUT,
+        help="where the results go; the committed ones are in experiments/families",
+    )
+    options = parser.parse_args()
+    runs, out = options.runs, options.out
+    out.mkdir(parents=True, exist_ok=True)
     folders = {name: runs / name for name in TASKS if (runs / name / "comparison.json").is_file()}
     found = {name: read(folder / "comparison.json") for name, folder in folders.items()}
-    (HERE / "table.md").write_text("\n".join(table(found)) + "\n")
-    draw(found, "score", "score; reference run dashed, 0.02 below it grey")
-    draw(found, "psnr", "PSNR to the reference run, dB")
-    draw_changes({name: read(folder / "references.json") for name, folder in folders.items()})
-    (HERE / "pictures.html").write_text(page(folders))
+    (out / "table.md").write_text("\n".join(table(found)) + "\n")
+    score = draw(found, "score", "score; reference run dashed, 0.02 below it grey")
+    psnr = draw(found, "psnr", "PSNR to the reference run, dB")
+    references = {name: read(folder / "references.json") for name, folder in folders.items()}
+    figures = {"score": score, "psnr": psnr, "changes": draw_changes(references)}
+    for name, figure in figures.items():
+        figure.savefig(out / f"{name}.svg", metadata={"Date": None})
+    (out / "pictures.html").write_text(page(folders))
+    print(out)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -106,7 +118,7 @@ def interval(values: list[float] | None, form: str = ".1f") -> str:
     return f"{mean:{form}} ({low:{form}} to {high:{form}})"
 
 
-def draw(found: dict[str, dict[str, Any]], what: str, label: str) -> None:
+def draw(found: dict[str, dict[str, Any]], what: str, label: str) -> Figure:
     """Draws a panel for each task: quality against how many times fewer calls were made."""
     figure = Figure(figsize=(3.4 * len(found), 3.8), layout="constrained")
     for ax, (name, one) in zip(panels(figure, len(found)), found.items(), strict=True):
@@ -119,7 +131,7 @@ def draw(found: dict[str, dict[str, Any]], what: str, label: str) -> None:
     figure.supylabel(label, fontsize=9)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
-    figure.savefig(HERE / f"{what}.svg", metadata={"Date": None})
+    return figure
 
 
 def mark_reference(ax: Axes, score: float) -> None:
@@ -153,7 +165,7 @@ def quality(line: dict[str, Any], what: str) -> float:
     return line["scores"]["score"][0] if what == "score" else line["fidelity"][PSNR][0]
 
 
-def draw_changes(references: dict[str, dict[str, Any]]) -> None:
+def draw_changes(references: dict[str, dict[str, Any]]) -> Figure:
     """Draws how much the velocity changes from step to step, as the paper's Figure 4 does."""
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     ax = figure.add_subplot()
@@ -164,7 +176,7 @@ def draw_changes(references: dict[str, dict[str, Any]]) -> None:
         xlabel="step, noise at the left", ylabel="relative L1 change of the velocity", yscale="log"
     )
     ax.legend(frameon=False, fontsize=8)
-    figure.savefig(HERE / "changes.svg", metadata={"Date": None})
+    return figure
 
 
 def page(folders: dict[str, Path]) -> str:

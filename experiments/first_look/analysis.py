@@ -20,7 +20,7 @@ from PIL import Image
 
 from fastflow.cli import main as fastflow
 
-HERE = Path(__file__).parent
+OUT = Path("runs/analysis/first_look")  # nothing committed is overwritten unless --out says so
 PSNR, IDENTICAL = "psnr_db", 99.0  # dB; the comparison's value for identical images
 TARGET = 18  # of 50 steps
 METHODS = {
@@ -46,7 +46,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs/first_look"))
     parser.add_argument("--samples", type=int, default=64)
-    parser.add_argument("--out", type=Path, default=HERE)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=OUT,
+        help="where the results go; the committed ones are in experiments/first_look",
+    )
     options = parser.parse_args()
     if not (options.runs / "comparison.json").is_file():
         status = fastflow(["compare", *words(options.runs, options.samples)])
@@ -59,7 +64,7 @@ def main() -> None:
     (options.out / "table.md").write_text(text)
     draw(found).savefig(options.out / "figure.svg", metadata={"Date": None})
     pictures(options.runs).save(options.out / "pictures.png")
-    print(text)
+    print(text, options.out, sep="\n")
 
 
 def words(runs: Path, samples: int) -> list[str]:

@@ -24,7 +24,7 @@ from fastflow_minis.worlds.drawing import render_scene
 from fastflow_minis.zoo import folder
 from fastflow_plugins.metrics import Edits, Scenes, Videos
 
-HERE = Path(__file__).parent
+OUT = Path("runs/analysis/graded_scores")  # nothing committed is overwritten unless --out says so
 STEPS = (50, 25, 14, 10, 7, 5, 3)
 MINIS: dict[str, tuple[Metric, float, int]] = {
     "flux_mini": (Scenes(), 2.0, 96),
@@ -49,7 +49,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minis", nargs="+", choices=MINIS, default=list(MINIS))
     parser.add_argument("--prompts", type=int, help="of each mini, instead of its own number")
-    parser.add_argument("--out", type=Path, default=HERE)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=OUT,
+        help="where the results go; the committed ones are in experiments/graded_scores",
+    )
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "result.json"
@@ -59,7 +64,7 @@ def main() -> None:
         path.write_text(json.dumps(values) + "\n")
     text = "\n".join(line for mini in values for line in section(mini, values[mini])) + "\n"
     (options.out / "table.md").write_text(text)
-    print(text)
+    print(text, options.out, sep="\n")
 
 
 def measure(mini: str, prompts: int) -> dict[str, dict[str, list[float]]]:

@@ -29,7 +29,7 @@ from fastflow.sampling import Recording, Request, Sample, Sampler
 from fastflow_plugins.methods import Skipping
 from fastflow_plugins.policies import Listed
 
-HERE = Path(__file__).parent
+OUT = Path("runs/analysis/regret")  # nothing committed is overwritten unless --out says so
 POLICIES = ("ucb", "epsilon_greedy", "thompson", "path", "random_arms", "plan", "halving")
 MODELS = ("flux_mini", "kontext_mini")
 CHECKS = (1, 2, 9, 17, 33)  # after so many samples of the stream the memory is tried
@@ -64,13 +64,19 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--samples", type=int, default=33, help="of the stream")
     parser.add_argument("--tried", type=int, default=12, help="other samples, at every check")
-    parser.add_argument("--out", type=Path, default=HERE)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=OUT,
+        help="where the results go; the committed ones are in experiments/regret",
+    )
     options = parser.parse_args()
     found: dict[str, Any] = {"settings": {k: v for k, v in vars(options).items() if k != "out"}}
     parts_of = tqdm(rows(options), total=len(options.models) * options.seeds)
     found["rows"] = [row for part in parts_of for row in part]
     options.out.mkdir(parents=True, exist_ok=True)
     write(found, options.out)
+    print(options.out)
 
 
 def write(found: dict[str, Any], out: Path) -> None:

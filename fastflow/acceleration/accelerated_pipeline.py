@@ -30,11 +30,11 @@ from fastflow.acceleration.live import (
 from fastflow.acceleration.pipeline_parts import COUNTED, PipelineParts
 from fastflow.acceleration.probes import probe
 from fastflow.acceleration.seen import (
+    Caller,
     RunBegin,
     RunShapes,
     SchedulerStep,
     callback_codes,
-    is_called_by,
     leaves,
     settings,
 )
@@ -75,7 +75,7 @@ class AcceleratedPipeline(Accelerator):
         if thing is self.pipe:
             return self._run_pipeline(plain, args, kwargs)
         call = self._call
-        if call is None or not is_called_by(self.pipe, thing, call.callbacks):
+        if call is None or not call.caller.is_pipeline(thing):
             return plain(*args, **kwargs)
         if name == "set_timesteps":
             call.end_run()
@@ -152,7 +152,7 @@ class AcceleratedPipeline(Accelerator):
             return output
 
     def _new_call(self, arguments: Mapping[str, Any]) -> Call:
-        return Call(callback_codes(arguments.items()))
+        return Call(Caller(self.pipe, callback_codes(arguments.items())))
 
     def _whole(self, call: Call, plain: Callable, args: tuple, kwargs: dict) -> Any:
         output = plain(*args, **kwargs)
@@ -239,7 +239,7 @@ class AcceleratedPipeline(Accelerator):
     def _scheduler_was_copied(self) -> None:
         """Gives a call up that takes steps with a copy: they are not seen."""
         call = self._call
-        if call is not None and is_called_by(self.pipe, self._parts.scheduler, call.callbacks):
+        if call is not None and call.caller.is_pipeline(self._parts.scheduler):
             call.stop(
                 "the pipeline makes a copy of its scheduler for a second stream or for single "
                 "frames, and steps that a copy takes are not followed"

@@ -5,8 +5,8 @@ methods call the interceptors. So an interceptor is outside of everything that w
 own methods: `torch.compile`, accelerate's hooks and diffusers' caches do not see it.
 
 That class stands for the object's own class wherever somebody uses it as one. `x.__class__` is the
-own class; instances made by it, copies and pickles are of the own class; what is set on it is set
-on the own class. The object's attributes stay as they are.
+own class, and `type(x)` equals it; instances made by it, copies and pickles are of the own class;
+what is set on it is set on the own class. The object's attributes stay as they are.
 """
 
 from __future__ import annotations
@@ -125,6 +125,8 @@ def _intercepted(thing: Any, own: type, names: Iterable[str]) -> type:
         "__call__": lambda cls, *args, **kwargs: own(*args, **kwargs),
         "__setattr__": lambda cls, name, value: setattr(own, name, value),
         "__delattr__": lambda cls, name: delattr(own, name),
+        "__eq__": lambda cls, other: cls is other or other is own,
+        "__hash__": lambda cls: hash(own),
     })  # fmt: skip
     cls = meta(own.__name__, (_Anything,), body)
     type.__setattr__(cls, "__bases__", (own,))

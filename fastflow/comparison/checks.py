@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
 from fastflow.comparison.comparison_settings import ComparisonSettings
+from fastflow.comparison.fairness.findings import Finding, above_oracles, findings
+from fastflow.comparison.fairness.near_best import with_near_best
+from fastflow.comparison.fairness.recorded_cost import beaten
 from fastflow.comparison.references import StoredReferences
 from fastflow.comparison.rows import MethodRow
 from fastflow.comparison.table import (
-    ANCHOR,
     CONTROL,
-    UNUSABLE,
+    Key,
     RowReader,
     TableRow,
     psnrs_of,
-    with_near_best,
 )
-from fastflow.evaluation.bootstrap import Interval, bootstrap_mean
 from fastflow.evaluation.measurement import SampleRow
-from fastflow.evaluation.summary import PSNR
-
-NO_PEERS = ("ours", ANCHOR, *UNUSABLE)
 
 
 @dataclass(frozen=True)
@@ -41,35 +38,11 @@ class Check:
     why: str
 
 
-@dataclass(frozen=True)
-class Finding:
-    """The best of our methods and the best of the others at one target.
-
-    Args:
-        target: the number of computed steps.
-        ours: the name of our best method.
-        peer: the name of the best other method.
-        psnr_ours: the PSNR of our method to the reference run, in dB.
-        psnr_peer: the PSNR of the other method.
-        difference: the paired difference, ours minus the other's.
-    """
-
-    target: int
-    ours: str
-    peer: str
-    psnr_ours: Interval
-    psnr_peer: Interval
-    difference: Interval
-
-    @property
-    def is_apart(self) -> bool:
-        """Whether our interval lies entirely above the other."""
-        return self.psnr_ours[1] > self.psnr_peer[2]
-
-    @property
-    def is_distinguishable(self) -> bool:
-        """Whether the interval of the paired difference leaves out 0."""
-        return not self.difference[1] <= 0 <= self.difference[2]
+def intervals_cover(seeds: int, samples: int) -> str:
+    """Returns what an interval over the samples of one or more seeds covers, in words."""
+    if seeds == 1:
+        return "over samples only: one tuning"
+    return f"over {seeds} tunings and {samples} samples each"
 
 
 @dataclass
@@ -86,6 +59,8 @@ class ComparisonResults:
         checks: what must hold in a valid comparison.
         findings: our best method and the best other, for each target.
         left_out: what is missing from the comparison, and why.
+        remarks: what is easily misread, in words.
+        seeds: how many seeds the numbers are from.
     """
 
     settings: ComparisonSettings
@@ -97,6 +72,13 @@ class ComparisonResults:
     checks: list[Check] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    seeds: int = 1
+
+    @property
+    def coverage(self) -> str:
+        """What the intervals cover, in words."""
+        return intervals_cover(self.seeds, self.settings.samples)
 
     def at(self, target: int, groups: Iterable[str] | None = None) -> list[TableRow]:
         """Returns the rows at a target that did not fail, of some groups or of all."""
@@ -109,53 +91,83 @@ class ComparisonResults:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all results in JSON types."""
-        content = asdict(self)
+        content: dict[str, Any] = asdict(self) | {"intervals": self.coverage}
         for entry, finding in zip(content["findings"], self.findings, strict=True):
-            entry["is_apart"] = finding.is_apart
             entry["is_distinguishable"] = finding.is_distinguishable
         return content
 
 
+@dataclass(frozen=True)
+class Repetition:
+    """What was measured with one seed.
+
+    Args:
+        references: the measurements of the reference runs.
+        rows: the rows measured so far.
+    """
+
+    references: StoredReferences
+    rows: Sequence[MethodRow]
+
+    def row(self, key: Key) -> MethodRow | None:
+        """Returns the row of a method at a target; None if it is not measured yet."""
+        return next((row for row in self.rows if (row.method, row.target) == key), None)
+
+
 def evaluate(
-    settings: ComparisonSettings,
-    model: str,
-    references: StoredReferences,
-    rows: Sequence[MethodRow],
+    settings: ComparisonSettings, model: str, seeds: Sequence[Repetition]
 ) -> ComparisonResults:
     """Evaluates the rows of a comparison: its table, checks and findings.
 
     Args:
         settings: the settings of the comparison.
         model: the name of the model.
-        references: the measurements of the reference runs.
-        rows: the rows measured so far.
+        seeds: what was measured with each seed; a row that one of them lacks is left out.
     """
-    by_index = {row.index: row for row in references.reference}
-    reader = RowReader(settings, references.branches, by_index)
+    by_index = [{row.index: row for row in one.references.reference} for one in seeds]
+    branches = seeds[0].references.branches
+    reader = RowReader(settings, branches, by_index)
+    keys = [(row.method, row.target) for row in seeds[0].rows]
+    found = {key: [row for one in seeds if (row := one.row(key))] for key in keys}
+    complete = {key: rows for key, rows in found.items() if len(rows) == len(seeds)}
+    psnrs = {key: [psnrs_of(row) for row in rows] for key, rows in complete.items()}
 
-    def read(name: str, samples: list[SampleRow]) -> TableRow:
-        return reader.read(MethodRow(name, settings.steps, samples=samples))
+    def read(name: str, samples: Sequence[list[SampleRow]]) -> TableRow:
+        return reader.read(*(MethodRow(name, settings.steps, samples=own) for own in samples))
 
-    psnrs = {(row.method, row.target): psnrs_of(row.samples) for row in rows}
     results = ComparisonResults(
         settings,
         model,
-        references.branches,
-        read("reference", references.reference),
-        read("reference, other batch size", references.noise_floor),
-        with_near_best([reader.read(row) for row in rows], psnrs),
+        branches,
+        read("reference", [one.references.reference for one in seeds]),
+        read("reference, other batch size", [one.references.noise_floor for one in seeds]),
+        with_near_best([reader.read(*rows) for rows in complete.values()], psnrs),
     )
-    results.left_out = list(dict.fromkeys(f"{r.method}: {r.failure}" for r in rows if r.failure))
-    results.checks = list(checks(results, references.identical_at_zero))
-    results.findings = list(findings(results, psnrs))
+    failed = (f"{row.method}: {row.failure}" for row in results.table if row.failure)
+    results.left_out = list(dict.fromkeys(failed))
+    results.seeds = len(seeds)
+    results.checks = list(checks(results, seeds))
+    results.findings = list(findings(settings.targets, settings.groups, results.at, psnrs))
+    remarks = (above_oracles(results.at(target), target) for target in settings.targets)
+    results.remarks = [text for text in remarks if text] + list(_marked(results))
     return results
 
 
-def checks(results: ComparisonResults, identical: Mapping[str, bool]) -> Iterable[Check]:
+def _marked(results: ComparisonResults) -> Iterator[str]:
+    """Yields a line for each row of ours that is marked."""
+    for row in results.table:
+        if row.group == "ours" and row.is_marked and not row.failure:
+            yield f"{row.method} at {row.target} is marked and not ranked as ours: {row.marks}"
+
+
+def checks(results: ComparisonResults, seeds: Sequence[Repetition]) -> Iterable[Check]:
     """Yields what must hold in a valid comparison."""
     yield _falls(results)
+    yield _oracles_unbeaten(seeds)
     yield _below_noise_floor(results)
-    for name, same in identical.items():
+    exact = [one.references.identical_at_zero for one in seeds]
+    for name in exact[0]:
+        same = all(one[name] for one in exact)
         what = f"With its knob at 0, `{name}` is the reference run, bit for bit"
         yield Check(what, same, "identical" if same else "different")
     yield _control_last(results)
@@ -176,6 +188,17 @@ def _falls(results: ComparisonResults) -> Check:
     if not checked:
         why = "only one target was reached" if names else "no oracle to check"
     return Check(what, not wrong if checked else None, why)
+
+
+def _oracles_unbeaten(seeds: Sequence[Repetition]) -> Check:
+    what = "No schedule has a lower recorded cost than the oracle of its own scheme"
+    found, checked = [], 0
+    for one in seeds:
+        below, count = beaten(one.rows)
+        found, checked = found + below, checked + count
+    if not checked:
+        return Check(what, None, "no fixed schedule and oracle of one scheme to compare")
+    return Check(what, not found, f"but {'; '.join(found)}" if found else f"{checked} compared")
 
 
 def _below_noise_floor(results: ComparisonResults) -> Check:
@@ -206,35 +229,3 @@ def _control_last(results: ComparisonResults) -> Check:
     if not checked:
         return Check(what, None, "no negative control to check")
     return Check(what, not wrong, f"not at {', '.join(wrong)}" if wrong else "at every target")
-
-
-def findings(
-    results: ComparisonResults, psnrs: Mapping[tuple[str, int], Mapping[int, float]]
-) -> Iterable[Finding]:
-    """Yields our best method and the best other method at each target.
-
-    Args:
-        results: the results, with their table.
-        psnrs: the PSNR in dB of each sample by its index, by method and target.
-    """
-    peers = [group for group in [*results.settings.groups, "others"] if group not in NO_PEERS]
-    for target in results.settings.targets:
-        ours = _best(results.at(target, ["ours"]))
-        peer = _best(row for row in results.at(target, peers) if row.reached)
-        if ours is None or peer is None:
-            continue
-        own, others = psnrs[ours.method, target], psnrs[peer.method, target]
-        yield Finding(
-            target,
-            ours.method,
-            peer.method,
-            ours.fidelity[PSNR],
-            peer.fidelity[PSNR],
-            bootstrap_mean([own[i] - others[i] for i in own]),
-        )
-
-
-def _best(rows: Iterable[TableRow]) -> TableRow | None:
-    """Returns the row with the highest PSNR among those at most one step above the target."""
-    fair = [row for row in rows if row.psnr is not None and row.steps <= row.target + 1]
-    return max(fair, key=lambda row: row.psnr or 0.0, default=None)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
-from fastflow.comparison.checks import ComparisonResults, evaluate
+from fastflow.comparison.checks import ComparisonResults, Repetition, evaluate
 from fastflow.comparison.comparison_settings import ComparisonSettings
 from fastflow.comparison.job import ComparisonJob
 from fastflow.comparison.page.exhibits import render_comparison
@@ -49,17 +51,22 @@ def compare(config: Config) -> Path:
     methods = build_listed(config | {"methods": settings.names()}, "methods")
     metrics: list[Metric] = list(build_listed(config, "metrics").values())
     observers = list(build_listed(config, "observers").values())
-    measured, tuning = two_sets(settings, model)
+    two_sets(settings, model)  # refuses prompts that cannot be read
     reasons = [metric.unavailable() for metric in metrics]
     directory = directory or _new_directory(settings, config)
     usable = [m for m, reason in zip(metrics, reasons, strict=True) if not reason]
-    job = ComparisonJob(settings, model, methods, usable, measured, tuning, directory)
     try:
         with ExitStack() as stack:
             sessions = [stack.enter_context(o.open(directory.path, config)) for o in observers]
             directory.write_json("versions.json", versions(settings.device))
             directory.write_json("left_out.json", [reason for reason in reasons if reason])
-            job.work()
+            work = repetitions(config, settings, directory)
+            loaded = None
+            for one, folder in work:
+                sets = two_sets(one, model)
+                job = ComparisonJob(one, model, methods, usable, *sets, folder, loaded)
+                job.work()
+                loaded = job.loaded
             results = finish(directory)
             for session in sessions:
                 session.summary(results.to_dict(), directory.path)
@@ -73,23 +80,61 @@ def compare(config: Config) -> Path:
     return directory.path
 
 
+def repetitions(
+    config: Config, settings: ComparisonSettings, directory: ComparisonDirectory
+) -> Iterator[tuple[ComparisonSettings, ComparisonDirectory]]:
+    """Yields the settings and the folder of each seed; makes the folders that do not exist yet.
+
+    The first seed is in the comparison's own directory, the others are comparisons of their own
+    in its folder `seeds`.
+    """
+    first, *others = settings.every_seed()
+    yield replace(settings, seed=first, seeds=1), directory
+    for seed in others:
+        folder = directory.repetition(seed)
+        if not (folder.path / "config.yaml").is_file():
+            for name in ("rows", "images"):
+                (folder.path / name).mkdir(parents=True, exist_ok=True)
+            for name in ("versions.json", "left_out.json"):
+                folder.write_json(name, directory.read_json(name))
+            save(config | {"seed": seed, "seeds": 1, "out": None}, folder.path / "config.yaml")
+        yield replace(settings, seed=seed, seeds=1), folder
+
+
 def finish(directory: ComparisonDirectory) -> ComparisonResults:
     """Writes comparison.json, comparison.csv and report.html from the finished rows."""
     config = load(directory.path / "config.yaml")
     settings = settings_of(config, ComparisonSettings)
-    rows = finished_rows(directory, settings)
-    results = evaluate(settings, config["names"]["model"], directory.references(), rows)
+    measured = finished(directory, settings)
+    results = evaluate(settings, config["names"]["model"], measured)
     results.left_out += directory.read_json("left_out.json")
-    asked = len(settings.targets) * len(settings.names())
-    if len(rows) < asked:
+    rows_of_each = len(settings.targets) * len(settings.names())
+    asked = rows_of_each * len(settings.every_seed())
+    done = sum(len(one.rows) for one in measured)
+    if done < asked:
         results.left_out.append(
-            f"{asked - len(rows)} of {asked} rows are missing; resume with: "
+            f"{asked - done} of {asked} rows are missing; resume with: "
             + command_line("compare", f"resume={directory.path}")
         )
     directory.write_json("comparison.json", results.to_dict())
     directory.write_text("comparison.csv", results_as_csv(results))
     directory.write_text("report.html", render_comparison(results, directory))
     return results
+
+
+def finished(directory: ComparisonDirectory, settings: ComparisonSettings) -> list[Repetition]:
+    """Returns what is measured so far with each seed; those that have nothing yet are left out.
+
+    Raises:
+        ValueError: if the reference runs of the first seed are missing or damaged.
+    """
+    others = settings.every_seed()[1:]
+    folders = [directory.repetition(seed) for seed in others]
+    begun = [folder for folder in folders if (folder.path / "references.json").is_file()]
+    return [
+        Repetition(folder.references(), finished_rows(folder, settings))
+        for folder in (directory, *begun)
+    ]
 
 
 def finished_rows(directory: ComparisonDirectory, settings: ComparisonSettings) -> list[MethodRow]:

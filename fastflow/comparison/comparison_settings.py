@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 
 from fastflow.runs.run_settings import check_paths
 
@@ -28,6 +30,10 @@ class ComparisonSettings:
         tuning: the number of other samples, on which knobs are tuned and methods learn.
         live: the number of those used for tuning where every try has to run the network.
         seed: seeds the noise (sample i has ``seed + i``) and the decisions.
+        seeds: how often everything is repeated, tuning included, each time with noise and
+            decisions of its own; or a list of seeds, which replaces `seed`. A number takes seeds
+            from `seed` on that are 1,000 apart, or as many thousands as no noise is shared. Seeds
+            in a list have to be `samples` + `tuning` apart.
         prompt: a single prompt.
         prompts: a file of prompts, as for `sample`; its last part is reserved for tuning.
         image: an image to edit, for all prompts without one of their own.
@@ -53,6 +59,7 @@ class ComparisonSettings:
     tuning: int = 24
     live: int = 3
     seed: int = 0
+    seeds: Any = 1
     prompt: str | None = None
     prompts: str | None = None
     image: str | None = None
@@ -94,6 +101,35 @@ class ComparisonSettings:
                 raise ValueError(
                     f"`targets` must be from 2 to `steps` = {self.steps}, got {target}."
                 )
+
+        self._check_seeds()
+
+    def _check_seeds(self) -> None:
+        listed = self.seeds if isinstance(self.seeds, list | tuple) else [self.seeds]
+        whole = all(isinstance(s, int) and not isinstance(s, bool) for s in listed)
+        if not (listed and whole) or (listed[0] is self.seeds and listed[0] < 1):
+            raise ValueError(
+                "`seeds` must be a number of repetitions, 1 or more, or a list of seeds, got "
+                f"{self.seeds!r}."
+            )
+        for a, b in pairwise(sorted(self.every_seed())):
+            if b - a < self.noises:
+                raise ValueError(
+                    f"`seeds` must be {self.noises} (`samples` + `tuning`) or more apart, got {a} "
+                    f"and {b}: sample i has noise seed `seed + i`, so they would share noise."
+                )
+
+    @property
+    def noises(self) -> int:
+        """The number of noises that one repetition uses, from its seed on."""
+        return self.samples + self.tuning
+
+    def every_seed(self) -> list[int]:
+        """Returns the seed of each repetition, the first one first."""
+        if not isinstance(self.seeds, int):
+            return list(self.seeds)
+        apart = 1000 * -(-self.noises // 1000)
+        return [self.seed + i * apart for i in range(self.seeds)]
 
     def names(self) -> list[str]:
         """Returns the names of the methods to compare, each once.

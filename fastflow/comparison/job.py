@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from tqdm import tqdm, trange
 
 from fastflow.comparison.comparison_settings import ComparisonSettings
+from fastflow.comparison.fairness.forecast import TunedMethod, tried
+from fastflow.comparison.fairness.recorded_cost import recorded_costs
 from fastflow.comparison.measure import Measure
 from fastflow.comparison.references import (
     References,
@@ -19,9 +21,15 @@ from fastflow.comparison.references import (
     other_batch,
     reference_runs,
 )
-from fastflow.comparison.rows import REFERENCE, SOURCE, ComparisonDirectory, MethodRow
-from fastflow.comparison.tuning import Search, mean_steps, replayed
-from fastflow.evaluation.measurement import Measurement
+from fastflow.comparison.rows import REFERENCE, SOURCE, ComparisonDirectory, MethodRow, SecondKnob
+from fastflow.comparison.tuning import (
+    CLOSE_ENOUGH,
+    Search,
+    mean_steps,
+    replayed,
+    share_beyond,
+)
+from fastflow.evaluation.measurement import Measurement, SampleRow
 from fastflow.evaluation.method import Bench, Learned, Method
 from fastflow.evaluation.metric import Metric
 from fastflow.sampling.executor import side_by_side
@@ -29,13 +37,21 @@ from fastflow.sampling.model import FlowModel, Model
 from fastflow.sampling.recording import Recording
 from fastflow.sampling.reference import reference_sampler
 from fastflow.sampling.request import Request
+from fastflow.sampling.sample import Sample
 
+MARGINS = (0.5, 2.0)  # steps beyond a missed target to look for a second knob, one try each
 Shown = TypeVar("Shown")
 
 
 @dataclass
 class ComparisonJob:
-    """One comparison: its settings, model, methods and requests."""
+    """One comparison: its settings, model, methods and requests.
+
+    Attributes:
+        loaded: the loaded model; `work` loads it if there is none.
+        searches: the search of each method's knob.
+        peaks: the peak memory of each method in bytes.
+    """
 
     settings: ComparisonSettings
     model: Model
@@ -44,12 +60,14 @@ class ComparisonJob:
     measured: list[Request]
     tuning: list[Request]
     directory: ComparisonDirectory
+    loaded: FlowModel | None = None
     searches: dict[str, Search] = field(default_factory=dict)
     peaks: dict[str, int] = field(default_factory=dict)
 
     def work(self) -> None:
         """Measures every row that is not finished yet."""
-        model = self.model.load(self.settings.device, self.settings.dtype)
+        model = self.loaded or self.model.load(self.settings.device, self.settings.dtype)
+        self.loaded = model
         recording = self._record(model)
         bench = Bench(
             model,
@@ -154,48 +172,91 @@ class ComparisonJob:
 
     def _row(self, measure: Measure, name: str, target: int) -> MethodRow:
         """Measures one row; an error becomes the row's failure, and the comparison continues."""
-        method, bench = self.methods[name], measure.bench
+        method = self.methods[name]
         row = MethodRow(name, target, repr(method), method.knob.name)
         if reason := method.unavailable():
             row.failure = reason
             return row
         try:
-            row.value = self._search(measure, name).find(target)
-            method = method.at(row.value)
-            row.recipe = repr(method)
-            requests = self.measured if method.is_oracle else self.tuning
-            learned = method.learn(bench, requests)
-            row.learned = {
-                "samples": learned.samples,
-                "calls": learned.calls,
-                "facts": learned.facts,
-            }
-            with tqdm(
-                total=len(self.measured),
-                unit="sample",
-                leave=False,
-                desc=name,
-                disable=self.settings.workers
-                > 1,  # bars of several processes overwrite each other
-            ) as bar:
-
-                def show(sample) -> None:
-                    bar.update()
-                    if sample.request.index < self.settings.examples:
-                        self.directory.keep_image(
-                            name, target, sample.request.index, sample.output
-                        )
-
-                row.samples = measure.samples(method, learned, show)
-            if not method.is_oracle:
-                row.pairs = measure.pairs(method, learned, self.settings.pairs)
-            if name not in self.peaks:
-                self.peaks[name] = measure.peak(method, learned, self.settings.device)
-            row.peak = self.peaks[name]
+            self._fill(measure, row)
         except Exception as error:
-            row.samples, row.failure = [], f"{type(error).__name__}: {error}"
+            row.samples, row.second = [], None
+            row.failure = f"{type(error).__name__}: {error}"
             tqdm.write(f"{name} at {target} steps failed: {row.failure}")
         return row
+
+    def _fill(self, measure: Measure, row: MethodRow) -> None:
+        """Tunes and measures the method of a row."""
+        name, search, bench = row.method, self._search(measure, row.method), measure.bench
+        row.value = search.find(row.target)
+        tuned = self._tuned(bench, self.methods[name].at(row.value))
+        method, learned = tuned.method, tuned.learned
+        row.recipe, row.mark, row.note = repr(method), tuned.mark, tuned.note
+        row.learned = {
+            "samples": learned.samples,
+            "calls": learned.calls,
+            "facts": learned.facts,
+        }
+        row.samples = self._measured(measure, row, method, learned)
+        row.second = self._second(measure, row, search)
+        row.recorded = recorded_costs(method, bench, learned, row.samples)
+        if not method.is_oracle:
+            row.pairs = measure.pairs(method, learned, self.settings.pairs)
+        if name not in self.peaks:
+            self.peaks[name] = measure.peak(method, learned, self.settings.device)
+        row.peak = self.peaks[name]
+
+    def _tuned(self, bench: Bench, method: Method) -> TunedMethod:
+        """Lets a method learn, and tries a plan live on the last of the tuning samples."""
+        if method.is_oracle:
+            return TunedMethod(method, method.learn(bench, self.measured))
+        learned = method.learn(bench, self.tuning)
+        return tried(method, bench, learned, self.tuning[-self.settings.live :])
+
+    def _measured(
+        self, measure: Measure, row: MethodRow, method: Method, learned: Learned
+    ) -> list[SampleRow]:
+        """Generates and measures the samples of a row, and keeps the examples."""
+        with tqdm(
+            total=len(self.measured),
+            unit="sample",
+            leave=False,
+            desc=row.method,
+            disable=self.settings.workers > 1,  # bars of several processes overwrite each other
+        ) as bar:
+
+            def show(sample: Sample) -> None:
+                bar.update()
+                index = sample.request.index
+                if index < self.settings.examples and not row.samples:
+                    self.directory.keep_image(row.method, row.target, index, sample.output)
+
+            return measure.samples(method, learned, show)
+
+    def _second(self, measure: Measure, row: MethodRow, search: Search) -> SecondKnob | None:
+        """Measures a row at another knob beyond its target, if it missed that by too much."""
+        steps = measure.steps(row.samples)
+        if abs(steps - row.target) <= CLOSE_ENOUGH or row.mark:
+            return None
+        found = (self._beyond(measure, row, search, margin) for margin in MARGINS)
+        return next((second for second in found if second is not None), None)
+
+    def _beyond(
+        self, measure: Measure, row: MethodRow, search: Search, margin: float
+    ) -> SecondKnob | None:
+        """Measures a row so many steps beyond its target; None if it does not get there."""
+        steps, first = measure.steps(row.samples), row.value or 0.0
+        value = search.beyond(first, steps, row.target, margin)
+        if search.knob.is_computed_steps and value is not None:
+            value = min(max(value, 2), self.settings.steps)
+        if value is None or value == first:
+            return None
+        tuned = self._tuned(measure.bench, self.methods[row.method].at(value))
+        samples = self._measured(measure, row, tuned.method, tuned.learned)
+        share = share_beyond(steps, measure.steps(samples), row.target)
+        if share is None or tuned.mark:
+            return None
+        return SecondKnob(value, share, samples)
 
     def _search(self, measure: Measure, name: str) -> Search:
         """Returns the method's search, which keeps the values tried for other targets."""

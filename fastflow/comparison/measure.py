@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from fastflow.comparison.references import References
 from fastflow.evaluation.measurement import Measurement, SampleRow
@@ -39,6 +40,12 @@ class Measure:
             rows.append(replace(self.row(sample), velocity_change=None, gram=None))
             show(sample)
         return sorted(rows, key=lambda row: row.index)
+
+    def steps(self, samples: Sequence[SampleRow]) -> float:
+        """Returns the mean number of computed steps: network calls over those of one step."""
+        reference = self.references.reference[self.requests[0].index]
+        branches = reference.calls / self.bench.steps
+        return fmean(sample.calls for sample in samples) / branches
 
     def row(self, sample: Sample) -> SampleRow:
         """Measures one sample."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,22 @@ from fastflow.comparison.references import StoredReferences
 from fastflow.evaluation.measurement import SampleRow
 from fastflow.sampling.media import keep, suffix
 from fastflow.sampling.storage import command_line, make_folder, write_whole, writing
+
+
+@dataclass
+class SecondKnob:
+    """The same method at another value of its knob, on the other side of the target.
+
+    Args:
+        value: the value of the knob.
+        share: the weight of its samples, from 0 to 1, with which the mean number of computed steps
+            is the target.
+        samples: the measurements of each sample.
+    """
+
+    value: float
+    share: float
+    samples: list[SampleRow] = field(default_factory=list)
 
 
 @dataclass
@@ -29,6 +46,12 @@ class MethodRow:
         pairs: interleaved pairs of denoising times in seconds, ``(reference, method)``.
         peak: the peak memory in bytes over that in use before; None if not measured.
         failure: why there are no measurements; empty if there are.
+        second: the other knob, if the first missed the target and another was on its other side;
+            the row's numbers are then interpolated between the two.
+        mark: why the row is not what its name says, such as a plan that was replaced; empty if it
+            is. A marked row is never the best of ours.
+        note: what else there is to know about the row.
+        recorded: what its schedule costs on the recorded velocities (`recorded_costs`).
     """
 
     method: str
@@ -41,11 +64,31 @@ class MethodRow:
     pairs: list[tuple[float, float]] = field(default_factory=list)
     peak: int | None = None
     failure: str = ""
+    second: SecondKnob | None = None
+    mark: str = ""
+    note: str = ""
+    recorded: dict[str, Any] = field(default_factory=dict)
+
+    def values(self, number: Callable[[SampleRow], float | None]) -> dict[int, float]:
+        """Returns a number of each sample by its index, without those for which it is None.
+
+        With two knobs it is interpolated between them: its mean is then that of drawing one of
+        the two at random for each sample.
+        """
+        own = _numbers(self.samples, number)
+        if self.second is None:
+            return own
+        other, share = _numbers(self.second.samples, number), self.second.share
+        return {i: (1 - share) * own[i] + share * other[i] for i in own if i in other}
 
     def to_json(self) -> dict[str, Any]:
         """Returns the row in JSON types."""
-        rows = [sample.to_json() for sample in self.samples]
-        return asdict(replace(self, samples=[])) | {"samples": rows}
+        content = asdict(replace(self, samples=[], second=None))
+        content["samples"] = [sample.to_json() for sample in self.samples]
+        if self.second is not None:
+            rows = [sample.to_json() for sample in self.second.samples]
+            content["second"] = asdict(replace(self.second, samples=[])) | {"samples": rows}
+        return content
 
     @classmethod
     def from_json(cls, content: dict[str, Any], where: str) -> MethodRow:
@@ -55,7 +98,18 @@ class MethodRow:
             ValueError: beginning with ``where``, if a required field of a sample is missing.
         """
         rows = [SampleRow.from_json(sample, where) for sample in content["samples"]]
-        return cls(**{**content, "samples": rows})
+        second = content.get("second")
+        if second is not None:
+            others = [SampleRow.from_json(sample, where) for sample in second["samples"]]
+            second = SecondKnob(**{**second, "samples": others})
+        return cls(**{**content, "samples": rows, "second": second})
+
+
+def _numbers(
+    samples: list[SampleRow], number: Callable[[SampleRow], float | None]
+) -> dict[int, float]:
+    found = ((sample.index, number(sample)) for sample in samples)
+    return {index: value for index, value in found if value is not None}
 
 
 SOURCE, REFERENCE = "source", "reference"  # in place of a method's name, for images
@@ -118,6 +172,10 @@ class ComparisonDirectory:
     def image(self, method: str, target: int | None, index: int) -> Path:
         """Returns the path of an example output, if that is an image."""
         return self.path / "images" / f"{_stem(method, target)}-{index:04d}.png"
+
+    def repetition(self, seed: int) -> ComparisonDirectory:
+        """Returns the folder of a further seed of this comparison, which may not exist yet."""
+        return ComparisonDirectory(self.path / "seeds" / str(seed))
 
     def write_json(self, name: str | Path, content: Any) -> None:
         """Writes a JSON file atomically."""

@@ -10,7 +10,7 @@ from itertools import pairwise
 from fastflow.evaluation.method import Bench, Knob, Learned, Method
 from fastflow.sampling.request import Request
 
-CLOSE_ENOUGH = 0.25  # computed steps; a value as close to the target ends the search
+CLOSE_ENOUGH = 0.25  # computed steps; a row as close to its target has reached it
 
 
 @dataclass
@@ -45,6 +45,26 @@ class Search:
             self._try(between)
         return self._nearest(target)
 
+    def beyond(
+        self, value: float, steps: float, target: float, margin: float = 2 * CLOSE_ENOUGH
+    ) -> float | None:
+        """Returns a value on the other side of a target that a value missed; None if none is left.
+
+        Args:
+            value: the value that `find` returned.
+            steps: the mean number of computed steps that it took on the measured samples, which
+                may differ from that on the samples tuned on.
+            target: the number of computed steps.
+            margin: how many steps beyond the target to look for.
+        """
+        side = 1 if steps < target else -1  # more steps are wanted, or fewer
+        if self.knob.is_computed_steps:
+            return value + side * math.ceil(abs(target - steps) + margin - CLOSE_ENOUGH)
+        wanted = target - steps + self.tried[value]
+        self.find(wanted + side * margin)
+        past = [v for v in self.tried if side * (self.tried[v] - wanted) >= margin / 2]
+        return min(past, key=lambda v: abs(self.tried[v] - wanted), default=None)
+
     def _try(self, value: float) -> None:
         if value not in self.tried:
             self.tried[value] = self.steps_at(value)
@@ -70,6 +90,16 @@ class Search:
         if b <= 4 * a or a < 0:
             return (a + b) / 2
         return math.sqrt(a * b) if a > 0 else b / 8  # thresholds differ in magnitude
+
+
+def share_beyond(first: float, second: float, target: float) -> float | None:
+    """Returns the weight of the second number with which the mean of both is the target.
+
+    None if the target is not between the two.
+    """
+    if (first - target) * (second - target) > 0 or first == second:
+        return None
+    return (target - first) / (second - first)
 
 
 def replayed(method: Method, bench: Bench) -> Callable[[float], float]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 Interval = tuple[float, float, float]
+
+NORMAL = 1.959964  # the 97.5 % quantile of the normal distribution
+STUDENT = (12.7062, 4.30265, 3.18245, 2.77645, 2.57058, 2.44691, 2.36462, 2.30600, 2.26216)
 
 _BLOCK = 1_000_000  # indices held at a time, so that memory does not grow with the resamples
 
@@ -119,44 +123,92 @@ def bootstrap_groups(
     return np.divide(sums, sizes, out=np.full_like(sums, np.nan), where=sizes > 0)
 
 
-def bootstrap_nested(
-    groups: Sequence[Sequence[float]], resamples: int = 2000, seed: int = 0
-) -> Interval:
-    """Estimates the mean of group means and its 95 % interval by resampling groups and samples.
+def repeated_mean(groups: Sequence[Mapping[int, float]], seed: int = 0) -> Interval:
+    """Estimates a mean and its 95 % interval from a measurement that was repeated as a whole.
 
-    For a measurement that was repeated as a whole, such as with another seed: groups are drawn
-    with replacement, then samples within each drawn group. So the interval covers what varies
-    from one repetition to the next as well as what varies between samples. For a paired
-    comparison pass differences. With few groups the interval is too narrow, since few groups show
-    little of their variation.
+    Each repetition, such as one with another seed, has its own tuning and its own noise; sample i
+    of all of them has the same prompt. With one repetition this is `bootstrap_mean`: the interval
+    covers what varies between samples, for that one tuning. With S of them it covers both::
+
+        half^2 = max(t_{S-1}^2 b / S, z^2 e / (S n)) + t_{n-1}^2 max(0, c / n - e / (S n))
+
+    b is the variance of the repetitions' means, c that of the samples' means over repetitions, and
+    e what is left when both are taken away. The first term is everything that another repetition
+    changes, but no less than its samples alone explain; the second is what the prompts share,
+    which repetitions with the same prompts cannot show.
+
+    A bootstrap over so few repetitions would understate: of three, a resample often holds one
+    three times, and their spread is taken for the true one. Student's t allows for how little S
+    means say about their variance; at S = 2 the interval is very wide (t = 12.7), which is what
+    two repetitions tell. The sum of two such terms is on the wide side.
+
+    For a paired comparison pass differences, sample by sample.
 
     Args:
-        groups: the numbers of each repetition's samples, G sequences that may differ in length.
-        resamples: how many times G groups are drawn.
-        seed: seeds the draws; the same values and seed give the same interval.
+        groups: the finite numbers of each repetition's samples, by the sample's index.
+        seed: seeds the resamples of a single repetition.
 
     Returns:
-        The mean of the groups' means, and the 2.5 % and 97.5 % quantiles of the resampled ones.
+        The mean of the repetitions' means, and the ends of the interval. The second term needs two
+        or more samples that every repetition has; without them it is left out.
 
     Raises:
-        ValueError: if there is no group, one is empty or has a NaN, or `resamples` is below 1.
+        ValueError: if there is no repetition, one is empty, or a number is not finite.
 
     Reference:
-        A. Davison, D. Hinkley, Bootstrap Methods and their Application, 1997, section 3.8,
-        https://doi.org/10.1017/CBO9780511802843
+        S. Searle, G. Casella, C. McCulloch, Variance Components, 1992, chapter 4 (two crossed
+        random factors), https://doi.org/10.1002/9780470316856
     """
-    values = [_numbers(group, "groups") for group in groups]
+    values = [_numbers(list(group.values()), "groups") for group in groups]
     if not values or not all(map(len, values)):
         raise ValueError("`groups` must hold at least one group, each with at least one number.")
-    _check_resamples(resamples)
-    rng = np.random.default_rng(seed)
-    means = np.zeros((resamples, len(values)))
-    drawn = rng.integers(0, len(values), means.shape)
-    for i, own in enumerate(values):
-        where = drawn == i
-        means[where] = own[rng.integers(0, len(own), (where.sum(), len(own)))].mean(axis=1)
-    low, high = _bounds(means.mean(axis=1))
-    return (float(np.mean([own.mean() for own in values])), low, high)
+    if len(groups) == 1:
+        return bootstrap_mean(list(groups[0].values()), seed=seed)
+    if not all(np.isfinite(own).all() for own in values):
+        raise ValueError("`groups` must hold finite numbers: cap infinite ones first.")
+    count, means = len(values), np.array([own.mean() for own in values])
+    common = [i for i in groups[0] if all(i in group for group in groups)]
+    between = student(count - 1) ** 2 * means.var(ddof=1) / count
+    if len(common) < 2:
+        within = sum(own.var(ddof=1) / len(own) for own in values if len(own) > 1) / count**2
+        half = math.sqrt(max(between, NORMAL**2 * within))
+    else:
+        rest, shared = _parts(np.array([[group[i] for i in common] for group in groups]))
+        shared *= student(len(common) - 1) ** 2
+        half = math.sqrt(max(between, NORMAL**2 * rest) + shared)
+    mean = float(means.mean())
+    return (mean, mean - half, mean + half)
+
+
+def _parts(table: np.ndarray) -> tuple[float, float]:
+    """Returns two parts of the variance of a table's mean: of its residuals, and of its columns.
+
+    Args:
+        table: ``(S, n)``, one row for each repetition, one column for each sample.
+    """
+    count, n = table.shape
+    columns = table.mean(axis=0)
+    left = table - columns - table.mean(axis=1, keepdims=True) + table.mean()
+    rest = float((left**2).sum()) / ((count - 1) * (n - 1) * count * n)
+    return rest, max(float(columns.var(ddof=1)) / n - rest, 0.0)
+
+
+def student(freedom: int) -> float:
+    """Returns the 97.5 % quantile of Student's t distribution.
+
+    From 10 degrees of freedom on by the expansion in their inverse, to three digits.
+
+    Args:
+        freedom: the degrees of freedom, 1 or more.
+
+    Reference:
+        M. Abramowitz, I. Stegun, Handbook of Mathematical Functions, 1964, 26.7.5
+    """
+    if freedom < len(STUDENT) + 1:
+        return STUDENT[freedom - 1]
+    z, v = NORMAL, freedom
+    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    return z + first / v + second / v**2 + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384 / v**3
 
 
 def _numbers(values: Sequence[float], name: str) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+from fastflow.integration.episode import Scheme
 from fastflow.sampling.model import FlowModel
 from fastflow.sampling.recording import Recording, Replay
 from fastflow.sampling.request import Request
@@ -111,6 +112,30 @@ class Method(ABC):
         If the method does not replay, the result must not depend on a knob that is searched.
         """
         return Learned()
+
+    def fallback(self) -> Method | None:
+        """Returns a method that plans nothing and computes as many steps; None if there is none.
+
+        A comparison measures it in this one's place, and says so, if the error of a plan in live
+        runs is a multiple of what was predicted and the fallback's is smaller.
+        """
+        return None
+
+    def scheme(self, bench: Bench, learned: Learned) -> Scheme | None:
+        """Returns the extrapolator and the corrector if skipped steps follow from them alone.
+
+        None if weights were fitted or planned, or the method is of another kind.
+        """
+        return None
+
+    def optimum(self) -> dict[str, Any]:
+        """Returns what no other schedule of its scheme has less of; empty unless an oracle.
+
+        Returns:
+            ``least``: ``shared``, the recorded cost for all samples together, or ``each``, that of
+            each sample; and ``longest``, the most steps in a row that its schedules skip.
+        """
+        return {}
 
     @abstractmethod
     def generate(

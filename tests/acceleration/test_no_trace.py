@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 import torch
+from diffusers import FluxImg2ImgPipeline, FluxTransformer2DModel
 from tiny_pipelines import flux
 from tiny_pipelines.toy import ToyNetwork, ToyPipeline
 
@@ -196,3 +197,13 @@ def test_a_bound_method_taken_while_enabled_works_afterwards(pipe):
         before = accelerated.stats.calls
     assert torch.equal(call(seed=2), pipe(seed=2))
     assert accelerated.stats.calls == before
+
+
+def test_another_pipeline_can_be_made_of_an_enabled_one():
+    pipe = flux.pipeline()
+    with fastflow.enable(pipe, Every(interval=3)) as accelerated:
+        other = FluxImg2ImgPipeline.from_pipe(pipe)
+        assert other.transformer is pipe.transformer
+        assert {FluxTransformer2DModel: "found"}[type(pipe.transformer)] == "found"
+        assert type(pipe.transformer) in [FluxTransformer2DModel]
+        assert accelerated.stats.per_call == []

@@ -39,7 +39,8 @@ def test_tuned_methods_come_close_to_the_target_on_other_samples(done, method):
     for target in (12, 6):
         line = done.row(method, target)
         assert line["steps"] == pytest.approx(target, abs=2)
-        assert line["reached"] == (abs(line["steps"] - target) <= 1)
+        assert line["reached"] == (abs(line["steps"] - target) <= 0.25)
+        assert ("missed its target" in line["marks"]) != line["reached"]
         assert line["knob"].startswith("policy.")
 
 
@@ -50,13 +51,16 @@ def test_calls_are_the_means_over_the_samples(done):
         )
         assert [sample["index"] for sample in row["samples"]] == list(range(5))
         calls = [sample["calls"] for sample in row["samples"]]
-        assert line["calls"] == sum(calls) / 5
+        share = row["second"]["share"] if row["second"] else 0.0
+        other = row["second"]["samples"] if row["second"] else row["samples"]
+        ends = sum(calls) / 5, sum(sample["calls"] for sample in other) / 5
+        assert line["calls"] == pytest.approx((1 - share) * ends[0] + share * ends[1])
         assert calls == [len(sample["computed"]) for sample in row["samples"]]
 
 
 def test_all_checks_hold(done):
     checks = {check["what"]: check["holds"] for check in done.results["checks"]}
-    assert len(checks) == 3
+    assert len(checks) == 4
     assert all(holds is True for holds in checks.values()), done.results["checks"]
 
 
@@ -66,7 +70,6 @@ def test_a_finding_has_our_best_method_and_the_best_other(done):
         assert finding["peer"] in ("euler", "uniform", "random_arms")
         mine, theirs = finding["psnr_ours"], finding["psnr_peer"]
         assert finding["difference"][0] == pytest.approx(mine[0] - theirs[0])
-        assert finding["is_apart"] == (mine[1] > theirs[2])
         low, high = finding["difference"][1:]
         assert finding["is_distinguishable"] == (low > 0 or high < 0)
 
@@ -92,8 +95,10 @@ def test_the_csv_file_has_the_same_numbers(done):
 def test_the_median_and_the_low_end_are_those_of_the_samples(done):
     for line in done.results["table"]:
         path = done.path / f"rows/{line['method']}-at-{line['target']}.json"
-        samples = json.loads(path.read_text())["samples"]
-        values = [sample["metrics"]["psnr_db"] for sample in samples]
+        row = json.loads(path.read_text())
+        if row["second"]:
+            continue  # each number is interpolated
+        values = [sample["metrics"]["psnr_db"] for sample in row["samples"]]
         psnrs = sorted(99.0 if value is None else value for value in values)  # None: identical
         spread = line["psnr_spread"]
         assert (spread["median_db"], spread["worst_db"]) == (psnrs[2], psnrs[0])

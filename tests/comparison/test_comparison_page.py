@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from fastflow.comparison.checks import ComparisonResults, Finding
+from fastflow.comparison.checks import ComparisonResults
 from fastflow.comparison.comparison_settings import ComparisonSettings
+from fastflow.comparison.fairness.findings import Finding
 from fastflow.comparison.page.exhibits import comparison_title, middle_target
 from fastflow.comparison.rows import MethodRow
 from fastflow.comparison.table import RowReader
@@ -24,7 +25,7 @@ def title(targets, *found, low=0.1):
     zero = (0.0, 0.0, 0.0)
     findings = [Finding(t, "ucb", "teacache", zero, zero, (t / 10, low, 9.0)) for t in found]
     settings = ComparisonSettings(targets=targets, steps=100)
-    row = RowReader(settings, 1.0, {}).read(MethodRow("reference", 100))
+    row = RowReader(settings, 1.0, [{}]).read(MethodRow("reference", 100))
     results = ComparisonResults(settings, "mixture", 1.0, row, row, [], findings=findings)
     return comparison_title(results)
 

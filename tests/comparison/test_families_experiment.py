@@ -49,8 +49,8 @@ def test_tables_figures_and_pictures_are_made_from_the_results(
     results = done.results
     for line in [results["reference"], *results["table"]]:
         line["scores"] = {"score": [0.5, 0.4, 0.6]}
-    monkeypatch.setattr(analysis, "HERE", tmp_path)
-    monkeypatch.setattr("sys.argv", ["analysis.py", "--runs", str(tmp_path / "runs")])
+    words = ["analysis.py", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", words)
     plain = analysis.read
     changed = {"comparison.json": results}
     monkeypatch.setattr(analysis, "read", lambda path: changed.get(path.name) or plain(path))

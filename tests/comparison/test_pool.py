@@ -63,7 +63,8 @@ def test_the_other_files_have_the_same_numbers(pooled):
     text = (pooled / "table.md").read_text()
     assert "## 6 of 20 steps" in text
     for row in found:
-        assert f"| `{row['method']}` | {row['group']} | 6.0 | {row['psnr'][0]:.1f} (" in text
+        mark = " (marked)" if row["marks"] else ""
+        assert f"| `{row['method']}` | {row['group']} | 6.0{mark} | {row['psnr'][0]:.1f} (" in text
 
 
 def copied(one, path, change=lambda config: config):
@@ -107,9 +108,14 @@ def test_nothing_is_overwritten(seeds, pooled, capsys):
     assert "exists already, and nothing is overwritten. Choose another name." in message
 
 
-@pytest.mark.parametrize("words", [[], ["a"], ["a", "out=b"], ["a", "b"]])
-def test_two_directories_and_a_folder_are_needed(words, capsys):
-    assert "usage: fastflow pool DIR DIR ... out=FOLDER" in refusal(capsys, *words)
+@pytest.mark.parametrize("words", [[], ["a"], ["out=b"], ["a", "b"]])
+def test_directories_and_a_folder_are_needed(words, capsys):
+    assert "usage: fastflow pool DIR ... out=FOLDER" in refusal(capsys, *words)
+
+
+def test_a_single_seed_is_refused(seeds, tmp_path, capsys):
+    message = refusal(capsys, seeds[0].path, f"out={tmp_path / 'out'}")
+    assert message == "fastflow pool: comparisons of 2 or more seeds are needed, got 1."
 
 
 def test_what_is_no_comparison_is_refused(seeds, tmp_path, capsys):

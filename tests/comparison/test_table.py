@@ -6,9 +6,10 @@ import pytest
 
 from fastflow.comparison.checks import ComparisonResults
 from fastflow.comparison.comparison_settings import ComparisonSettings
+from fastflow.comparison.fairness.near_best import with_near_best
 from fastflow.comparison.page.total_cost import cost, efficient, total_cost
 from fastflow.comparison.rows import MethodRow
-from fastflow.comparison.table import RowReader, psnrs_of, with_near_best
+from fastflow.comparison.table import RowReader, psnrs_of
 from fastflow.evaluation.measurement import SampleRow
 
 GROUPS = {"ours": ["plan"], "oracle": ["oracle"], "static": ["even", "odd"]}
@@ -30,8 +31,8 @@ def measured(method, psnrs, calls=10, learning=0, failing=()):
 
 
 def table(*rows):
-    read = [RowReader(SETTINGS, 1.0, {}).read(row) for row in rows]
-    found = with_near_best(read, {(row.method, 10): psnrs_of(row.samples) for row in rows})
+    read = [RowReader(SETTINGS, 1.0, [{}]).read(row) for row in rows]
+    found = with_near_best(read, {(row.method, 10): [psnrs_of(row)] for row in rows})
     return {row.method: row for row in found}
 
 
@@ -50,9 +51,9 @@ def test_an_oracle_does_not_raise_the_best_but_has_a_share():
 
 
 def test_a_method_that_takes_more_steps_than_the_target_does_not_raise_the_best():
-    rows = measured("even", [40, 40]), measured("odd", [60, 60], calls=12)
+    rows = measured("even", [40, 40]), measured("odd", [60, 60], calls=11)
     assert shares(*rows) == {"even": 1.0, "odd": 1.0}
-    assert shares(rows[0], measured("odd", [60, 60], calls=11))["even"] == 0.0
+    assert shares(rows[0], measured("odd", [60, 60], calls=10))["even"] == 0.0
 
 
 def test_identical_outputs_are_near_each_other():
@@ -78,7 +79,7 @@ def test_a_failed_row_has_no_cost_and_no_spread():
 
 
 def results(*rows):
-    reader = RowReader(SETTINGS, 1.0, {})
+    reader = RowReader(SETTINGS, 1.0, [{}])
     reference = reader.read(MethodRow("reference", 50))
     return ComparisonResults(SETTINGS, "m", 1.0, reference, reference, list(table(*rows).values()))
 

@@ -8,8 +8,9 @@ import pytest
 from fastflow.evaluation.bootstrap import (
     bootstrap_groups,
     bootstrap_mean,
-    bootstrap_nested,
     bootstrap_ratio,
+    repeated_mean,
+    student,
 )
 
 
@@ -86,36 +87,95 @@ def test_no_values_give_nan_and_infinite_values_are_kept():
     assert bootstrap_mean([1.0, math.inf]) == (math.inf, 1.0, math.inf)
 
 
-def test_groups_are_resampled_as_well_as_the_samples_in_them():
+def by_index(table):
+    return [dict(enumerate(row)) for row in np.asarray(table, dtype=float).tolist()]
+
+
+def width(interval):
+    return interval[2] - interval[1]
+
+
+def repetitions(rng, seeds, tuning, prompts, noise, samples=24):
+    """Returns PSNR-like numbers ``(seeds, samples)`` around 40 with known deviations."""
+    table = 40.0 + tuning * rng.normal(size=(seeds, 1)) + prompts * rng.normal(size=samples)
+    return table + noise * rng.normal(size=(seeds, samples))
+
+
+def covered(interval):
+    return interval[1] <= 40.0 <= interval[2]
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize(
+    ("tuning", "prompts", "noise"),
+    [(1, 0, 1), (1, 2, 3), (0, 0, 2), (0, 2, 0.5), (3, 0.5, 0.5), (0.5, 3, 3)],
+)
+def test_the_interval_over_seeds_holds_the_truth_as_often_as_it_says(
+    seeds, tuning, prompts, noise
+):
+    rng = np.random.default_rng([seeds, int(10 * tuning), int(10 * prompts), int(10 * noise)])
+    draws = [repetitions(rng, seeds, tuning, prompts, noise) for _ in range(1000)]
+    assert np.mean([covered(repeated_mean(by_index(table))) for table in draws]) >= 0.935
+
+
+def test_samples_of_one_tuning_say_too_little_about_another():
+    """Why seeds exist: with one tuning the interval leaves the truth out far too often."""
+    rng = np.random.default_rng(7)
+    draws = [repetitions(rng, 1, 1.0, 0.0, 2.0) for _ in range(500)]
+    assert np.mean([covered(repeated_mean(by_index(table))) for table in draws]) < 0.7
+
+
+def test_what_the_seeds_share_and_what_they_do_not_are_both_in_the_interval():
     rng = np.random.default_rng(5)
     same = rng.normal(5.0, 1.0, (8, 50))
     apart = same + rng.normal(0.0, 3.0, (8, 1))
-    narrow, wide = bootstrap_nested(same.tolist()), bootstrap_nested(apart.tolist())
-    assert narrow[0] == pytest.approx(same.mean())
-    assert wide[0] == pytest.approx(apart.mean())
-    half = 1.96 * apart.mean(axis=1).std() / math.sqrt(8)
-    assert (wide[2] - wide[1]) / 2 == pytest.approx(half, rel=0.15)
-    assert narrow[2] - narrow[1] < (wide[2] - wide[1]) / 3
+    prompts = same + rng.normal(0.0, 3.0, 50)
+    plain = repeated_mean(by_index(same))
+    assert plain[0] == pytest.approx(same.mean())
+    of_seeds = student(7) * apart.mean(axis=1).std(ddof=1) / math.sqrt(8)
+    assert width(repeated_mean(by_index(apart))) / 2 == pytest.approx(of_seeds, rel=0.02)
+    of_prompts = student(49) * prompts.mean(axis=0).std(ddof=1) / math.sqrt(50)
+    assert width(repeated_mean(by_index(prompts))) / 2 == pytest.approx(of_prompts, rel=0.05)
+    assert width(plain) < width(repeated_mean(by_index(apart))) / 3
 
 
-def test_groups_count_alike_whatever_their_sizes():
-    assert bootstrap_nested([[1.0] * 9, [3.0]]) == (2.0, 1.0, 3.0)
-    assert bootstrap_nested([[4.0, 4.0], [4.0]]) == (4.0, 4.0, 4.0)
+def test_means_that_agree_by_chance_do_not_hide_what_the_samples_vary():
+    rng = np.random.default_rng(8)
+    table = rng.normal(0.0, 2.0, (2, 40))
+    table -= table.mean(axis=1, keepdims=True)
+    interval = repeated_mean(by_index(table))
+    assert width(interval) / 2 >= 1.959 * 2.0 * 0.8 / math.sqrt(80)
 
 
-def test_one_group_has_the_interval_of_its_samples():
+def test_seeds_count_alike_whatever_their_numbers_of_samples():
+    mean, low, high = repeated_mean([dict.fromkeys(range(9), 1.0), {20: 3.0}])
+    assert (mean, low, high) == pytest.approx((2.0, 2 - 12.7062, 2 + 12.7062), rel=1e-4)
+    assert repeated_mean([{0: 4.0, 1: 4.0}, {0: 4.0}]) == (4.0, 4.0, 4.0)
+
+
+def test_one_seed_has_the_bootstrap_interval_of_its_samples():
     values = np.random.default_rng(6).normal(5.0, 2.0, 300).tolist()
-    assert bootstrap_nested([values]) == pytest.approx(bootstrap_mean(values), abs=0.03)
+    assert repeated_mean([dict(enumerate(values))]) == bootstrap_mean(values)
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(1, 12.706), (2, 4.303), (10, 2.228), (30, 2.042), (1000, 1.962)]
+)
+def test_quantiles_of_students_t_are_those_of_the_tables(freedom, quantile):
+    assert student(freedom) == pytest.approx(quantile, abs=1e-3)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (
-            lambda: bootstrap_nested([[1.0], []]),
+            lambda: repeated_mean([{0: 1.0}, {}]),
             "`groups` must hold at least one group, each with at least one number.",
         ),
-        (lambda: bootstrap_nested([[1.0]], 0), "`resamples` must be at least 1, got 0."),
+        (
+            lambda: repeated_mean([{0: 1.0}, {0: math.inf}]),
+            "`groups` must hold finite numbers: cap infinite ones first.",
+        ),
         (
             lambda: bootstrap_mean([1.0, math.nan]),
             "`values` must not hold NaN, got one at 1: leave that sample out.",

@@ -226,13 +226,14 @@ def test_what_an_interval_says_about_ours(experiment):
 
 def test_rows_of_ours_below_uniform_are_listed(experiment):
     rows = [
-        {"method": name, "group": group, "target": 7, "steps": steps, "psnr": [db, db, db]}
-        for name, group, steps, db in [
-            ("halving", "ours", 9.0, 60.0),
-            ("plan", "ours", 7.0, 50.0),
-            ("bespoke", "anchor", 7.0, 49.0),
-            ("uniform", "static", 7.0, 45.0),
-            ("ucb", "ours", 7.0, 40.0),
+        {"method": name, "group": group, "target": 7, "steps": steps, "psnr": [db] * 3, **more}
+        for name, group, steps, db, more in [
+            ("halving", "ours", 9.0, 60.0, {"marks": "missed its target"}),
+            ("path", "ours", 7.0, 55.0, {"marks": "fell back to Uniform"}),
+            ("plan", "ours", 7.0, 50.0, {"marks": ""}),
+            ("bespoke", "anchor", 7.0, 49.0, {"marks": ""}),
+            ("uniform", "static", 7.0, 45.0, {"marks": ""}),
+            ("ucb", "ours", 7.0, 40.0, {"marks": ""}),
         ]
     ]
     one = experiment.verdicts.ModelResults("digits", {"table": rows}, [], 0.0)

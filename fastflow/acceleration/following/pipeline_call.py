@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from types import CodeType
 
 import torch
 
 from fastflow.acceleration.following.denoising_run import DenoisingRun, FirstStep
 from fastflow.acceleration.following.session import Session
+from fastflow.acceleration.seen import Caller
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Call:
     """Holds what is known of a call while it runs.
 
     Attributes:
-        callbacks: the code of its callbacks; what they call is not the pipeline's.
+        caller: tells who calls a part: what callbacks call is not the pipeline's.
         run: the denoising run in progress; None between runs.
         ended: the denoising runs that ended, in their order.
         thread: the thread that makes it.
@@ -25,7 +25,7 @@ class Call:
         was_interrupted: whether its runs were told to stop early.
     """
 
-    callbacks: frozenset[CodeType] = frozenset()
+    caller: Caller = field(default_factory=Caller)
     run: DenoisingRun | None = None
     ended: list[DenoisingRun] = field(default_factory=list)
     thread: int = field(default_factory=threading.get_ident)

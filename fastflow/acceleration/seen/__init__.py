@@ -1,6 +1,6 @@
 """What is seen of a pipeline while it runs, so that nothing about it has to be assumed."""
 
-from fastflow.acceleration.seen.caller import callback_codes, is_called_by
+from fastflow.acceleration.seen.caller import Caller, callback_codes
 from fastflow.acceleration.seen.input_watch import InputWatch, leaves, settings
 from fastflow.acceleration.seen.run_begin import RunBegin
 from fastflow.acceleration.seen.run_shapes import RunShape, RunShapes
@@ -8,6 +8,7 @@ from fastflow.acceleration.seen.scheduler_step import SchedulerStep, direction
 from fastflow.acceleration.seen.scheduler_trial import draws_noise
 
 __all__ = [
+    "Caller",
     "InputWatch",
     "RunBegin",
     "RunShape",
@@ -16,7 +17,6 @@ __all__ = [
     "callback_codes",
     "direction",
     "draws_noise",
-    "is_called_by",
     "leaves",
     "settings",
 ]

@@ -9,36 +9,53 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Iterable
-from types import CodeType
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FrameType
 from typing import Any
 
 from torch import nn
 
+OURS = str(Path(__file__).parents[1])
 
-def is_called_by(pipe: Any, part: Any, callbacks: frozenset[CodeType]) -> bool:
-    """Returns whether the innermost caller of a part is this pipeline.
 
-    Callers are a callback, the pipeline itself, and another pipeline: an object with a scheduler
-    that holds the same part and is not held by this pipeline.
+@dataclass
+class Caller:
+    """Tells who calls a part within one call of a pipeline.
 
     Args:
         pipe: the pipeline.
-        part: the network or the scheduler that is being called.
-        callbacks: the code of the callbacks of the pipeline's call.
+        callbacks: the code of the callbacks of its call.
     """
-    frame = sys._getframe(1)
-    while frame is not None:
-        code = frame.f_code
-        if code in callbacks:
-            return False
-        if code.co_argcount and code.co_varnames[0] == "self":
-            caller = frame.f_locals.get("self")
-            if caller is pipe:
-                return True
-            if _is_other_pipeline(caller, pipe, part):
+
+    pipe: Any = None
+    callbacks: frozenset[CodeType] = frozenset()
+    _frame: FrameType | None = None  # of the pipeline's call, once it was seen
+
+    def is_pipeline(self, part: Any) -> bool:
+        """Returns whether the innermost caller of a part is this pipeline.
+
+        Callers are a callback, the pipeline itself, and another pipeline: an object with a
+        scheduler that holds the same part and is not held by this pipeline.
+
+        Args:
+            part: the network or the scheduler that is being called.
+        """
+        frame = sys._getframe(1)
+        while frame is not None and frame is not self._frame:
+            code = frame.f_code
+            if code in self.callbacks:
                 return False
-        frame = frame.f_back
-    return False
+            if code.co_varnames[:1] == ("self",) and not code.co_filename.startswith(OURS):
+                caller = frame.f_locals.get("self")
+                if caller is self.pipe:
+                    if code.co_name == "__call__":  # it lasts as long as the call
+                        self._frame = frame
+                    return True
+                if _is_other_pipeline(caller, self.pipe, part):
+                    return False
+            frame = frame.f_back
+        return frame is not None
 
 
 def callback_codes(arguments: Iterable[tuple[str, Any]]) -> frozenset[CodeType]:

@@ -13,7 +13,9 @@ from typing import Any
 from torch import Tensor
 
 Leaves = dict[Hashable, Any]
-SIMPLE = (bool, int, float, str, type(None))
+Seen = dict[Hashable, tuple[Any, Any, Any]]  # of each leaf its kind, its value and its version
+SIMPLE = frozenset((bool, int, float, str, type(None)))
+NESTED = frozenset((list, tuple, dict))
 DEEPEST = 3  # levels of lists and mappings that are looked into
 
 
@@ -26,9 +28,9 @@ class InputWatch:
     two steps, or twice in a row. Tensors are compared by identity, without reading them.
     """
 
-    _last: dict[int, Leaves] = field(default_factory=dict)
-    _varying: set[tuple[int, Hashable]] = field(default_factory=set)
-    _changed: dict[tuple[int, Hashable], int] = field(default_factory=dict)
+    _last: dict[int, Seen] = field(default_factory=dict)  # by turn
+    _varying: dict[int, set[Hashable]] = field(default_factory=dict)
+    _changed: dict[int, dict[Hashable, int]] = field(default_factory=dict)
     _count: dict[int, int] = field(default_factory=dict)
 
     def is_new(self, turn: int, now: Leaves) -> bool:
@@ -39,57 +41,45 @@ class InputWatch:
             now: the arguments, as `leaves` returns them.
         """
         number = self._count[turn] = self._count.get(turn, -1) + 1
-        before = self._last.get(turn)
-        self._last[turn] = {
-            key: _kind(value) if (turn, key) in self._varying else _seen(value)
-            for key, value in now.items()
-        }
+        varying = self._varying.setdefault(turn, set())
+        before, seen = self._last.get(turn), _seen(now, varying)
+        self._last[turn] = seen
         if before is None:
             return False
-        if before.keys() != now.keys():
+        if before.keys() != seen.keys():
             return True
-        found = [self._differs((turn, key), before[key], now[key], number) for key in now]
-        return any(found)
+        is_new = False
+        for key, (kind, value, version) in seen.items():
+            old_kind, old_value, old_version = before[key]
+            if kind != old_kind:
+                is_new = True
+            elif value is not old_value or version != old_version:
+                is_new |= self._differs(turn, key, value, old_value, number)
+        return is_new
 
-    def _differs(self, key: tuple[int, Hashable], before: Any, now: Any, number: int) -> bool:
-        if before.kind != _kind(now).kind:
-            return True
-        if key in self._varying or before.equals(now):
+    def _differs(self, turn: int, key: Hashable, value: Any, old: Any, number: int) -> bool:
+        """Returns whether a leaf whose value may have changed did so for the first time."""
+        varying, changed = self._varying[turn], self._changed.setdefault(turn, {})
+        if key in varying or (value is not old and type(value) in SIMPLE and value == old):
             return False
-        if number == 1 or self._changed.get(key) == number - 1:
-            self._varying.add(key)
-        self._changed[key] = number
+        if number == 1 or changed.get(key) == number - 1:
+            varying.add(key)
+        changed[key] = number
         return number > 1
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """Holds a leaf as it was: its kind, and where needed its value."""
-
-    kind: Hashable
-    value: Any = None
-    version: int | None = None
-    has_value: bool = True
-
-    def equals(self, now: Any) -> bool:
-        if not self.has_value:
-            return True
-        if isinstance(now, Tensor):
-            return self.value is now and self.version == _version(now)
-        return self.value == now
-
-
-def _kind(value: Any) -> _Seen:
-    # not the data type: some pipelines begin in float32, and go on in the model's
-    kind = tuple(value.shape) if isinstance(value, Tensor) else type(value)
-    return _Seen(kind, has_value=False)
-
-
-def _seen(value: Any) -> _Seen:
-    kind = _kind(value).kind
-    if isinstance(value, Tensor):
-        return _Seen(kind, value, _version(value))
-    return _Seen(kind, value, has_value=isinstance(value, SIMPLE))
+def _seen(now: Leaves, varying: set[Hashable]) -> Seen:
+    """Returns the leaves as they are; values that differ from step to step are not kept alive."""
+    seen: Seen = {}
+    for key, value in now.items():
+        if isinstance(value, Tensor):
+            # not the data type: some pipelines begin in float32, and go on in the model's
+            kept = key not in varying
+            seen[key] = value.shape, value if kept else None, _version(value) if kept else None
+        else:
+            cls = type(value)
+            seen[key] = cls, value if cls in SIMPLE and key not in varying else None, None
+    return seen
 
 
 def _version(tensor: Tensor) -> int | None:
@@ -98,19 +88,25 @@ def _version(tensor: Tensor) -> int | None:
 
 def leaves(args: tuple, kwargs: Mapping[str, Any]) -> Leaves:
     """Returns the arguments of a call one by one, with what lists and mappings hold."""
-    return dict(_flat((), dict(enumerate(args)) | dict(kwargs), 0))
+    found: Leaves = {}
+    for items in (enumerate(args), kwargs.items()):
+        for key, value in items:
+            if type(value) in NESTED:
+                found.update(_flat((key,), value, 1))
+            else:
+                found[key] = value
+    return found
 
 
 def settings(pipe: Any) -> Leaves:
     """Returns the numbers, texts and switches among a pipeline's attributes."""
-    return {name: value for name, value in vars(pipe).items() if isinstance(value, SIMPLE)}
+    return {name: value for name, value in vars(pipe).items() if type(value) in SIMPLE}
 
 
 def _flat(path: tuple, value: Any, depth: int) -> Iterator[tuple[tuple, Any]]:
-    if depth > DEEPEST or not isinstance(value, (Mapping, list, tuple)):
-        yield path, value
-        return
-    items = value.items() if isinstance(value, Mapping) else enumerate(value)
     yield (*path, "kind"), type(value).__name__
-    for key, one in items:
-        yield from _flat((*path, key), one, depth + 1)
+    for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+        if type(one) in NESTED and depth < DEEPEST:
+            yield from _flat((*path, key), one, depth + 1)
+        else:
+            yield (*path, key), one

@@ -9,10 +9,11 @@ from pathlib import Path
 from statistics import median_high
 
 from fastflow.comparison.checks import ComparisonResults
+from fastflow.comparison.fairness.near_best import NEAR
 from fastflow.comparison.page import pareto
 from fastflow.comparison.page.total_cost import cost, efficient, total_cost
 from fastflow.comparison.rows import REFERENCE, SOURCE, ComparisonDirectory
-from fastflow.comparison.table import NEAR, OUTPUTS, TableRow
+from fastflow.comparison.table import OUTPUTS, TableRow
 from fastflow.evaluation.bootstrap import Interval
 from fastflow.evaluation.summary import FLIP, IDENTICAL, PSNR
 from fastflow.report.html.pictures import PAGE, Picture, embed
@@ -45,7 +46,7 @@ class Section:
 
     Attributes:
         target: the number of computed steps.
-        rows: the rows of the table, the highest PSNR first.
+        rows: the rows of the table, the highest PSNR first, marked ones after all others.
         exhibits: the decisions and examples of each method.
         open: whether the section is unfolded when the page opens.
     """
@@ -75,6 +76,8 @@ def render_comparison(results: ComparisonResults, directory: ComparisonDirectory
         scores=list(results.reference.scores),
         fidelity=[name for name in results.noise_floor.fidelity if name != PSNR],
         interval=interval,
+        group=group_text,
+        mark=mark_text,
         number=number_text,
         share=share_text,
         psnr=PSNR,
@@ -120,7 +123,7 @@ def _sections(results: ComparisonResults, directory: ComparisonDirectory) -> lis
     return [
         Section(
             target,
-            sorted(_at(results, target), key=lambda row: -(row.psnr or 0.0)),
+            sorted(_at(results, target), key=lambda row: (row.is_marked, -(row.psnr or 0.0))),
             [*common, *(_exhibit(row, results, directory, budget) for row in results.at(target))],
             target == middle,
         )
@@ -170,6 +173,20 @@ def interval(values: Interval | None, form: str = ".1f") -> str:
         return DASH
     mean, low, high = (f"{value:{form}}".replace("-", "\N{MINUS SIGN}") for value in values)
     return f"{mean} ({low} to {high})"
+
+
+def group_text(group: str) -> str:
+    """Returns a group as tables and figures name it: what an oracle is best by is said with it."""
+    return "oracle (best by recorded cost)" if group == "oracle" else group
+
+
+def mark_text(row: TableRow) -> str:
+    """Returns the word for a row that missed its target, is marked or interpolated; else empty."""
+    if not row.reached:
+        return "missed"
+    if row.is_marked:
+        return "marked"
+    return "interpolated" if "interpolated" in row.notes else ""
 
 
 def number_text(value: float | None, form: str = ".1f") -> str:

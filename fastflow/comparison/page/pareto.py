@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from fastflow.comparison.checks import ComparisonResults
+from fastflow.comparison.fairness.findings import best_of_ours
 from fastflow.comparison.table import CONTROL, TableRow
 from fastflow.evaluation.measurement import SampleRow
 from fastflow.evaluation.summary import PSNR
@@ -77,8 +78,9 @@ def _panels(
         figure.supylabel(what, fontsize=8.5, color=COLOURS["muted"])
 
     caption = (
-        "Means over the samples with 95 % intervals, one panel for each group. Dotted: the best "
-        "of our methods. The negative control is left out."
+        f"Means over the samples with 95 % intervals {results.coverage}, one panel for each "
+        "group. Dotted: the best of our methods. Hollow: rows that missed their target or are "
+        "marked, which are never the best. The negative control is left out."
     )
     if part == "converged":
         caption += " Grey: the reference run itself, at its own distance from the converged run."
@@ -116,8 +118,12 @@ def _panel(
         colour = LEVELS[len(LEVELS) - 1 - i % len(LEVELS)]
         marker = MARKERS[i % len(MARKERS)]
         ax.plot(x, mean, color=colour, marker=marker, markersize=4, label=name, linewidth=1.3)
+        marked = [(along(row), getattr(row, part)[PSNR][0]) for row in rows if row.is_marked]
+        hollow = {"color": colour, "markerfacecolor": "white", "markersize": 4, "linestyle": ""}
+        ax.plot(*zip(*marked, strict=True) if marked else ((), ()), marker=marker, **hollow)
         ax.vlines(x, low, high, color=colour, linewidth=0.8)
-    ax.set_title(group, loc="left", fontsize=8.5, color=COLOURS["ink"])
+    title = "oracle, best by recorded cost" if group == "oracle" else group
+    ax.set_title(title, loc="left", fontsize=8.5, color=COLOURS["ink"])
     ax.legend(fontsize=6.5, loc="best", handlelength=1.4, labelspacing=0.25)
     ax.grid(axis="y")
     ax.tick_params(length=0)
@@ -129,8 +135,8 @@ def _envelope(results: ComparisonResults, along: Along, part: str) -> np.ndarray
     points = []
     for target in results.settings.targets:
         ours = [row for row in results.at(target, ["ours"]) if _drawable(row, along, part)]
-        if ours:
-            best = max(ours, key=lambda row: getattr(row, part)[PSNR][0])
+        best = best_of_ours(ours, part)
+        if best is not None:
             points.append((along(best) or 0.0, getattr(best, part)[PSNR][0]))
     return np.array(sorted(points))
 

@@ -16,7 +16,7 @@ def comparison_headline(content: dict[str, Any]) -> str:
     settings = content["settings"]
     lines = [
         f"{content['model']}: {len(settings['targets'])} targets, {settings['samples']} samples "
-        f"of {settings['steps']} steps"
+        f"of {settings['steps']} steps; 95 % intervals {content['intervals']}"
     ]
     spreads = {(row["method"], row["target"]): row["psnr_spread"] for row in content["table"]}
     for finding in content["findings"]:
@@ -32,7 +32,7 @@ def comparison_headline(content: dict[str, Any]) -> str:
     for check in content["checks"]:
         verdict = {True: "holds", False: "FAILS", None: "unchecked"}[check["holds"]]
         lines.append(f"{verdict:<10}{check['what']}: {check['why']}")
-    lines += [f"note      {text}" for text in content["left_out"]]
+    lines += [f"note      {text}" for text in content["left_out"] + content["remarks"]]
     return "\n".join(lines)
 
 

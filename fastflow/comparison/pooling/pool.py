@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from fastflow.comparison.checks import evaluate
+from fastflow.comparison.checks import Repetition, evaluate, intervals_cover
 from fastflow.comparison.compare import finished_rows
 from fastflow.comparison.comparison_settings import ComparisonSettings
 from fastflow.comparison.page.text import as_csv
@@ -17,17 +17,17 @@ from fastflow.comparison.pooling.pooled_text import as_markdown
 from fastflow.comparison.rows import ComparisonDirectory
 from fastflow.comparison.table import psnrs_of
 from fastflow.registry.compose import Config, load, settings_of
-from fastflow.sampling.storage import write_whole, writing
+from fastflow.sampling.storage import command_line, write_whole, writing
 
 # settings that change no measured number but clock readings, and the rounding in a batch
-FREE = ("seed", "out", "resume", "workers", "pairs", "examples", "max_batch", "observers")
+FREE = ("seed", "seeds", "out", "resume", "workers", "pairs", "examples", "max_batch", "observers")
 
 
 def pool(paths: Sequence[Path], out: Path, fewest: int = 2) -> Path:
     """Writes pooled.json, pooled.csv and table.md from comparisons with different seeds.
 
     Args:
-        paths: the directories of finished comparisons.
+        paths: the directories of finished comparisons; one of several seeds counts as several.
         out: the directory to make.
         fewest: how many there have to be; of a single one, intervals cover its samples alone.
 
@@ -36,15 +36,19 @@ def pool(paths: Sequence[Path], out: Path, fewest: int = 2) -> Path:
             finished row, they differ in more than the seed, two have the same seed, or ``out`` is
             not empty.
     """
-    if len(paths) < fewest:
-        raise ValueError(f"{fewest} or more comparisons are needed, got {len(paths)}.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(
             f"`out` {str(out)!r} exists already, and nothing is overwritten. Choose another name."
         )
-    directories = [ComparisonDirectory.existing(path) for path in paths]
-    configs = [load(directory.path / "config.yaml") for directory in directories]
-    _check_same(paths, configs)
+    directories = [
+        folder for path in paths for folder in _of_each_seed(ComparisonDirectory.existing(path))
+    ]
+    if len(directories) < fewest:
+        raise ValueError(
+            f"comparisons of {fewest} or more seeds are needed, got {len(directories)}."
+        )
+    configs = [_config(directory) for directory in directories]
+    _check_same([directory.path for directory in directories], configs)
     seeds = [_read(*both) for both in zip(directories, configs, strict=True)]
     rows = list(pooled_rows(seeds))
     if not rows:
@@ -55,6 +59,7 @@ def pool(paths: Sequence[Path], out: Path, fewest: int = 2) -> Path:
         "steps": settings.steps,
         "samples": settings.samples,
         "seeds": [one.seed for one in seeds],
+        "intervals": intervals_cover(len(seeds), settings.samples),
         "notes": list(_notes(seeds, len(rows))),
         "table": [row.to_dict() for row in rows],
     }
@@ -66,11 +71,37 @@ def pool(paths: Sequence[Path], out: Path, fewest: int = 2) -> Path:
     return out
 
 
+def _of_each_seed(directory: ComparisonDirectory) -> Iterator[ComparisonDirectory]:
+    """Yields the folder of each seed of a comparison.
+
+    Raises:
+        ValueError: if a seed is not finished.
+    """
+    yield directory
+    config = load(directory.path / "config.yaml")
+    for seed in settings_of(config, ComparisonSettings).every_seed()[1:]:
+        folder = directory.repetition(seed)
+        if not (folder.path / "references.json").is_file():
+            raise ValueError(
+                f"{str(directory.path)!r} has not finished seed {seed}; resume with: "
+                + command_line("compare", f"resume={directory.path}")
+            )
+        yield folder
+
+
+def _config(directory: ComparisonDirectory) -> Config:
+    """Returns the configuration of one seed."""
+    config = load(directory.path / "config.yaml")
+    first = settings_of(config, ComparisonSettings).every_seed()[0]
+    return config | {"seed": first, "seeds": 1}
+
+
 def _read(directory: ComparisonDirectory, config: Config) -> SeedResults:
     settings = settings_of(config, ComparisonSettings)
     rows = finished_rows(directory, settings)
-    results = evaluate(settings, config["names"]["model"], directory.references(), rows)
-    psnrs = {(row.method, row.target): psnrs_of(row.samples) for row in rows}
+    measured = Repetition(directory.references(), rows)
+    results = evaluate(settings, config["names"]["model"], [measured])
+    psnrs = {(row.method, row.target): psnrs_of(row) for row in rows}
     return SeedResults(settings.seed, results, psnrs)
 
 

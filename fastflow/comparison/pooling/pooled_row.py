@@ -8,10 +8,10 @@ from statistics import fmean, stdev
 from typing import Any
 
 from fastflow.comparison.checks import ComparisonResults
-from fastflow.comparison.table import ANCHOR, UNUSABLE, TableRow, psnr_shares
-from fastflow.evaluation.bootstrap import Interval, bootstrap_nested
-
-Key = tuple[str, int]
+from fastflow.comparison.fairness.findings import difference_of, leaves_out_zero
+from fastflow.comparison.table import ANCHOR, UNUSABLE, Key, TableRow, psnr_shares
+from fastflow.comparison.tuning import CLOSE_ENOUGH
+from fastflow.evaluation.bootstrap import Interval, repeated_mean
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,17 @@ class SeedResults:
 
 @dataclass(frozen=True)
 class PooledRow:
-    """A method at a target, over seeds; intervals are from a bootstrap of seeds and samples.
+    """A method at a target, over seeds; intervals cover seeds and samples (`repeated_mean`).
 
     Args:
         method: the name of the method.
         group: the group that it is shown in.
         target: the number of computed steps that the method should take.
         steps: the mean number of computed steps.
-        reached: whether it came within a step of the target with every seed.
+        reached: whether it is at its target with every seed: within a quarter of a step, or
+            interpolated to it.
+        marks: why it does not count as what its name and its target say; empty if it does.
+        notes: what else there is to know, such as between which knobs it is interpolated.
         psnr: the mean PSNR to the reference run in dB, with its 95 % interval.
         psnr_of_seeds: the mean PSNR of each seed.
         between_seeds: the standard deviation of those means, in dB.
@@ -59,6 +62,8 @@ class PooledRow:
     target: int
     steps: float
     reached: bool
+    marks: str
+    notes: str
     psnr: Interval
     psnr_of_seeds: dict[str, float]
     between_seeds: float
@@ -73,7 +78,7 @@ class PooledRow:
         """Whether the interval of the difference leaves out 0; None without a peer."""
         if self.difference is None:
             return None
-        return not self.difference[1] <= 0 <= self.difference[2]
+        return leaves_out_zero(self.difference)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the numbers in JSON types, without those of the samples."""
@@ -112,13 +117,20 @@ def _pooled(comparisons: Sequence[SeedResults], key: Key) -> PooledRow | None:
         target=own[0].target,
         steps=fmean(row.steps for row in own),
         reached=all(row.reached for row in own),
-        psnr=bootstrap_nested([list(values.values()) for values in psnrs]),
+        marks=_told(comparisons, [row.marks for row in own]),
+        notes=_told(comparisons, [row.notes for row in own]),
+        psnr=repeated_mean(psnrs),
         psnr_of_seeds={str(o.seed): db for o, db in zip(comparisons, means, strict=True)},
         between_seeds=stdev(means) if len(means) > 1 else 0.0,
         psnr_spread=spread | ({"near_best_share": fmean(near)} if near else {}),
         learning_runs=fmean(row.learning_runs for row in own),
         psnrs=psnrs,
     )
+
+
+def _told(comparisons: Sequence[SeedResults], texts: Sequence[str]) -> str:
+    pairs = zip(comparisons, texts, strict=True)
+    return "; ".join(f"seed {one.seed}: {text}" for one, text in pairs if text)
 
 
 def _has_near(row: TableRow) -> bool:
@@ -128,9 +140,7 @@ def _has_near(row: TableRow) -> bool:
 def _with_peer(row: PooledRow, rows: Sequence[PooledRow]) -> PooledRow:
     """Adds the best fair and usable row of the other groups; rows have the best first."""
     others = (r for r in rows if r.group not in (row.group, ANCHOR, *UNUSABLE))
-    peer = next((r for r in others if r.steps <= r.target + 1), None)
+    peer = next((r for r in others if r.steps <= r.target + CLOSE_ENOUGH), None)
     if peer is None:
         return row
-    pairs = zip(row.psnrs, peer.psnrs, strict=True)
-    differences = [[own[i] - other[i] for i in own] for own, other in pairs]
-    return replace(row, peer=peer.method, difference=bootstrap_nested(differences))
+    return replace(row, peer=peer.method, difference=difference_of(row.psnrs, peer.psnrs))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fastflow.comparison.page.exhibits import interval, number_text, share_text
+from fastflow.comparison.page.exhibits import group_text, interval, number_text, share_text
 from fastflow.evaluation.summary import FLIP
 
+TOLD = ("marks", "notes")
 TABLE_HEAD = (
     "method",
     "group",
@@ -30,16 +31,27 @@ def as_markdown(content: Mapping[str, Any]) -> str:
     lines = [
         f"`{content['model']}`, {content['steps']} steps, {content['samples']} samples for each "
         f"of the seeds {seeds}. PSNR is the mean over samples of the PSNR in dB of each decoded "
-        "output to that of its reference run; 95 % intervals are from a bootstrap over seeds and "
-        "over the samples of each; `between seeds` is the standard deviation of the seeds' means; "
-        f"flips are samples below {FLIP:.0f} dB.",
+        f"output to that of its reference run; 95 % intervals are {content['intervals']}; "
+        "`between seeds` is the standard deviation of the seeds' means; "
+        f"flips are samples below {FLIP:.0f} dB. Differences are paired by sample.",
         *content["notes"],
     ]
     for target in dict.fromkeys(row["target"] for row in content["table"]):
         rows = [row for row in content["table"] if row["target"] == target]
         lines.append(f"## {target} of {content['steps']} steps")
         lines.append("\n".join(_table(rows)))
+        told = [f"- `{row['method']}`: {row[part]}" for row in rows for part in TOLD if row[part]]
+        lines += ["\n".join(told)] if told else []
     return "\n\n".join(lines) + "\n"
+
+
+def short_mark(row: Mapping[str, Any]) -> str:
+    """Returns a word in brackets for a row that missed its target, is marked or interpolated."""
+    if not row["reached"]:
+        return " (missed)"
+    if row["marks"]:
+        return " (marked)"
+    return " (interpolated)" if "interpolated" in row["notes"] else ""
 
 
 def _table(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -50,8 +62,8 @@ def _table(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _cells(row: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"`{row['method']}`", row["group"])
-    yield number_text(row["steps"]) + ("" if row["reached"] else " (missed)")
+    yield from (f"`{row['method']}`", group_text(row["group"]))
+    yield number_text(row["steps"]) + short_mark(row)
     yield interval(row["psnr"])
     yield number_text(row["between_seeds"], ".2f")
     spread = row["psnr_spread"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,11 +20,12 @@ from fastflow_plugins.extrapolators import Linear
 
 @dataclass(frozen=True, kw_only=True)
 class Oracle(Method):
-    """Follows the schedule of least cost on the very samples that are measured.
+    """Follows the schedule of least *recorded* cost on the very samples that are measured.
 
-    Their reference trajectories are recorded, every skip's cost is tabulated, and dynamic
-    programming finds the schedule of least accumulated cost (`OptimalSchedule`). That cost holds
-    for the recorded velocities; the schedule is then run live, and both errors are reported.
+    That is not the best there can be: a schedule that costs more on the recorded velocities may
+    do better when it is run. Their reference trajectories are recorded, every skip's cost is
+    tabulated, and dynamic programming finds the schedule of least accumulated cost
+    (`OptimalSchedule`). The schedule is then run live, and both errors are reported.
 
     Args:
         extrapolator: predicts the velocities of skipped steps.
@@ -49,6 +51,12 @@ class Oracle(Method):
     @property
     def knob(self) -> Knob:
         return Knob("computed_steps", is_computed_steps=True)
+
+    def optimum(self) -> dict[str, Any]:
+        return {"least": "each" if self.per_sample else "shared", "longest": self.longest}
+
+    def scheme(self, bench: Bench, learned: Learned) -> Scheme:
+        return Scheme(self.extrapolator, self.corrector)
 
     def learn(self, bench: Bench, requests: Sequence[Request]) -> Learned:
         grams = {r.index: gram_of(bench.references[r.index]) for r in requests}

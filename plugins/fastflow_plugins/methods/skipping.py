@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from fastflow.evaluation import Bench, Knob, Learned, Method, turn
-from fastflow.integration import Corrector, Extrapolator
-from fastflow.policies import Memory, Policy
+from fastflow.integration import Corrector, Extrapolator, Scheme
+from fastflow.policies import Memory, Policy, SkipLength
 from fastflow.sampling import Request, Sample, Sampler
 from fastflow_plugins.correctors import Interpolate
 from fastflow_plugins.extrapolators import Linear
@@ -85,6 +85,25 @@ class Skipping(Method):
             state.frozen = self.frozen
             sampler.memory = state
         yield from sampler.run(requests)
+
+    def fallback(self) -> Method | None:
+        """Returns even spacing with the same number of computed steps, in place of a plan.
+
+        A bandit has none: it learns from what happens live.
+        """
+        count = getattr(self.policy, "computed_steps", 0)
+        if self.turns != "policy.computed_steps" or isinstance(self.policy, Uniform | SkipLength):
+            return None
+        return replace(self, policy=Uniform(computed_steps=count), frozen=False, calibrates=False)
+
+    def scheme(self, bench: Bench, learned: Learned) -> Scheme | None:
+        policy = learned.what if isinstance(learned.what, Policy) else self.policy
+        grid = bench.model.grid(bench.steps)
+        memory = learned.what if isinstance(learned.what, Memory) else policy.empty(grid)
+        fits = policy.begin(grid, copy.deepcopy(memory)).coefficients is not None
+        if fits or self.extrapolator.reference_runs:
+            return None
+        return Scheme(self.extrapolator, self.corrector)
 
     def _check_turns(self) -> None:
         """Raises a ValueError unless `turns` names a parameter of a component."""

@@ -18,6 +18,8 @@ from fastflow.planning import LinearPlan, PlannedCoefficients, observed_grid
 from fastflow.policies import Memory, Policy
 from fastflow.sampling import FlowModel, Problem, RecordedTrajectory, Request, Sample, Sampler
 from fastflow_plugins.methods.published.shortest_path import piece_start
+from fastflow_plugins.methods.skipping import Skipping
+from fastflow_plugins.policies import Uniform
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class Scheduled(Method):
         computed_steps: how many steps are computed.
     """
 
+    replays = True
+
     computed_steps: int = 19
 
     def __post_init__(self):
@@ -96,6 +100,10 @@ class Scheduled(Method):
     @abstractmethod
     def learn(self, bench: Bench, requests: Sequence[Request]) -> Learned:
         """Returns the `LinearPlan`, and the network calls that finding it took."""
+
+    def fallback(self) -> Method:
+        """Returns even spacing with the same number of computed steps."""
+        return Skipping(policy=Uniform(computed_steps=self.computed_steps))
 
     def generate(
         self, bench: Bench, requests: Sequence[Request], learned: Learned
