@@ -34,7 +34,7 @@ from fastflow.sampling.storage import write_whole
 Config = dict[str, Any]
 S = TypeVar("S")
 
-NESTED = tuple(f"{kind}." for kind in LISTS.values())
+IN_LISTS = tuple(f"{kind}." for kind in LISTS.values())
 CLASS_PATH = "_target_"  # the entry in which version 0.1 stored a component's class
 
 
@@ -209,7 +209,7 @@ def _chooses(override: str) -> bool:
     """Returns whether a word chooses components of a run: ``policy=ucb``, ``metrics=[psnr]``."""
     key = override.partition("=")[0].lstrip("+~")
     kind, _, package = key.partition("@")
-    return (kind in KINDS or kind in LISTS) and not f"{package}.".startswith(NESTED)
+    return (kind in KINDS or kind in LISTS) and not f"{package}.".startswith(IN_LISTS)
 
 
 def _shape(
