@@ -17,7 +17,8 @@ SHOW = "--cfg"  # print the configuration instead of running it
 HEAD = "fastflow: step skipping for flow-matching models\n"
 EXAMPLES = """
 Try: fastflow sample model=flux_mini policy=ucb samples=16
-     fastflow sample --cfg            print all settings with their defaults"""
+     fastflow sample --cfg            print all settings with their defaults
+     fastflow sample --config-dir DIR policy=mine   with your preset DIR/policy/mine.yaml"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # transformers warns about torchvision
     name, *words = (sys.argv[1:] if arguments is None else arguments) or [""]
     from fastflow.registry.catalog import PluginError, installed
+    from fastflow.registry.preset_folders import searching, separate_folders
     from fastflow.sampling.executor import Interrupted
     from fastflow.sampling.storage import DiskFull
 
@@ -42,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(usage({name: commands[name]}))
             return 0
         _check_words(words)
-        commands[name].run(words)
+        words, folders = separate_folders(words)
+        with searching(folders):
+            commands[name].run(words)
     except OSError as error:
         if error.filename is None:
             raise

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -40,6 +40,11 @@ class StepContext:
         x: the latents ``(B, ...)`` at the start of this step, and after the driver's answer those
             of the answer. It has no elements where they are not known yet: at the first step of a
             pipeline that brings its own.
+        state: what the policy wants to remember from step to step; empty at the start of each
+            trajectory.
+        features: what the policy said about this choice (`SkipLength.features`); empty if nothing.
+        is_foreseen: whether the step is asked about before it is reached, to find what leads to a
+            number of computed steps. Then `x` is empty, `last` is None and there is no probe.
     """
 
     __slots__ = ("__dict__", "_key", "grid", "index", "probe_model", "scheme", "streak")
@@ -50,6 +55,9 @@ class StepContext:
         self.probe_model: Callable[[], Tensor | None] | None = None
         self.x: Tensor = torch.empty(0)
         self._past: Sequence[Past] = ()
+        self.state: dict[str, Any] = {}
+        self.features: Mapping[str, float] = {}
+        self.is_foreseen = False
 
     @property
     def sample(self) -> int:
@@ -90,12 +98,20 @@ class StepContext:
         return self
 
     def before(self) -> StepContext:
-        """Returns the context of the previous step, taken as a computed step."""
-        return self.at_step(self.index - 1)
+        """Returns the context of the previous step, a computed one, as it is known by now.
+
+        What it skips begins at the present step. So `x` and the probe are those of the present
+        step, and `last` is the velocity that the previous step computed.
+        """
+        done = StepContext(self.grid, self.index - 1, 0, self._key, self.scheme)
+        done.probe_model, done.state = self.probe_model, self.state
+        return done.at(self.x, self._past)
 
     def at_step(self, index: int) -> StepContext:
-        """Returns the context of another step of the same sample, taken as a computed step."""
-        return StepContext(self.grid, index, 0, self._key, self.scheme)
+        """Returns the context of another step of the same sample, as it is known in advance."""
+        foreseen = StepContext(self.grid, index, 0, self._key, self.scheme)
+        foreseen.is_foreseen = True
+        return foreseen
 
     @cached_property
     def random(self) -> np.random.Generator:
@@ -103,7 +119,17 @@ class StepContext:
         return np.random.default_rng([*self._key, self.index])
 
     def probe(self) -> Tensor | None:
-        """Returns the model's cheap signal at the current x; None if the model has none."""
+        """Returns the model's cheap signal at the current x; None if the model has none.
+
+        Raises:
+            ValueError: if the step is only foreseen.
+        """
+        if self.is_foreseen:
+            raise ValueError(
+                f"`probe()` has no signal at step {self.index}: the policy is asked about this "
+                "step before it is reached, to find what leads to `computed_steps`. Leave "
+                "`computed_steps` out, or do not probe where `context.is_foreseen`."
+            )
         return self.probe_model() if self.probe_model else None
 
 
@@ -113,6 +139,8 @@ class Episode(ABC):
     Attributes:
         feedback_spec: which feedback the episode needs from the trajectory.
         propensities: for each step with a drawn decision, the probability of the arm drawn there.
+        features: for each computed step, what the decision that followed was based on, as numbers
+            by name; `Observation.features` hands them on to what learns.
         coefficients: the weights of this trajectory, in place of the scheme's; None to use those.
     """
 
@@ -121,6 +149,7 @@ class Episode(ABC):
     def __init__(self, feedback_spec: FeedbackSpec = FeedbackSpec()):  # noqa: B008 (it is frozen)
         self.feedback_spec = feedback_spec
         self.propensities: dict[int, float] = {}
+        self.features: dict[int, Mapping[str, float]] = {}
 
     @abstractmethod
     def wants_model(self, context: StepContext) -> bool:

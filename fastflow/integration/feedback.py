@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,8 @@ class Observation:
         remaining: how much of the landing error remains in the position after the correction, by
             the roots of the polynomial errors (`remaining`); None if that is not known.
         sigma: the time at which the skip starts, 1 is noise; None if that is not known.
+        features: what the policy noted about the choice at the step, as numbers by name
+            (`Episode.features`); empty if nothing.
     """
 
     step: int
@@ -44,6 +47,7 @@ class Observation:
     taken: bool
     remaining: float | None = None
     sigma: float | None = None
+    features: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ class FeedbackCollector:
         spec: which feedback to collect.
         over_rows: reduces the errors of the rows, ``(B,)``, to one.
         corrector: the corrector at landings.
+        features: what the policy notes about the choice at each computed step; it may grow.
     """
 
     def __init__(
@@ -142,9 +147,10 @@ class FeedbackCollector:
         spec: FeedbackSpec,
         over_rows: Callable[[Tensor], Tensor],
         corrector: Corrector,
+        features: Mapping[int, Mapping[str, float]] = MappingProxyType({}),
     ):
         self.grid, self.extrapolator, self.spec = grid, extrapolator, spec
-        self.corrector = corrector
+        self.corrector, self.features = corrector, features
         self.loss, self.over_rows = LOSSES[spec.loss], over_rows
         self.skips: list[Callable[[float], Observation]] = []  # each waits for its error
         self.errors: list[Tensor] = []
@@ -176,7 +182,10 @@ class FeedbackCollector:
         v_hat = combine(weights, [p.v for p in used])
         left = remaining(self.grid, k, j, times, self.corrector)
         skip, exposed, sigma = (k, j - k - 1, j), exposure(self.grid, k, j), self.grid.sigma[k]
-        self.skips.append(lambda error: Observation(*skip, error, exposed, taken, left, sigma))
+        noted = self.features.get(k, {})
+        self.skips.append(
+            lambda error: Observation(*skip, error, exposed, taken, left, sigma, noted)
+        )
         self.errors.append(self.over_rows(self.loss(v_hat, v)))
 
     def _take_shorter(self, j: int, v: Tensor, used: Sequence[Past]) -> None:

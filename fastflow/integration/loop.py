@@ -11,6 +11,7 @@ The scheme, with h_k = sigma_{k+1} - sigma_k and the velocities v_n computed so 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -95,9 +96,11 @@ def flow(
     past: list[Past] = []
     gap: list[tuple[int, tuple[float, ...]]] = []  # skipped steps with their weights
     computed: list[int] = []
-    collector = FeedbackCollector(grid, extrapolator, spec, over_rows, corrector)
+    collector = FeedbackCollector(grid, extrapolator, spec, over_rows, corrector, episode.features)
+    state: dict[str, Any] = {}
     for k in range(grid.steps):
         context = StepContext(grid, k, len(gap), key, scheme).at(x, past)
+        context.state = state
         step = Step(k, x, context, episode)
         x, v, advance = yield step
         context.x = x  # a pipeline may bring its own

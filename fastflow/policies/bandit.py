@@ -15,7 +15,7 @@ from fastflow.integration.grid import Grid
 from fastflow.policies.arm_statistics import ArmStats, BanditMemory, check_rows, memory_of
 from fastflow.policies.memory import Memory
 from fastflow.policies.reward import Normalised, Reward
-from fastflow.policies.skip_length import Countdown, SkipLength
+from fastflow.policies.skip_length import Countdown, Observing, SkipLength
 from fastflow.policies.step_price import (
     SkipValues,
     fewest_steps,
@@ -77,7 +77,7 @@ class Bandit(SkipLength):
 
         Args:
             stats: the statistics of the feasible arms at this step.
-            context: the computed step at which the arm is drawn.
+            context: the computed step whose arm is drawn; see `arm_probabilities`.
         """
 
     def arm_probabilities(
@@ -162,11 +162,18 @@ class Bandit(SkipLength):
         if memory.frozen and memory.is_empty:
             return Unskipped(spec)  # nothing was learned, and exploring is not allowed
         if memory.samples < self.warmup_samples and not memory.frozen:
-            return Unskipped(replace(spec, lookback=self.arms[-1]))
+            spec = replace(spec, lookback=self.arms[-1])
+            return Observing(self, spec) if self.has_features else Unskipped(spec)
         return Countdown(self, memory, spec)
 
     def _check_target(self, grid: Grid) -> None:
         """Raises a ValueError if no choice of arms leads to the target."""
+        if self.computed_steps is not None and self.has_features:
+            raise ValueError(
+                f"`computed_steps` cannot be kept by {type(self).__name__}, got "
+                f"{self.computed_steps}: its choices depend on `features`, which are not known "
+                "before a step is reached. Leave it out; the reward decides how much is skipped."
+            )
         fewest = fewest_steps(self.arms, grid)
         if self.computed_steps is not None and not fewest <= self.computed_steps <= grid.steps:
             raise ValueError(

@@ -12,6 +12,7 @@ from typing import Any
 import pluggy
 
 from fastflow.registry.hooks import KINDS, PROJECT, SPECIFICATIONS, Command, Kind
+from fastflow.registry.preset_folders import PresetFolder, distinct, folders_of
 
 
 class PluginError(Exception):
@@ -46,10 +47,16 @@ class Catalog:
     Args:
         entries: the components.
         commands: the commands, by name.
+        folders: the plugins' folders of presets.
     """
 
-    def __init__(self, entries: Sequence[CatalogEntry], commands: dict[str, Command]):
-        self.entries, self.commands = entries, commands
+    def __init__(
+        self,
+        entries: Sequence[CatalogEntry],
+        commands: dict[str, Command],
+        folders: Sequence[PresetFolder] = (),
+    ):
+        self.entries, self.commands, self.folders = entries, commands, folders
         self._by_name = {(e.kind, e.name): e for e in entries}
 
     @classmethod
@@ -66,7 +73,9 @@ class Catalog:
                 _check(entry, kind)
                 entries[name, own] = entry
         commands = {name: c for name, c, _ in _provided(manager, "fastflow_commands", "a command")}
-        return cls([entries[key] for key in sorted(entries)], commands)
+        plugins = manager.list_name_plugin()
+        folders = (folder for name, plugin in plugins for folder in folders_of(name, plugin))
+        return cls([entries[key] for key in sorted(entries)], commands, distinct(folders))
 
     def get(self, kind: str, name: str) -> type:
         """Returns the class of a component.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -18,15 +17,24 @@ from fastflow.registry import messages, texts
 from fastflow.registry.catalog import Catalog, installed
 from fastflow.registry.hooks import KINDS
 from fastflow.registry.messages import ConfigError
-from fastflow.registry.nodes import NAME, kind_of_field, store_nodes, store_settings
+from fastflow.registry.nesting import Nesting, depth, is_inside, keys_of, plain
+from fastflow.registry.nodes import (
+    LISTS,
+    NAME,
+    Slot,
+    is_required,
+    named_first,
+    slots_of,
+    store_nodes,
+    store_settings,
+)
+from fastflow.registry.preset_folders import PresetFolder, check_apart, distinct, given
 from fastflow.sampling.storage import write_whole
 
 Config = dict[str, Any]
 S = TypeVar("S")
 
-# settings that list names of components, each with its own node
-LISTS = {"metrics": "metric", "observers": "observer", "methods": "method"}
-NESTED = tuple(f"{kind}." for kind in LISTS.values())
+IN_LISTS = tuple(f"{kind}." for kind in LISTS.values())
 CLASS_PATH = "_target_"  # the entry in which version 0.1 stored a component's class
 
 
@@ -51,32 +59,38 @@ def read(overrides: Sequence[str], root: str, settings: type) -> Config:
         ConfigError: for an unknown component, an unknown setting or a value of the wrong type.
     """
     catalog = installed()
-    store_nodes(catalog)
+    _prepare(catalog)
     store_settings(settings)
-    overrides = [_expand(o) for o in overrides]
-    _check_names(overrides, catalog)
+    outer = [o for o in overrides if not is_inside(o)]
+    inside = [o for o in overrides if is_inside(o)]
+    _check_names(outer, catalog)
+    nesting = Nesting(catalog, _named, root)
     try:
         # the first composition finds the names in lists, each of which then adds its node
-        chosen = [o for o in overrides if _chooses(o)]
+        chosen = [o for o in outer if _chooses(o)]
         _check_grammar(chosen, (*KINDS, *LISTS), root)
         first = _compose(root, chosen)
-        listed = {
-            f"{kind}.{name}": f"+{kind}@{kind}.{name}={name}"
+        listed = [
+            f"+{kind}@{kind}.{name}={name}"
             for key, kind in LISTS.items()
             for name in _listed(first, key, catalog)
-        }
-        shape = _shape(root, first, overrides, listed)
-        given, words = texts.separate(overrides, shape)
-        _check_grammar(words, _keys(shape), root)
-        config = _compose(root, [*listed.values(), *words], return_hydra_config=True)
-        content = texts.content_of(_own(config))
+        ]
+        given, words = texts.separate(outer, first)
+        _check_grammar(words, keys_of(first), root)
+        config = _compose(root, [*listed, *words], return_hydra_config=True)
+        own = nesting.complete_all(_own(config))
+        for override in sorted(inside, key=depth):  # what holds a component comes before it
+            nesting.place(own, override, given)
+        if message := next(nesting.missing(own), None):
+            raise ConfigError(message)
+        content = texts.content_of(own)
         texts.put(content, given)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(_explain(error, overrides, root)) from error
+        raise ConfigError(_explain(error, outer, root)) from error
     choices: Any = OmegaConf.to_container(config.hydra.runtime.choices)
     names = {kind: choices[kind] for kind in KINDS if kind in choices}
     unused = {kind for kind in KINDS if content.get(kind) is None}
-    used = {key: _named_first(value) for key, value in content.items() if key not in unused}
+    used = {key: named_first(value) for key, value in content.items() if key not in unused}
     return used | {"names": names}
 
 
@@ -89,9 +103,9 @@ def preset(kind: str, name: str) -> Any:
     catalog = installed()
     if name in catalog.names(kind):
         return catalog.get(kind, name)()
-    store_nodes(catalog)
-    _check_name(kind, name, catalog)
-    return build(kind, texts.content_of(_compose(None, [f"+{kind}={name}"])[kind]))
+    _prepare(catalog)
+    node = Nesting(catalog, _named).complete(kind, _named(kind, name), kind)
+    return build(kind, texts.content_of(node))
 
 
 def build(kind: str, node: Any) -> Any:
@@ -104,17 +118,18 @@ def build(kind: str, node: Any) -> Any:
     if not isinstance(node, Mapping) or not isinstance(node.get(NAME), str):
         raise ConfigError(f"`{kind}` must name a `{NAME}` and its parameters, got {node!r}.")
     component = installed().get(kind, node[NAME])
-    hints = get_type_hints(component)
-    parameters = {f.name for f in dataclasses.fields(component)}
+    parameters = [f.name for f in dataclasses.fields(component)]
     values = {key: value for key, value in node.items() if key != NAME}
-    if unknown := sorted(str(key) for key in values.keys() - parameters):
-        raise ConfigError(f"{kind} {node[NAME]!r} has no parameter `{unknown[0]}`.")
-    required = (f.name for f in dataclasses.fields(component) if _is_required(f))
+    if unknown := sorted(str(key) for key in values.keys() - {*parameters}):
+        hint = messages.similar(unknown[0], parameters)
+        raise ConfigError(f"{kind} {node[NAME]!r} has no parameter `{unknown[0]}`. {hint}".strip())
+    required = (f.name for f in dataclasses.fields(component) if is_required(f))
     if missing := [name for name in required if name not in values]:
         raise ConfigError(f"{kind} {node[NAME]!r} needs its parameter `{missing[0]}`. Give it.")
+    hints, slots = get_type_hints(component), slots_of(component)
     for key, value in values.items():
-        if inner := kind_of_field(hints[key]):
-            values[key] = build(inner, value)
+        if slot := slots.get(key):
+            values[key] = _build_held(slot, value, f"{component.__name__}: `{key}`")
         else:
             values[key] = texts.as_typed(hints[key], value)
     try:
@@ -123,8 +138,17 @@ def build(kind: str, node: Any) -> Any:
         raise ConfigError(f"{component.__name__}: {error}") from error
 
 
-def _is_required(field: dataclasses.Field) -> bool:
-    return field.init and field.default is field.default_factory is dataclasses.MISSING
+def _build_held(slot: Slot, node: Any, what: str) -> Any:
+    """Returns the component, or the components, that a field of another one holds."""
+    if node is None and slot.optional:
+        return None
+    if slot.many:
+        one = slot._replace(many=False, optional=False)
+        return [_build_held(one, part, what) for part in node or ()]
+    held = build(slot.kind, node)
+    if not isinstance(held, slot.base):
+        raise ConfigError(f"{what} must be a {slot.base.__name__}, got {held!r}.")
+    return held
 
 
 def build_chosen(config: Config, kind: str) -> Any:
@@ -185,7 +209,7 @@ def _chooses(override: str) -> bool:
     """Returns whether a word chooses components of a run: ``policy=ucb``, ``metrics=[psnr]``."""
     key = override.partition("=")[0].lstrip("+~")
     kind, _, package = key.partition("@")
-    return (kind in KINDS or kind in LISTS) and not f"{package}.".startswith(NESTED)
+    return (kind in KINDS or kind in LISTS) and not f"{package}.".startswith(IN_LISTS)
 
 
 def _shape(
@@ -198,16 +222,22 @@ def _shape(
 
 
 def _compose(root: str | None, overrides: Sequence[str], **options: Any) -> DictConfig:
+    more = [str(folder.path.resolve()).replace("'", "\\'") for folder in _folders()[1:]]
+    quoted = ",".join(f"'file://{path}'" for path in more)
+    search = [f"hydra.searchpath=[{quoted}]"] if more else []
     with initialize_config_dir(str(presets().resolve()), version_base="1.3"):
-        return compose(root, overrides=list(overrides), **options)
+        return compose(root, overrides=[*search, *overrides], **options)
 
 
-def _named_first(node: Any) -> Any:
-    """Returns nested nodes with the names of their components at the top."""
-    if not isinstance(node, dict):
-        return node
-    name = {NAME: node[NAME]} if NAME in node else {}
-    return name | {key: _named_first(value) for key, value in node.items() if key != NAME}
+def _prepare(catalog: Catalog) -> None:
+    """Makes components and presets known to Hydra, by names that each mean one thing."""
+    store_nodes(catalog)
+    check_apart(_folders(), [(entry.kind, entry.name) for entry in catalog.entries])
+
+
+def _folders() -> list[PresetFolder]:
+    """Returns all folders of presets, ours first."""
+    return distinct([PresetFolder("fastflow", presets()), *given(), *installed().folders])
 
 
 def _own(config: DictConfig) -> DictConfig:
@@ -215,12 +245,16 @@ def _own(config: DictConfig) -> DictConfig:
     return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
-def _expand(override: str) -> str:
-    """Returns Hydra's form of ``policy.reward=paper``: ``reward@policy.reward=paper``."""
-    match = re.fullmatch(r"(\w+)\.(\w+)=([a-z]\w*)", override)
-    if match and match[2] in KINDS and match[1] in KINDS:
-        return f"{match[2]}@{match[1]}.{match[2]}={match[3]}"
-    return override
+def _named(kind: str, name: str) -> Any:
+    """Returns the plain node of a component or a preset.
+
+    Raises:
+        ConfigError: if there is neither of that name; suggests similar names.
+    """
+    if name in installed().names(kind):
+        return {NAME: name}
+    _check_name(kind, name, installed())
+    return plain(_compose(None, [f"+{kind}={name}"])[kind])
 
 
 def _check_names(overrides: Sequence[str], catalog: Catalog) -> None:
@@ -233,7 +267,7 @@ def _check_names(overrides: Sequence[str], catalog: Catalog) -> None:
 
 
 def _check_name(kind: str, name: str, catalog: Catalog) -> None:
-    files = [p.stem for p in (presets() / kind).glob("*.yaml")]
+    files = [own for folder in _folders() for of, own in folder.presets if of == kind]
     if name not in catalog.names(kind) + files:
         raise ConfigError(catalog.unknown(kind, name, files))
 
@@ -262,14 +296,5 @@ def _explain(error: Exception, overrides: Sequence[str], root: str) -> str:
     if key is None:
         return messages.without_internals(error)
     choices = [o for o in overrides if o.partition("=")[0].split("@")[0] in KINDS]
-    return messages.unknown_setting(key, _keys(_compose(root, choices)), root)
-
-
-def _keys(node: DictConfig, prefix: str = "") -> list[str]:
-    """Returns the dotted names of all settings below a node."""
-    names = []
-    for key in node:
-        name = f"{prefix}{key}"
-        child = node._get_node(key)
-        names += _keys(child, f"{name}.") if isinstance(child, DictConfig) else [name]
-    return names
+    whole = Nesting(installed(), _named, root).complete_all(_compose(root, choices))
+    return messages.unknown_setting(key, keys_of(whole), root)

@@ -36,9 +36,14 @@ def unknown_key(error: Exception) -> str | None:
 
 def unknown_setting(key: str, names: Iterable[str], root: str) -> str:
     """Returns the message for a setting that does not exist, with similar ones."""
-    near = difflib.get_close_matches(key, list(names), n=3)
-    hint = f"Did you mean {' or '.join(f'`{name}`' for name in near)}? " if near else ""
+    hint = f"{similar(key, names)} ".lstrip()
     return f"there is no setting `{key}`. {hint}`fastflow {root} --cfg` prints all settings."
+
+
+def similar(key: str, names: Iterable[str]) -> str:
+    """Returns a question that suggests similar names; empty if there are none."""
+    near = difflib.get_close_matches(key, list(names), n=3)
+    return f"Did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else ""
 
 
 def unreadable(words: Sequence[str], names: Iterable[str], root: str) -> str | None:

@@ -65,9 +65,9 @@ def put(content: dict[str, Any], texts: dict[str, str]) -> None:
     """Puts texts into a configuration's content, by the dotted names of their settings."""
     for name, text in texts.items():
         *path, last = name.split(".")
-        node = content
+        node: Any = content
         for key in path:
-            node = node[key]
+            node = node[int(key)] if isinstance(node, list) else node[key]
         node[last] = text
 
 
@@ -83,6 +83,9 @@ def find(config: DictConfig, name: str) -> Any:
     """Returns the node of a setting by its dotted name, such as ``model.path``; None if none."""
     node: Any = config
     for key in name.split("."):
+        if isinstance(node, ListConfig) and key.isdigit() and int(key) < len(node):
+            node = node._get_node(int(key))
+            continue
         if not isinstance(node, DictConfig) or node._is_none() or node._is_interpolation():
             return None
         node = node._get_node(key, validate_access=False)

@@ -166,6 +166,8 @@ class RunWriter:
                 propensity = sample.propensities.get(step, 1.0) if taken else None
                 record = {"sample": row.index, **asdict(observation)}
                 record |= {"propensity": propensity, "reward": reward}
+                if not observation.features:  # only contextual bandits have them
+                    del record["features"]
                 self.records.write(json.dumps(record) + "\n")
             self.records.flush()
             self.samples.write(json.dumps(row.to_json()) + "\n")

@@ -20,10 +20,13 @@ class FlowModel(ABC):
         key: identifies the model and its settings, so that memories of other models are refused.
         calls_per_velocity: network calls in one `velocity` of one sample (guidance branches); the
             maximum, if that varies from step to step (`Problem.calls`).
+        example_prompts: prompts that the model takes, for checks; to be set by a model that
+            refuses words that it does not know.
     """
 
     key: str
     calls_per_velocity: int = 1
+    example_prompts: Sequence[str] = ("a sample",)
 
     @abstractmethod
     def grid(self, steps: int) -> Grid:
@@ -104,6 +107,7 @@ class ModelWrapper(FlowModel):
     def __init__(self, model: FlowModel):
         self.model, self.key = model, model.key
         self.calls_per_velocity = model.calls_per_velocity
+        self.example_prompts = model.example_prompts
 
     @property
     def network(self) -> Any:

@@ -105,7 +105,17 @@ class Replay(LatentsOnly):
     def probe(
         self, x: Tensor, t: Tensor, conditioning: Sequence[RecordedTrajectory]
     ) -> Tensor | None:
+        """Returns the recorded signal; None if the model has no probe.
+
+        Raises:
+            NoProbe: if the model has one, but its signals were not kept.
+        """
         (trajectory,) = conditioning
+        if trajectory.has_probe and not trajectory.signals:
+            raise NoProbe(
+                "the probe's signals were not kept, so nothing that looks at them can be played "
+                "back. Record with `keep_signals=True`."
+            )
         return trajectory.signals[_step(trajectory, t[0])] if trajectory.signals else None
 
 

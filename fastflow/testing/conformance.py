@@ -65,7 +65,9 @@ def check(component: Any, **context: Any) -> None:
 
     Args:
         component: a component, or a loaded model from `Model.load`.
-        **context: passed to the rules that take it; for loaded models ``steps`` and ``prompt``.
+        **context: passed to the rules that take it; for loaded models ``steps``, and ``prompts``
+            or ``prompt`` with what to ask for. Without them a model is asked for its
+            `example_prompts`.
 
     Raises:
         RuleBroken: for the first rule that the component breaks.
@@ -87,4 +89,6 @@ def failures(component: Any, **context: Any) -> list[RuleBroken]:
 
 def _accepted(rule: Rule, context: dict[str, Any]) -> dict[str, Any]:
     names = inspect.signature(rule).parameters
+    if "prompt" in context:
+        context = {"prompts": [context["prompt"]], **context}
     return {name: value for name, value in context.items() if name in names}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from fastflow.integration.corrector import Corrector, NoCorrection
-from fastflow.integration.episode import Scheme
+from fastflow.integration.episode import Episode, Scheme
 from fastflow.integration.extrapolator import Extrapolator, Reuse
 from fastflow.integration.feedback import Feedback
 from fastflow.integration.grid import Grid
-from fastflow.integration.loop import flow
+from fastflow.integration.loop import Step, flow
 from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
 
@@ -30,17 +30,20 @@ class Transcript:
         computed: the computed steps.
         feedback: what was observed at the model calls.
         propensities: for each step with a drawn decision, the probability of the arm drawn there.
+        features: for each computed step, what the policy noted about its choice.
     """
 
     x: Tensor
     computed: tuple[int, ...]
     feedback: Feedback
     propensities: dict[int, float]
+    features: dict[int, Mapping[str, float]]
 
     @property
     def decisions(self) -> tuple:
-        """The decisions, which a replay has to repeat."""
-        return self.computed, tuple(sorted(self.propensities.items()))
+        """The decisions, which a replay has to repeat, and what they were based on."""
+        noted = [(k, tuple(named.items())) for k, named in sorted(self.features.items())]
+        return self.computed, tuple(sorted(self.propensities.items())), tuple(noted)
 
     def skips(self, steps: int) -> dict[int, int]:
         """Returns how many steps were skipped after each computed one, of ``steps`` in total."""
@@ -56,6 +59,7 @@ def drive(
     extrapolator: Extrapolator | None = None,
     corrector: Corrector | None = None,
     velocity: Callable[[Tensor, float], Tensor] | None = None,
+    watch: Callable[[Step, Episode], None] | None = None,
 ) -> Transcript:
     """Runs one trajectory of a policy, in float64.
 
@@ -67,6 +71,7 @@ def drive(
         extrapolator: predicts skipped velocities; `Reuse` if None.
         corrector: corrects x at landings; `NoCorrection` if None.
         velocity: the field ``(x, sigma) -> v``; `field` if None.
+        watch: called with each step and the episode, right after the step is decided.
     """
     velocity = velocity or field
     episode = policy.begin(grid, policy.empty(grid) if memory is None else memory)
@@ -78,10 +83,13 @@ def drive(
         while True:
             x, t = step.x, grid.sigma[step.k]
             is_computed = step.wants_model(lambda x=x, t=t: torch.cos(x + t))
+            if watch is not None:
+                watch(step, episode)
             step = loop.send((x, velocity(x, t) if is_computed else None, euler))
     except StopIteration as stop:
         end = stop.value
-    return Transcript(end.x, end.computed, end.feedback, dict(episode.propensities))
+    drawn = dict(episode.propensities), dict(episode.features)
+    return Transcript(end.x, end.computed, end.feedback, *drawn)
 
 
 def start(sample: int) -> Tensor:

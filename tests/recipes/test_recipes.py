@@ -61,7 +61,7 @@ def test_every_kind_has_a_recipe_and_so_have_bandits_and_commands():
         NAMED_OTHERWISE.get(kind, f"{'An' if kind[0] in 'aeiou' else 'A'} {kind}")
         for kind in KINDS
     ]
-    assert {*kinds, "A bandit", "A command", NEW_KIND} == set(RECIPES)
+    assert {*kinds, "A bandit", "A contextual bandit", "A command", NEW_KIND} == set(RECIPES)
 
 
 def test_the_toml_has_five_lines():

@@ -1,12 +1,15 @@
 """A third-party package, installed and used as by its users."""
 
+import csv
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+PAGE = Path(__file__).parents[2] / "docs" / "write_a_policy.md"
 SOURCE = Path(__file__).parents[1] / "packages" / "fastflow-sawtooth"
 SAMPLE = """
 from fastflow import Request, Sampler, installed
@@ -32,14 +35,16 @@ def site(tmp_path_factory):
     return target
 
 
-def python(site, *words):
+def python(site, *words, cwd=None):
     """Runs Python with the installed package and returns what it prints."""
+    paths = str(site), os.environ.get("PYTHONPATH", "")
     done = subprocess.run(
         [sys.executable, *words],
-        env=os.environ | {"PYTHONPATH": str(site)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
         capture_output=True,
         text=True,
         timeout=120,
+        cwd=cwd,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -72,6 +77,14 @@ def test_an_installed_policy_is_chosen_on_the_command_line(site):
         site, "-m", "fastflow.cli", "sample", "--cfg", "policy=sawtooth", "policy.peak=5"
     )
     assert "component: sawtooth\n  peak: 5" in shown
+
+
+def test_its_method_is_compared_as_the_page_says(site, tmp_path):
+    (line,) = re.findall(r"^\$ fastflow (compare .*)$", PAGE.read_text("utf-8"), re.MULTILINE)
+    python(site, "-m", "fastflow.cli", *line.split(), cwd=tmp_path)
+    with (tmp_path / "compared" / "comparison.csv").open() as file:
+        steps = {row["method"]: float(row["steps"]) for row in csv.DictReader(file)}
+    assert steps["sawtooth"] == steps["uniform"] == 9
 
 
 def test_the_installed_package_changes_nothing_where_it_is_not_named(site):

@@ -1,4 +1,4 @@
-"""Rules for loaded models: ``check(model.load(), steps=4, prompt="a red circle")``."""
+"""Rules for loaded models: ``check(model.load(), steps=4, prompts=["a red circle"])``."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def has_a_key_and_a_number_of_calls(model: FlowModel) -> None:
 
 @rule
 def prepares_the_grid_it_promises(
-    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """`prepare` uses `grid(steps)`, which has that many steps and ends at sigma = 0."""
-    problem = _problem(model, steps, prompt)
+    problem = _problem(model, steps, prompts)
     grid = problem.grid
     demand(grid.steps == steps, f"for {steps} steps it prepared {grid.steps}")
     demand(grid.digest == model.grid(steps).digest, "`grid` and `prepare` give different grids")
@@ -41,10 +41,10 @@ def prepares_the_grid_it_promises(
 
 @rule
 def states_the_calls_of_each_step(
-    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """If the number of calls varies from step to step, there is one number per step."""
-    calls = _problem(model, steps, prompt).calls
+    calls = _problem(model, steps, prompts).calls
     if calls:
         demand(len(calls) == steps, f"{len(calls)} numbers of calls for {steps} steps")
         good = all(1 <= n <= model.calls_per_velocity for n in calls)
@@ -53,10 +53,10 @@ def states_the_calls_of_each_step(
 
 @rule
 def prepares_noise_by_the_seed(
-    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """The same seed gives the same noise, another seed other noise, of one row."""
-    a, b, c = (_problem(model, steps, prompt, seed).x for seed in (5, 5, 6))
+    a, b, c = (_problem(model, steps, prompts, seed).x for seed in (5, 5, 6))
     demand(len(a) == 1, f"the latents have {len(a)} rows")
     demand(torch.equal(a, b), "the same seed gave other noise")
     demand(not torch.equal(a, c), "another seed gave the same noise")
@@ -64,10 +64,10 @@ def prepares_noise_by_the_seed(
 
 @rule
 def gives_finite_velocities_shaped_like_x(
-    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """At every time of the grid."""
-    problem = _problem(model, steps, prompt)
+    problem = _problem(model, steps, prompts)
     for k in range(steps):
         v = _velocity(model, problem, k)
         demand(v.shape == problem.x.shape, f"x is {problem.x.shape}, the velocity {v.shape}")
@@ -76,10 +76,10 @@ def gives_finite_velocities_shaped_like_x(
 
 @rule
 def gives_the_same_velocity_whenever_asked(
-    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """Bit for bit, even after calls for another sample."""
-    mine, other = _problem(model, steps, prompt), _problem(model, steps, prompt, 6)
+    mine, other = _problem(model, steps, prompts), _problem(model, steps, prompts, 6)
     first = _velocity(model, mine, 1)
     _velocity(model, other, 2)
     demand(torch.equal(first, _velocity(model, mine, 1)), "called again it differs")
@@ -87,10 +87,10 @@ def gives_the_same_velocity_whenever_asked(
 
 @rule
 def velocity_leaves_its_inputs_unchanged(
-    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """The loop uses x and t after the call."""
-    problem = _problem(model, steps, prompt)
+    problem = _problem(model, steps, prompts)
     x, t = problem.x.clone(), problem.grid.model_times[1:2].clone()
     with torch.no_grad():
         model.velocity(x, t, [problem.conditioning])
@@ -100,10 +100,10 @@ def velocity_leaves_its_inputs_unchanged(
 
 @rule
 def a_batch_equals_its_samples_alone(
-    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """Up to rounding, with rows at different times."""
-    problems = [_problem(model, steps, prompt, seed) for seed in (5, 6, 7)]
+    problems = [_problem(model, steps, prompts, seed) for seed in (5, 6, 7)]
     ks = [2, 0, 1]
     alone = [_velocity(model, p, k) for p, k in zip(problems, ks)]
     x = torch.cat([p.x for p in problems])
@@ -117,10 +117,10 @@ def a_batch_equals_its_samples_alone(
 
 @rule
 def advances_by_an_euler_step(
-    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """`advance` returns ``x + dsigma v`` up to rounding, and leaves x and v unchanged."""
-    problem = _problem(model, steps, prompt)
+    problem = _problem(model, steps, prompts)
     x, v, dsigma = problem.x, _velocity(model, problem, 1), problem.grid.dsigmas[1]
     before = x.clone(), v.clone()
     off = _distance(x.double() + dsigma.double() * v.double(), model.advance(x, v, dsigma))
@@ -131,10 +131,10 @@ def advances_by_an_euler_step(
 
 @rule
 def never_skipping_is_plain_euler(
-    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """Bit for bit, and every call is counted."""
-    problem = _problem(model, steps, prompt)
+    problem = _problem(model, steps, prompts)
     x, grid = problem.x, problem.grid
     with torch.no_grad():
         for k in range(steps):
@@ -150,9 +150,9 @@ def never_skipping_is_plain_euler(
 
 
 @rule
-def decodes_its_latents(model: FlowModel, *, steps: int = 4, prompt: str = "a sample") -> None:
+def decodes_its_latents(model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()) -> None:
     """`decode` returns an output and leaves the latents unchanged."""
-    problem = _problem(model, steps, prompt)
+    problem = _problem(model, steps, prompts)
     x = problem.x.clone()
     demand(model.decode(x, problem) is not None, "`decode` returned None")
     demand(torch.equal(x, problem.x), "`decode` changed the latents")
@@ -160,10 +160,11 @@ def decodes_its_latents(model: FlowModel, *, steps: int = 4, prompt: str = "a sa
 
 @rule
 def a_sample_that_fails_fails_alone(
-    model: FlowModel, *, steps: int = 4, prompt: str = "a sample"
+    model: FlowModel, *, steps: int = 4, prompts: Sequence[str] = ()
 ) -> None:
     """A sample whose velocity is NaN is marked as failed, and the others are generated."""
-    requests = [_request(i, steps, prompt, i) for i in range(3)]
+    given = prompts or model.example_prompts
+    requests = [_request(i, steps, given, i) for i in range(3)]
     samples = {s.request.index: s for s in _sampler(Poisoned(model)).run(requests)}
     demand(samples[0].failure and samples[0].output is None, "a sample of NaN has not failed")
     for i in (1, 2):
@@ -194,13 +195,20 @@ def _sampler(model: FlowModel) -> Sampler:
     return reference_sampler(model, max_batch=2)
 
 
-def _request(index: int, steps: int, prompt: str, seed: int) -> Request:
-    return Request(index=index, prompt=prompt, seed=seed, steps=steps)
+def _request(index: int, steps: int, prompts: Sequence[str], seed: int) -> Request:
+    return Request(index=index, prompt=prompts[seed % len(prompts)], seed=seed, steps=steps)
 
 
-def _problem(model: FlowModel, steps: int, prompt: str, seed: int = 5) -> Problem:
-    with torch.no_grad():
-        return model.prepare(_request(0, steps, prompt, seed))
+def _problem(model: FlowModel, steps: int, prompts: Sequence[str], seed: int = 5) -> Problem:
+    request = _request(0, steps, prompts or model.example_prompts, seed)
+    try:
+        with torch.no_grad():
+            return model.prepare(request)
+    except ValueError as error:
+        raise ValueError(
+            f"{error} It was asked for the prompt {request.prompt!r}. If it takes only some, let "
+            "its `example_prompts` name a few, or give them: check(model, prompts=[...])."
+        ) from error
 
 
 def _velocity(model: FlowModel, problem: Problem, k: int) -> Tensor:

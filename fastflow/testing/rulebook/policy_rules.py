@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fastflow.integration.episode import StepContext
+from fastflow.integration.episode import Episode
 from fastflow.integration.feedback import Feedback
 from fastflow.integration.grid import Grid
+from fastflow.integration.loop import Step
 from fastflow.policies.arm_statistics import BanditMemory
 from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
 from fastflow.policies.skip_length import SkipLength
 from fastflow.sampling.storage import load_memory, save_memory
 from fastflow.testing.drive import (
-    PLAIN_SCHEME,
     Transcript,
     drive,
     euler,
@@ -94,15 +94,14 @@ def reports_the_probability_of_every_draw(policy: Policy) -> None:
     for grid in _fitting(policy):
         memory, _ = _trained(policy, grid)
         for key in _KEYS:
-            seen = drive(policy, grid, memory, key)
+            stated: dict[int, dict[int, float]] = {}
+            seen = drive(policy, grid, memory, key, watch=_Stating(policy, memory, stated))
             skips = seen.skips(grid.steps)
             for k, p in seen.propensities.items():
                 demand(0 < p <= 1, f"at step {k} the propensity is {p}")
                 demand(k in skips, f"step {k} was not computed and has a propensity")
                 if isinstance(policy, SkipLength):
-                    _demand_probability(
-                        policy, StepContext(grid, k, 0, key, PLAIN_SCHEME), memory, skips[k], p
-                    )
+                    _demand_probability(k, stated[k], skips[k], p)
 
 
 @rule
@@ -224,14 +223,30 @@ def _filled(feedback: Feedback, bad: float) -> Feedback:
     return Feedback(observations, gram)
 
 
-def _demand_probability(policy, context, memory, taken, propensity):
-    arms = [m for m in policy.arms if m <= context.longest_skip]
-    probabilities = [float(p) for p in policy.arm_probabilities(arms, context, memory)]
-    valid = all(p >= 0 for p in probabilities) and abs(sum(probabilities) - 1) < 1e-9
-    demand(valid, f"at step {context.index} the probabilities are {probabilities}")
-    p = probabilities[arms.index(taken)]
-    seen = f"at step {context.index} arm {taken} has propensity {propensity}, probability {p}"
-    demand(abs(p - propensity) < 1e-12, seen)
+class _Stating:
+    """Asks a policy for its probabilities again, where it has just drawn an arm."""
+
+    def __init__(self, policy: Policy, memory: Memory, stated: dict[int, dict[int, float]]):
+        self.policy, self.memory, self.stated = policy, memory, stated
+
+    def __call__(self, step: Step, episode: Episode) -> None:
+        k = step.k - 1
+        if not isinstance(self.policy, SkipLength) or k not in episode.propensities.keys() - (
+            self.stated.keys()
+        ):
+            return
+        context = step.context.before()
+        context.features = episode.features.get(k, {})
+        arms = [m for m in self.policy.arms if m <= context.longest_skip]
+        probabilities = self.policy.arm_probabilities(arms, context, self.memory)
+        self.stated[k] = dict(zip(arms, map(float, probabilities), strict=True))
+
+
+def _demand_probability(k, stated, taken, propensity):
+    valid = all(p >= 0 for p in stated.values()) and abs(sum(stated.values()) - 1) < 1e-9
+    demand(valid, f"at step {k} the probabilities are {list(stated.values())}")
+    seen = f"at step {k} arm {taken} has propensity {propensity}, probability {stated[taken]}"
+    demand(abs(stated[taken] - propensity) < 1e-12, seen)
 
 
 def _text(memory: Memory) -> str:

@@ -19,8 +19,17 @@ from fastflow_plugins.methods.block_cache import BlockCache, blocks_of
 
 @contextlib.contextmanager
 def cached(network: Any, config: Any) -> Iterator[Callable[[], None]]:
-    """Enables a cache of diffusers in the context; yields a function that clears its state."""
-    blocks_of(network)  # raises a ValueError if there are none
+    """Enables a cache of diffusers in the context; yields a function that clears its state.
+
+    Raises:
+        ValueError: if the network has no blocks, or takes no caches.
+    """
+    blocks_of(network)
+    if not (hasattr(network, "enable_cache") and hasattr(network, "cache_context")):
+        raise ValueError(
+            f"this model's {type(network).__name__} takes no caches of diffusers: its class does "
+            "not derive from `diffusers.models.cache_utils.CacheMixin`."
+        )
     network.enable_cache(config)
     try:
         yield lambda: network._reset_stateful_cache()

@@ -5,13 +5,12 @@ from fastflow_plugins.models.diffusers.hub import download, has
 from fastflow_plugins.models.diffusers.loading import check_device
 from fastflow_plugins.models.diffusers.modulated_input import FluxProbe, HunyuanVideoProbe
 from fastflow_plugins.models.diffusers.origin import AGAIN
-from fastflow_plugins.models.diffusers.pipeline_flow import BRANCHES, PipelineFlow, stack
+from fastflow_plugins.models.diffusers.pipeline_flow import PipelineFlow, in_branch, stack
 from fastflow_plugins.models.diffusers.pipeline_recipe import PipelineRecipe
 from fastflow_plugins.models.diffusers.shipped import edit_prompts, folder_of_mini, scene_prompts
 
 __all__ = [
     "AGAIN",
-    "BRANCHES",
     "FluxProbe",
     "HunyuanVideoProbe",
     "PipelineFlow",
@@ -23,6 +22,7 @@ __all__ = [
     "edit_prompts",
     "folder_of_mini",
     "has",
+    "in_branch",
     "scene_prompts",
     "stack",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from fastflow_plugins.models.diffusers.pipeline_recipe import PipelineRecipe
 
 BRANCHES = ("cond", "uncond")  # diffusers' names for the caches of guidance branches
+
+
+def in_branch(network: Any, branch: int) -> AbstractContextManager[Any]:
+    """Returns the context in which a network's caches are those of a branch of guidance.
+
+    A network of somebody's own class need not have caches, and then the context does nothing.
+    """
+    context = getattr(network, "cache_context", None)
+    return nullcontext() if context is None else context(BRANCHES[branch])
 
 
 class PipelineFlow(FlowModel):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fastflow.integration import Grid
 from fastflow.sampling import Problem, Request
-from fastflow_plugins.models.diffusers import BRANCHES, FluxProbe, PipelineFlow, stack
+from fastflow_plugins.models.diffusers import FluxProbe, PipelineFlow, in_branch, stack
 
 if TYPE_CHECKING:
     from fastflow_plugins.models.flux.flux_recipe import Flux
@@ -126,7 +126,7 @@ class FluxFlow(PipelineFlow):
     ) -> Tensor:
         """Calls the transformer once, for one branch of guidance; ``(B, N, 4C)``."""
         transformer, texts = self.pipe.transformer, [c.texts[branch] for c in conditioning]
-        with transformer.cache_context(BRANCHES[branch]):
+        with in_branch(transformer, branch):
             return transformer(
                 hidden_states=_tokens(x, conditioning),
                 timestep=t.to(x.dtype) / 1000,

@@ -13,10 +13,10 @@ from torch import Tensor
 from fastflow.integration import Grid
 from fastflow.sampling import Problem, Request, Video
 from fastflow_plugins.models.diffusers import (
-    BRANCHES,
     HunyuanVideoProbe,
     PipelineFlow,
     check_frames,
+    in_branch,
     stack,
 )
 
@@ -144,7 +144,7 @@ class HunyuanVideoFlow(PipelineFlow):
         self, branch: int, x: Tensor, t: Tensor, conditioning: Sequence[HunyuanVideoCondition]
     ) -> Tensor:
         texts = [condition.texts[branch] for condition in conditioning]
-        with self.pipe.transformer.cache_context(BRANCHES[branch]):
+        with in_branch(self.pipe.transformer, branch):
             return self.pipe.transformer(
                 **self._inputs(x, t, texts),
                 encoder_hidden_states=stack([text.tokens for text in texts]),
