@@ -71,8 +71,11 @@ class SkipLength(Policy):
         return Countdown(self, memory)
 
     def check_fit(self, grid: Grid) -> None:
-        """Raises a ValueError if the grid has no room for the longest arm."""
-        if self.arms[-1] > max(grid.longest_skip):
+        """Raises a ValueError if the grid has room for none of the arms but 0.
+
+        Longer arms are never feasible there, as near the end of any grid.
+        """
+        if len(self.arms) > 1 and self.arms[1] > max(grid.longest_skip):
             raise ValueError(
                 f"`arms` {list(self.arms)} do not fit a grid of {grid.steps} steps: at most "
                 f"{max(grid.longest_skip)} steps in a row can be skipped there. "

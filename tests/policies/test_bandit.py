@@ -1,6 +1,7 @@
 """Bandits: their statistics and formulas, and that they find the best arm."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -158,10 +159,20 @@ def test_parameters_out_of_range_are_refused(parameters, message):
     assert str(refusal.value) == message
 
 
-def test_a_grid_too_short_for_the_arms_is_refused():
+def test_arms_too_long_for_a_grid_are_not_played_there():
+    policy, skipped = EpsilonGreedy(arms=(0, 2, 4, 6), epsilon=1.0), set()
+    memory = policy.empty(uneven(5))
+    for n in range(6):
+        trajectory = drive(policy, uneven(5), memory, (0, n))
+        policy.learn(memory, trajectory.feedback)
+        skipped |= {b - a - 1 for a, b in pairwise(trajectory.computed)}
+    assert skipped == {0, 2}
+
+
+def test_a_grid_too_short_for_every_arm_is_refused():
     with pytest.raises(ValueError) as refusal:  # noqa: PT011 - compared whole below
-        drive(UCB(), uneven(5))
+        drive(UCB(arms=(0, 4, 6)), uneven(5))
     assert str(refusal.value) == (
-        "`arms` [0, 2, 4, 6] do not fit a grid of 5 steps: at most 3 steps in a row can be "
+        "`arms` [0, 4, 6] do not fit a grid of 5 steps: at most 3 steps in a row can be "
         "skipped there. Use shorter arms or more steps."
     )

@@ -25,7 +25,7 @@ from fastflow_plugins.models import mixture
         (["policy.arms=[2,4]"], "UCB: `arms` must start with 0, got [2, 4]"),
         (["policy.reward.loss=l3"], "`loss` must be one of mse, relative_l2, relative_l1"),
         (["samples=0"], "`samples` must be 1 or more, got 0."),
-        (["steps=4"], "`arms` [0, 2, 4, 6] do not fit a grid of 4 steps: at most 2 steps"),
+        (["steps=3"], "`arms` [0, 2, 4, 6] do not fit a grid of 3 steps: at most 1 steps"),
         (["prompt=  "], "`prompt` is empty. Say what to generate."),
         (["prompt="], "`prompt` is empty. Say what to generate."),
         (["prompts="], "`prompts` is empty. Give a path, or leave it out."),
