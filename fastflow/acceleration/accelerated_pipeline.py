@@ -182,7 +182,9 @@ class AcceleratedPipeline(Accelerator):
 
     def _repeat(self, call: Repeatable, trial: Trial, full: FullRun) -> TrialResult:
         """Makes a call again by the plan of a trial."""
-        return result_of(self.watch(lambda: self._run(call.again), following(trial)), full)
+        run = self._new_call(call.kwargs)
+        repeated = self.watch(lambda: self._run(call.again, run), following(trial))
+        return result_of(repeated, full)
 
     def _step(self, call: Call, step: SchedulerStep) -> Any:
         """Takes one step of the scheduler and returns what the scheduler returns."""

@@ -95,13 +95,11 @@ def test_wrong_targets_are_refused(pipe, options, message):
     fastflow.enable(pipe).disable()
 
 
-def test_more_computed_steps_than_a_call_has_are_refused_at_the_call(pipe, call):
-    with (
-        fastflow.enable(pipe, computed_steps=14) as accelerated,
-        pytest.raises(ValueError, match="`computed_steps` must be at most 12 on a grid of 12"),
-    ):
+def test_more_computed_steps_than_a_call_has_compute_all_and_are_told(pipe, call):
+    with fastflow.enable(pipe, computed_steps=14) as accelerated:
         call(pipe)
-    assert accelerated.stats.per_call == []
+    assert accelerated.stats.last.computed == tuple(range(12))
+    assert "`computed_steps` must be at most 12 on a grid of 12" in accelerated.stats.warning
 
 
 def test_a_few_step_pipeline_skips_if_a_number_is_asked_for():

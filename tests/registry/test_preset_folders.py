@@ -19,12 +19,12 @@ BOLD = "defaults: [ucb, _self_]\ngamma: 7\n"
 MINE = """\
 defaults:
   - skipping
-  - override /policy@policy: bold
+  - override /policy@policy: unafraid
   - _self_
 turns: policy.reward.mu
 high: 1.0
 """
-PRESETS = {"conf/policy/bold.yaml": BOLD, "conf/method/mine.yaml": MINE}
+PRESETS = {"conf/policy/unafraid.yaml": BOLD, "conf/method/mine.yaml": MINE}
 
 
 def inside(package, files):
@@ -43,8 +43,8 @@ def package(request, tmp_path):
 
 
 def test_presets_of_an_installed_package_are_found(package):
-    assert preset("policy", "bold") == UCB(gamma=7.0)
-    assert build("policy", read(["policy=bold"], "sample", RunSettings)["policy"]).gamma == 7.0
+    assert preset("policy", "unafraid") == UCB(gamma=7.0)
+    assert build("policy", read(["policy=unafraid"], "sample", RunSettings)["policy"]).gamma == 7.0
     config = read(["methods=[mine]", "method.mine.high=2"], "compare", ComparisonSettings)
     method = build("method", config["method"]["mine"])
     assert (method.policy, method.high) == (UCB(gamma=7.0), 2.0)
@@ -57,29 +57,29 @@ def test_they_are_suggested(package):
 
 def test_presets_beside_a_single_module_are_found(tmp_path):
     with own_package(tmp_path / "site", {"mine.py": PLUGIN, **PRESETS}, "mine"):
-        assert preset("policy", "bold") == UCB(gamma=7.0)
-    with pytest.raises(ConfigError, match="there is no policy named 'bold'"):
-        preset("policy", "bold")
+        assert preset("policy", "unafraid") == UCB(gamma=7.0)
+    with pytest.raises(ConfigError, match="there is no policy named 'unafraid'"):
+        preset("policy", "unafraid")
 
 
 def test_a_folder_is_named_on_the_command_line(tmp_path, capsys):
-    folder = write_files(tmp_path / "it's my ${own} folder", {"policy/bold.yaml": BOLD})
+    folder = write_files(tmp_path / "it's my ${own} folder", {"policy/unafraid.yaml": BOLD})
     for words in (["--config-dir", str(folder)], [f"--config-dir={folder}"]):
-        assert main(["sample", "--cfg", *words, "policy=bold"]) == 0
+        assert main(["sample", "--cfg", *words, "policy=unafraid"]) == 0
         assert "gamma: 7.0" in capsys.readouterr().out
-    assert main(["sample", "--cfg", "policy=bold"]) == 2
+    assert main(["sample", "--cfg", "policy=unafraid"]) == 2
 
 
 @pytest.mark.parametrize(
     "command", ["sample --cfg", "compare --cfg", "calibrate --cfg", "plugins corrector"]
 )
 def test_every_command_takes_such_a_folder(command, tmp_path, capsys):
-    write_files(tmp_path, {"policy/bold.yaml": BOLD, "method/mine.yaml": MINE})
+    write_files(tmp_path, {"policy/unafraid.yaml": BOLD, "method/mine.yaml": MINE})
     assert main([*command.split(), "--config-dir", str(tmp_path)]) == 0
 
 
 def test_two_folders_are_searched(tmp_path, capsys):
-    first = write_files(tmp_path / "a", {"policy/bold.yaml": BOLD})
+    first = write_files(tmp_path / "a", {"policy/unafraid.yaml": BOLD})
     second = write_files(tmp_path / "b", {"method/mine.yaml": MINE})
     words = ["--config-dir", str(first), "--config-dir", str(second), "methods=[mine]"]
     assert main(["compare", "--cfg", *words]) == 0
@@ -128,5 +128,5 @@ def test_enable_takes_the_preset_of_a_package(package):
 
     pipe = flux.pipeline()
     assert pipe.dtype == torch.float32
-    with fastflow.enable(pipe, policy="bold") as accelerated:
+    with fastflow.enable(pipe, policy="unafraid") as accelerated:
         assert accelerated.learning.policy == UCB(gamma=7.0)

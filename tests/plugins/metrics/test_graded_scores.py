@@ -58,7 +58,7 @@ def test_a_comparison_and_a_summary_take_the_grades_up_as_scores(world):
     metric, output, request, grades = CASES[world]
     sample = Sample(request, output, None, (0,), 1, Feedback(), {}, Seconds(), calls_full=1)
     row = Measurement((metric, Fidelity())).row(sample, sample)
-    reader = RowReader(ComparisonSettings(), 1.0, {0: row})
+    reader = RowReader(ComparisonSettings(), 1.0, [{0: row}])
     line = reader.read(MethodRow(method="euler", target=1, samples=[row]))
     assert grades | {"score"} <= line.scores.keys()
     assert grades | {"score"} <= line.score_change.keys()
