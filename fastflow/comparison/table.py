@@ -211,7 +211,8 @@ class RowReader:
         seeds = list(zip(rows, self.references, strict=False))
         scored = [row.metrics_of("full") for _, one in seeds for row in one.values()]
         names = dict.fromkeys(name for scores in scored for name in scores)
-        return {name: repeated_mean([_changes(*one, name) for one in seeds]) for name in names}
+        found = {n: [own for one in seeds if (own := _changes(*one, n))] for n in names}
+        return {name: repeated_mean(groups) for name, groups in found.items() if groups}
 
 
 def _changes(row: MethodRow, references: Mapping[int, SampleRow], name: str) -> dict[int, float]:

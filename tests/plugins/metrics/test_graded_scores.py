@@ -64,3 +64,12 @@ def test_a_comparison_and_a_summary_take_the_grades_up_as_scores(world):
     assert grades | {"score"} <= line.score_change.keys()
     assert not grades & line.fidelity.keys()
     assert grades <= summarise([row])["intervals"].keys()
+
+
+def test_a_row_that_failed_has_no_change_of_a_score_that_reference_runs_have():
+    metric, output, request, _ = CASES["scenes"]
+    sample = Sample(request, output, None, (0,), 1, Feedback(), {}, Seconds(), calls_full=1)
+    row = Measurement((metric, Fidelity())).row(sample, sample)
+    reader = RowReader(ComparisonSettings(), 1.0, [{0: row}])
+    line = reader.read(MethodRow(method="teacache", target=1, failure="no probe"))
+    assert line.score_change == line.scores == {}
