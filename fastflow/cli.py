@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fastflow.errors import Failed
 from fastflow.registry.hooks import Command
 
+SHOW_TRACEBACK = "--traceback"
 SHOW = "--cfg"  # print the configuration instead of running it
 
 HEAD = "fastflow: step skipping for flow-matching models\n"
@@ -22,42 +24,47 @@ Try: fastflow sample model=flux_mini policy=ucb samples=16
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command and returns the exit status: 0 done, 1 failed, 2 usage, 130 interrupted."""
+    """Runs a command and returns the exit status.
+
+    That is 0 if it is done, 1 if it failed, 2 if the user has to give something else, 70 for a
+    bug, 130 after Ctrl-C and 143 after SIGTERM.
+    """
     os.environ.setdefault(
         "TRANSFORMERS_VERBOSITY", "error"
     )  # transformers warns about torchvision
     name, *words = (sys.argv[1:] if arguments is None else arguments) or [""]
-    from fastflow.registry.catalog import PluginError, installed
-    from fastflow.registry.preset_folders import searching, separate_folders
-    from fastflow.sampling.executor import Interrupted
-    from fastflow.sampling.storage import DiskFull
+    from fastflow import endings
 
+    shows, words = SHOW_TRACEBACK in words, [w for w in words if w != SHOW_TRACEBACK]
+    endings.print_anything()
     try:
-        commands = COMMANDS | _plugin_commands(installed().commands)
-        if name in ("", "-h", "--help", "help"):
-            print(usage(commands))
-            return 0 if name else 2
-        if name not in commands:
-            print(f"fastflow: there is no command {name!r}.\n\n{usage(commands)}", file=sys.stderr)
-            return 2
-        if {"-h", "--help"} & set(words):
-            print(usage({name: commands[name]}))
-            return 0
-        _check_words(words)
-        words, folders = separate_folders(words)
-        with searching(folders):
-            commands[name].run(words)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        print(f"fastflow {name}: {error.filename!r}: {error.strerror}.", file=sys.stderr)
-        return 1
-    except (ValueError, PluginError, DiskFull) as error:
-        print(f"fastflow {name}: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ValueError) else 1
-    except (KeyboardInterrupt, Interrupted) as error:
-        print(f"\nfastflow {name}: interrupted. {error}".rstrip(), file=sys.stderr)
-        return 130
+        with endings.terminable():
+            status = _run(name, words)
+            endings.flush_output()
+        return status
+    except (Exception, KeyboardInterrupt) as error:
+        return endings.end(name, error, shows)
+
+
+def _run(name: str, words: list[str]) -> int:
+    """Runs a command by its name."""
+    from fastflow.registry.catalog import installed
+    from fastflow.registry.preset_folders import searching, separate_folders
+
+    commands = COMMANDS | _plugin_commands(installed().commands)
+    if name in ("", "-h", "--help", "help"):
+        print(usage(commands))
+        return 0 if name else 2
+    if name not in commands:
+        print(f"fastflow: there is no command {name!r}.\n\n{usage(commands)}", file=sys.stderr)
+        return 2
+    if {"-h", "--help"} & set(words):
+        print(usage({name: commands[name]}))
+        return 0
+    _check_words(words)
+    words, folders = separate_folders(words)
+    with searching(folders):
+        commands[name].run(words)
     return 0
 
 
@@ -101,14 +108,19 @@ def _sample(words: list[str]) -> None:
     from fastflow.evaluation.summary import headline
     from fastflow.runs.run import run
     from fastflow.runs.run_settings import RunSettings, with_policy
+    from fastflow.sampling.executor import is_first_process
 
     config = _configuration(with_policy(words), "sample", RunSettings)
     if config is None:
         return
     path = run(config)
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # set by Lightning in the other processes
-        print(headline(json.loads((path / "summary.json").read_text())))
-        print(f"report    {path / 'report.html'}\n{path}")
+    if not is_first_process():
+        return
+    summary = json.loads((path / "summary.json").read_text())
+    print(headline(summary))
+    print(f"report    {path / 'report.html'}\n{path}")
+    if summary["samples"] and summary["failed"] == summary["samples"]:
+        raise Failed(f"all samples failed; the reasons are in {path / 'samples.jsonl'}.")
 
 
 def _compare(words: list[str]) -> None:
@@ -125,12 +137,17 @@ def _compare(words: list[str]) -> None:
 
 
 def _calibrate(words: list[str]) -> None:
-    from fastflow.runs.calibration import calibrate, overrides
+    from fastflow.runs.calibration import calibrate, keep_preset, overrides
     from fastflow.runs.run_settings import RunSettings
 
     config = _configuration(overrides(words), "calibrate", RunSettings)
-    if config is not None:
-        print(calibrate(config), end="")
+    if config is None:
+        return
+    text = calibrate(config)
+    try:
+        print(text, end="", flush=True)
+    finally:
+        keep_preset(config, text)
 
 
 def _configuration(words: Sequence[str], root: str, settings: type) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ import torch
 
 from fastflow.acceleration.accelerator import Accelerator, Follower
 from fastflow.acceleration.following import Call, DenoisingRun, FirstStep, Session
-from fastflow.acceleration.interception import attach, detach, interceptors_of
+from fastflow.acceleration.interception import attach, detach, interceptors_of, own_class
 from fastflow.acceleration.live import (
     OUTPUT,
     FullRun,
@@ -91,9 +91,18 @@ class AcceleratedPipeline(Accelerator):
             thing,
             counts=network.startswith(COUNTED),
             ask=lambda: plain(*args, **kwargs),
-            probe=lambda: probe(thing, args, kwargs),
+            probe=lambda: self._probe(thing, args, kwargs),
             inputs=leaves(args, kwargs) | ({} if call.run.turn else settings(self.pipe)),
         )
+
+    def _probe(self, network: Any, args: tuple, kwargs: dict) -> Any:
+        signal = probe(network, args, kwargs)
+        if signal is None and self.policy.needs_probe:
+            self.stats.reason = (
+                f"the policy needs a probe, and {own_class(network).__name__} has none: every "
+                "step is computed. Give it one in the hook `fastflow_probes`."
+            )
+        return signal
 
     def tune(
         self,

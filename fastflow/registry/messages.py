@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from fastflow.errors import UserError
 from fastflow.registry.hooks import KINDS
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError):
     """Raised for a command line, preset or stored configuration that cannot be used."""
 
 
