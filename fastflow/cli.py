@@ -20,7 +20,8 @@ HEAD = "fastflow: step skipping for flow-matching models\n"
 EXAMPLES = """
 Try: fastflow sample model=flux_mini policy=ucb samples=16
      fastflow sample --cfg            print all settings with their defaults
-     fastflow sample --config-dir DIR policy=mine   with your preset DIR/policy/mine.yaml"""
+     fastflow sample --config-dir DIR policy=mine   with your preset DIR/policy/mine.yaml
+     --traceback with any command     show where an error comes from"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,9 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     That is 0 if it is done, 1 if it failed, 2 if the user has to give something else, 70 for a
     bug, 130 after Ctrl-C and 143 after SIGTERM.
     """
-    os.environ.setdefault(
-        "TRANSFORMERS_VERBOSITY", "error"
-    )  # transformers warns about torchvision
+    # transformers warns about torchvision
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     name, *words = (sys.argv[1:] if arguments is None else arguments) or [""]
     from fastflow import endings
 
@@ -83,9 +83,8 @@ def usage(commands: Mapping[str, Command]) -> str:
 
 def _check_words(words: Sequence[str]) -> None:
     """Raises a ValueError for a word that is not text: bytes that the shell passed on as such."""
-    for word in words:
-        if any("\ud800" <= letter <= "\udfff" for letter in word):
-            raise ValueError(f"{word!r} holds bytes that are not UTF-8. Give it in UTF-8.")
+    if broken := [word for word in words if re.search("[\ud800-\udfff]", word)]:
+        raise ValueError(f"{broken[0]!r} holds bytes that are not UTF-8. Give it in UTF-8.")
 
 
 def _plugin_commands(commands: Mapping[str, Command]) -> dict[str, Command]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -61,7 +62,7 @@ def terminable() -> Iterator[None]:
 def print_anything() -> None:
     """Lets a terminal that does not know a character show its code instead."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
@@ -161,5 +162,5 @@ def _kept_traceback(error: BaseException) -> str:
         ) as file:
             traceback.print_exception(error, file=file)
     except OSError:
-        return f"Please report it with its traceback, which --traceback shows."
+        return "Please report it with its traceback, which --traceback shows."
     return f"Please report it with its traceback, which is in {file.name}."

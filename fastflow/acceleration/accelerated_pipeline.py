@@ -61,8 +61,12 @@ class AcceleratedPipeline(Accelerator):
         self.pipe = pipe
         self._parts = PipelineParts.of(pipe)
         self._shapes = RunShapes()
-        self._attach_parts()
-        attach(pipe, self, "__call__", pickles=NO_PICKLE)
+        try:
+            self._attach_parts()
+            attach(pipe, self, "__call__", pickles=NO_PICKLE)
+        except BaseException:
+            self._detach()
+            raise
 
     def _detach(self) -> None:
         detach(self.pipe, self)
@@ -148,6 +152,8 @@ class AcceleratedPipeline(Accelerator):
 
     def _run_pipeline(self, plain: Callable, args: tuple, kwargs: dict) -> Any:
         with self._lock:
+            if self not in interceptors_of(self.pipe):  # another thread has just disabled it
+                return plain(*args, **kwargs)
             self._attach_to_current_parts()
             if self._follow is not None:
                 return self._run(lambda: plain(*args, **kwargs), self._new_call(kwargs))

@@ -27,7 +27,7 @@ from fastflow.registry.compose import (
 from fastflow.runs.directory import versions
 from fastflow.runs.prompts import find_prompts, request
 from fastflow.runs.run_settings import RunSettings
-from fastflow.sampling.executor import Interrupted, ProcessLost
+from fastflow.sampling.executor import Interrupted, ProcessLost, check_available
 from fastflow.sampling.model import Model
 from fastflow.sampling.request import Request
 from fastflow.sampling.storage import command_line, writing
@@ -47,6 +47,7 @@ def compare(config: Config) -> Path:
         directory = ComparisonDirectory.existing(Path(settings.resume))
         config = load(directory.path / "config.yaml")
         settings = settings_of(config, ComparisonSettings)
+    check_available(settings.device)
     model: Model = build("model", config["model"])
     methods = build_listed(config | {"methods": settings.names()}, "methods")
     metrics: list[Metric] = list(build_listed(config, "metrics").values())

@@ -113,10 +113,10 @@ def is_first_process() -> bool:
 def check_device(device: Any) -> None:
     """Raises a ValueError unless it is the name of a kind of device, such as cpu or cuda:1."""
     try:
-        kind = torch.device(device).type
+        kind, index = torch.device(device).type, torch.device(device).index
     except (RuntimeError, TypeError):
-        kind = None
-    if kind is None or kind == "meta":
+        kind, index = "meta", None
+    if kind == "meta" or (kind == "cpu" and index):
         raise ValueError(f"`device` must be cpu, cuda, cuda:1 or the like, got {device!r}.")
 
 
@@ -162,13 +162,13 @@ def side_by_side(
     Args:
         work: makes the result of a piece; any callable, whose results must be picklable.
         pieces: what to work on; picklable.
-        workers: the number of processes.
+        workers: the number of processes; no more than pieces are started.
 
     Raises:
         BrokenProcessPool: if a process was killed from outside.
     """
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, context, _begin, (work,)) as pool:
+    with ProcessPoolExecutor(min(workers, len(pieces) or 1), context, _begin, (work,)) as pool:
         try:
             for future in as_completed([pool.submit(_do, piece) for piece in pieces]):
                 yield future.result()

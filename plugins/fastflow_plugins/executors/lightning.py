@@ -63,11 +63,11 @@ class Lightning(Executor):
             )
 
     def run(self, work: Callable[[Worker], Iterable[int]], total: int) -> None:
-        from fastflow_plugins.executors.processes import Processes
         from fastflow_plugins.executors.lightning_module import (
             WorkModule,
             batches_until_finished,
         )
+        from fastflow_plugins.executors.processes import Processes
 
         self._check_machine()
         for name in ("lightning.pytorch", "lightning.fabric"):
