@@ -32,7 +32,7 @@ def overrides(words: Sequence[str]) -> list[str]:
     """
     names = [word for word in words if "=" not in word and not word.startswith("--")]
     if len(names) > 1:
-        raise ValueError(f"give one policy to calibrate, got {', '.join(names)}.")
+        raise ValueError(f"give one `policy` to calibrate, got {', '.join(names)}.")
     settings = [word for word in words if word not in names]
     for word in settings:
         key = word.partition("=")[0].lstrip("+~")
