@@ -10,54 +10,61 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fastflow.errors import Failed
 from fastflow.registry.hooks import Command
 
+SHOW_TRACEBACK = "--traceback"
 SHOW = "--cfg"  # print the configuration instead of running it
 
 HEAD = "fastflow: step skipping for flow-matching models\n"
 EXAMPLES = """
 Try: fastflow sample model=flux_mini policy=ucb samples=16
      fastflow sample --cfg            print all settings with their defaults
-     fastflow sample --config-dir DIR policy=mine   with your preset DIR/policy/mine.yaml"""
+     fastflow sample --config-dir DIR policy=mine   with your preset DIR/policy/mine.yaml
+     --traceback with any command     show where an error comes from"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command and returns the exit status: 0 done, 1 failed, 2 usage, 130 interrupted."""
-    os.environ.setdefault(
-        "TRANSFORMERS_VERBOSITY", "error"
-    )  # transformers warns about torchvision
-    name, *words = (sys.argv[1:] if arguments is None else arguments) or [""]
-    from fastflow.registry.catalog import PluginError, installed
-    from fastflow.registry.preset_folders import searching, separate_folders
-    from fastflow.sampling.executor import Interrupted
-    from fastflow.sampling.storage import DiskFull
+    """Runs a command and returns the exit status.
 
+    That is 0 if it is done, 1 if it failed, 2 if the user has to give something else, 70 for a
+    bug, 130 after Ctrl-C and 143 after SIGTERM.
+    """
+    # transformers warns about torchvision
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    name, *words = (sys.argv[1:] if arguments is None else arguments) or [""]
+    from fastflow import endings
+
+    shows, words = SHOW_TRACEBACK in words, [w for w in words if w != SHOW_TRACEBACK]
+    endings.print_anything()
     try:
-        commands = COMMANDS | _plugin_commands(installed().commands)
-        if name in ("", "-h", "--help", "help"):
-            print(usage(commands))
-            return 0 if name else 2
-        if name not in commands:
-            print(f"fastflow: there is no command {name!r}.\n\n{usage(commands)}", file=sys.stderr)
-            return 2
-        if {"-h", "--help"} & set(words):
-            print(usage({name: commands[name]}))
-            return 0
-        _check_words(words)
-        words, folders = separate_folders(words)
-        with searching(folders):
-            commands[name].run(words)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        print(f"fastflow {name}: {error.filename!r}: {error.strerror}.", file=sys.stderr)
-        return 1
-    except (ValueError, PluginError, DiskFull) as error:
-        print(f"fastflow {name}: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ValueError) else 1
-    except (KeyboardInterrupt, Interrupted) as error:
-        print(f"\nfastflow {name}: interrupted. {error}".rstrip(), file=sys.stderr)
-        return 130
+        with endings.terminable():
+            status = _run(name, words)
+            endings.flush_output()
+        return status
+    except (Exception, KeyboardInterrupt) as error:
+        return endings.end(name, error, shows)
+
+
+def _run(name: str, words: list[str]) -> int:
+    """Runs a command by its name."""
+    from fastflow.registry.catalog import installed
+    from fastflow.registry.preset_folders import searching, separate_folders
+
+    commands = COMMANDS | _plugin_commands(installed().commands)
+    if name in ("", "-h", "--help", "help"):
+        print(usage(commands))
+        return 0 if name else 2
+    if name not in commands:
+        print(f"fastflow: there is no command {name!r}.\n\n{usage(commands)}", file=sys.stderr)
+        return 2
+    if {"-h", "--help"} & set(words):
+        print(usage({name: commands[name]}))
+        return 0
+    _check_words(words)
+    words, folders = separate_folders(words)
+    with searching(folders):
+        commands[name].run(words)
     return 0
 
 
@@ -76,9 +83,8 @@ def usage(commands: Mapping[str, Command]) -> str:
 
 def _check_words(words: Sequence[str]) -> None:
     """Raises a ValueError for a word that is not text: bytes that the shell passed on as such."""
-    for word in words:
-        if any("\ud800" <= letter <= "\udfff" for letter in word):
-            raise ValueError(f"{word!r} holds bytes that are not UTF-8. Give it in UTF-8.")
+    if broken := [word for word in words if re.search("[\ud800-\udfff]", word)]:
+        raise ValueError(f"{broken[0]!r} holds bytes that are not UTF-8. Give it in UTF-8.")
 
 
 def _plugin_commands(commands: Mapping[str, Command]) -> dict[str, Command]:
@@ -101,14 +107,19 @@ def _sample(words: list[str]) -> None:
     from fastflow.evaluation.summary import headline
     from fastflow.runs.run import run
     from fastflow.runs.run_settings import RunSettings, with_policy
+    from fastflow.sampling.executor import is_first_process
 
     config = _configuration(with_policy(words), "sample", RunSettings)
     if config is None:
         return
     path = run(config)
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # set by Lightning in the other processes
-        print(headline(json.loads((path / "summary.json").read_text())))
-        print(f"report    {path / 'report.html'}\n{path}")
+    if not is_first_process():
+        return
+    summary = json.loads((path / "summary.json").read_text())
+    print(headline(summary))
+    print(f"report    {path / 'report.html'}\n{path}")
+    if summary["samples"] and summary["failed"] == summary["samples"]:
+        raise Failed(f"all samples failed; the reasons are in {path / 'samples.jsonl'}.")
 
 
 def _compare(words: list[str]) -> None:
@@ -125,12 +136,17 @@ def _compare(words: list[str]) -> None:
 
 
 def _calibrate(words: list[str]) -> None:
-    from fastflow.runs.calibration import calibrate, overrides
+    from fastflow.runs.calibration import calibrate, keep_preset, overrides
     from fastflow.runs.run_settings import RunSettings
 
     config = _configuration(overrides(words), "calibrate", RunSettings)
-    if config is not None:
-        print(calibrate(config), end="")
+    if config is None:
+        return
+    text = calibrate(config)
+    try:
+        print(text, end="", flush=True)
+    finally:
+        keep_preset(config, text)
 
 
 def _configuration(words: Sequence[str], root: str, settings: type) -> dict[str, Any] | None:

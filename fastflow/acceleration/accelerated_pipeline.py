@@ -11,7 +11,7 @@ import torch
 
 from fastflow.acceleration.accelerator import Accelerator, Follower
 from fastflow.acceleration.following import Call, DenoisingRun, FirstStep, Session
-from fastflow.acceleration.interception import attach, detach, interceptors_of
+from fastflow.acceleration.interception import attach, detach, interceptors_of, own_class
 from fastflow.acceleration.live import (
     OUTPUT,
     FullRun,
@@ -61,8 +61,12 @@ class AcceleratedPipeline(Accelerator):
         self.pipe = pipe
         self._parts = PipelineParts.of(pipe)
         self._shapes = RunShapes()
-        self._attach_parts()
-        attach(pipe, self, "__call__", pickles=NO_PICKLE)
+        try:
+            self._attach_parts()
+            attach(pipe, self, "__call__", pickles=NO_PICKLE)
+        except BaseException:
+            self._detach()
+            raise
 
     def _detach(self) -> None:
         detach(self.pipe, self)
@@ -91,9 +95,18 @@ class AcceleratedPipeline(Accelerator):
             thing,
             counts=network.startswith(COUNTED),
             ask=lambda: plain(*args, **kwargs),
-            probe=lambda: probe(thing, args, kwargs),
+            probe=lambda: self._probe(thing, args, kwargs),
             inputs=leaves(args, kwargs) | ({} if call.run.turn else settings(self.pipe)),
         )
+
+    def _probe(self, network: Any, args: tuple, kwargs: dict) -> Any:
+        signal = probe(network, args, kwargs)
+        if signal is None and self.policy.needs_probe:
+            self.stats.reason = (
+                f"the policy needs a probe, and {own_class(network).__name__} has none: every "
+                "step is computed. Give it one in the hook `fastflow_probes`."
+            )
+        return signal
 
     def tune(
         self,
@@ -139,6 +152,8 @@ class AcceleratedPipeline(Accelerator):
 
     def _run_pipeline(self, plain: Callable, args: tuple, kwargs: dict) -> Any:
         with self._lock:
+            if self not in interceptors_of(self.pipe):  # another thread has just disabled it
+                return plain(*args, **kwargs)
             self._attach_to_current_parts()
             if self._follow is not None:
                 return self._run(lambda: plain(*args, **kwargs), self._new_call(kwargs))

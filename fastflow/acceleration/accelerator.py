@@ -137,7 +137,7 @@ class Accelerator(ABC):
     @property
     def _call(self) -> Call | None:
         """The call in progress in this thread; other threads may share the object's parts."""
-        call = self._calls[-1] if self._calls else None
+        call = next(iter(self._calls[-1:]), None)  # it may end while this thread looks
         return call if call is not None and call.thread == threading.get_ident() else None
 
     def _memory_of(self, grid: Grid) -> Memory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from fastflow.policies.policy import Policy
 from fastflow.policies.targets import Target, aimed
 
 USUAL_QUALITY = "high"  # what is wanted if nothing is said
+_ENABLING = threading.RLock()  # so that of two threads one finds the other's
 
 
 def enable(
@@ -75,13 +77,15 @@ def enable(
         "quality": quality,
     }
     chosen = _policy(policy, {name: v for name, v in given.items() if v is not None})
-    if any(isinstance(i, AcceleratedPipeline) and i.pipe is pipe for i in interceptors_of(pipe)):
-        raise ValueError(
-            "`pipe` is accelerated already. Call disable() on what enable() returned first."
+    with _ENABLING:
+        attached = interceptors_of(pipe)
+        if any(isinstance(i, AcceleratedPipeline) and i.pipe is pipe for i in attached):
+            raise ValueError(
+                "`pipe` is accelerated already. Call disable() on what enable() returned first."
+            )
+        return AcceleratedPipeline(
+            pipe, name_of(pipe), chosen, extrapolator, corrector, memory, frozen, batch_error, seed
         )
-    return AcceleratedPipeline(
-        pipe, name_of(pipe), chosen, extrapolator, corrector, memory, frozen, batch_error, seed
-    )
 
 
 def _policy(policy: Policy | str | None, given: dict[str, Any]) -> Policy | str:

@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import copy
 import functools
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 from weakref import ref
+
+_CHANGING = threading.RLock()  # held while an object's interceptors change
 
 
 class Interceptor(Protocol):
@@ -51,26 +54,28 @@ def attach(
         copied: is called whenever the object is copied deeply.
         pickles: why the object cannot be pickled meanwhile; if empty, it can.
     """
-    found = interceptors_of(thing)
-    if interceptor in found:
-        return
-    own = own_class(thing)
-    every = {*names, *(type(thing)._names if found else ())}
-    watchers = [*(type(thing)._copied if found else ()), *([copied] if copied else ())]
-    _set_class(thing, _intercepted(thing, own, every))
-    cls = type(thing)
-    type.__setattr__(cls, "_interceptors", [*found, interceptor])
-    type.__setattr__(cls, "_copied", watchers)
-    type.__setattr__(cls, "_pickles", pickles)
+    with _CHANGING:
+        found = interceptors_of(thing)
+        if interceptor in found:
+            return
+        own = own_class(thing)
+        every = {*names, *(type(thing)._names if found else ())}
+        watchers = [*(type(thing)._copied if found else ()), *([copied] if copied else ())]
+        cls = _intercepted(thing, own, every)
+        type.__setattr__(cls, "_interceptors", [*found, interceptor])
+        type.__setattr__(cls, "_copied", watchers)
+        type.__setattr__(cls, "_pickles", pickles)
+        _set_class(thing, cls)  # at last: another thread may be calling
 
 
 def detach(thing: Any, interceptor: Interceptor) -> None:
     """Takes an interceptor off; without any left, the object gets its own class back."""
-    if interceptor not in interceptors_of(thing):
-        return
-    type(thing)._interceptors.remove(interceptor)
-    if not type(thing)._interceptors:
-        _set_class(thing, own_class(thing))
+    with _CHANGING:
+        if interceptor not in interceptors_of(thing):
+            return
+        type(thing)._interceptors.remove(interceptor)
+        if not type(thing)._interceptors:
+            _set_class(thing, own_class(thing))
 
 
 def interceptors_of(thing: Any) -> tuple[Interceptor, ...]:
@@ -140,10 +145,11 @@ def _new(own: Any, args: tuple, kwargs: dict) -> Any:
 
 def _change_class(thing: Any, cls: type) -> None:
     """Gives the object another class of its own; its interceptors stay."""
-    old = type(thing)
-    _set_class(thing, _intercepted(thing, cls, old._names))
-    for name in ("_interceptors", "_copied", "_pickles"):
-        type.__setattr__(type(thing), name, getattr(old, name))
+    with _CHANGING:
+        old, new = type(thing), _intercepted(thing, cls, type(thing)._names)
+        for name in ("_interceptors", "_copied", "_pickles"):
+            type.__setattr__(new, name, getattr(old, name))
+        _set_class(thing, new)
 
 
 def _method(own: type, name: str) -> Callable:

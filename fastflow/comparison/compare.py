@@ -27,7 +27,7 @@ from fastflow.registry.compose import (
 from fastflow.runs.directory import versions
 from fastflow.runs.prompts import find_prompts, request
 from fastflow.runs.run_settings import RunSettings
-from fastflow.sampling.executor import Interrupted
+from fastflow.sampling.executor import Interrupted, ProcessLost, check_available
 from fastflow.sampling.model import Model
 from fastflow.sampling.request import Request
 from fastflow.sampling.storage import command_line, writing
@@ -39,7 +39,7 @@ def compare(config: Config) -> Path:
     Raises:
         ValueError: if the configuration is wrong, before anything is computed.
         DiskFull: if the disk is full; finished rows are kept.
-        Interrupted: on Ctrl-C, or if a process was killed; finished rows are kept.
+        Interrupted: on Ctrl-C or SIGTERM, or if a process was killed; finished rows are kept.
     """
     settings = settings_of(config, ComparisonSettings)
     directory = None
@@ -47,6 +47,7 @@ def compare(config: Config) -> Path:
         directory = ComparisonDirectory.existing(Path(settings.resume))
         config = load(directory.path / "config.yaml")
         settings = settings_of(config, ComparisonSettings)
+    check_available(settings.device)
     model: Model = build("model", config["model"])
     methods = build_listed(config | {"methods": settings.names()}, "methods")
     metrics: list[Metric] = list(build_listed(config, "metrics").values())
@@ -71,11 +72,13 @@ def compare(config: Config) -> Path:
             for session in sessions:
                 session.summary(results.to_dict(), directory.path)
     except (KeyboardInterrupt, BrokenProcessPool) as error:
-        killed = "One of the processes was killed, probably because memory ran out. "
-        raise Interrupted(
-            f"{killed if isinstance(error, BrokenProcessPool) else ''}"
+        cause: BaseException = error
+        if isinstance(error, BrokenProcessPool):
+            cause = ProcessLost("one of the processes was killed, probably as memory ran out.")
+        raise Interrupted.by(
+            cause,
             "Finished rows are kept; resume with: "
-            + command_line("compare", f"resume={directory.path}")
+            + command_line("compare", f"resume={directory.path}"),
         ) from error
     return directory.path
 

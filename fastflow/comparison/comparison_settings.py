@@ -8,7 +8,21 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from fastflow.runs.run_settings import check_paths
+from fastflow.runs.run_settings import MOST, check_count, check_paths, check_seed
+from fastflow.sampling.executor import check_device, check_dtype
+
+BOUNDS = {
+    "samples": (1, MOST["samples"]),
+    "tuning": (1, MOST["samples"]),
+    "live": (1, MOST["samples"]),
+    "max_batch": (1, MOST["max_batch"]),
+    "workers": (1, 1024),
+    "converged_steps": (0, 10 * MOST["steps"]),
+    "pairs": (0, 1000),
+    "examples": (0, MOST["samples"]),
+    "steps": (2, MOST["steps"]),
+}
+MOST_SEEDS = 1000
 
 
 @dataclass
@@ -77,14 +91,10 @@ class ComparisonSettings:
 
     def __post_init__(self):
         check_paths(self)
-        for name in ("samples", "tuning", "live", "max_batch", "workers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")
-        for name in ("converged_steps", "pairs", "examples"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"`{name}` must be 0 or more, got {getattr(self, name)}.")
-        if self.steps < 2:
-            raise ValueError(f"`steps` must be 2 or more, got {self.steps}.")
+        for name, (least, most) in BOUNDS.items():
+            check_count(self, name, least, most)
+        check_device(self.device)
+        check_dtype(self.dtype)
         if self.workers > 1 and self.device != "cpu":
             raise ValueError(
                 f"`workers` must be 1 on {self.device!r}, got {self.workers}: only on a CPU can "
@@ -112,6 +122,10 @@ class ComparisonSettings:
                 "`seeds` must be a number of repetitions, 1 or more, or a list of seeds, got "
                 f"{self.seeds!r}."
             )
+        if isinstance(self.seeds, int) and self.seeds > MOST_SEEDS:
+            raise ValueError(f"`seeds` must be at most {MOST_SEEDS:,}, got {self.seeds}.")
+        for seed in self.every_seed():
+            check_seed(seed, self.noises, "seed" if isinstance(self.seeds, int) else "seeds")
         for a, b in pairwise(sorted(self.every_seed())):
             if b - a < self.noises:
                 raise ValueError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -33,7 +33,13 @@ class RecordedRuns(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Policy(ABC):
-    """Decides which steps are computed; its fields are its parameters."""
+    """Decides which steps are computed; its fields are its parameters.
+
+    Attributes:
+        needs_probe: whether it decides by a probe's signal, and so skips nothing without one.
+    """
+
+    needs_probe: ClassVar[bool] = False
 
     @abstractmethod
     def begin(self, grid: Grid, memory: Memory) -> Episode:

@@ -23,6 +23,9 @@ class Reward(ABC):
 
     def __post_init__(self):
         check_loss(self.loss)
+        for name in ("mu", "scale"):
+            if not getattr(self, name, 0.0) >= 0:  # NaN is not
+                raise ValueError(f"`{name}` must be 0 or more, got {getattr(self, name)}.")
 
     def calibrate(self, feedback: Sequence[Observation], steps: int) -> dict[str, float]:
         """Returns the constants of `value`, measured on the first generation.

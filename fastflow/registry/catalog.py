@@ -100,7 +100,7 @@ class Catalog:
     def unknown(self, kind: str, name: str, more: Sequence[str] = ()) -> str:
         """Returns the message for a name that does not exist; ``more`` are other valid names."""
         names: list[str] = sorted({*self.names(kind), *more})
-        near = difflib.get_close_matches(name, names, n=3)
+        near = difflib.get_close_matches(name.lower(), names, n=3)
         hint = (
             f"Did you mean {' or '.join(map(repr, near))}?"
             if near

@@ -67,9 +67,11 @@ def read(overrides: Sequence[str], root: str, settings: type) -> Config:
     nesting = Nesting(catalog, _named, root)
     try:
         # the first composition finds the names in lists, each of which then adds its node
-        chosen = [o for o in outer if _chooses(o)]
+        chosen = [o for o in outer if _chooses(o) and not o.startswith("~")]
         _check_grammar(chosen, (*KINDS, *LISTS), root)
         first = _compose(root, chosen)
+        if message := messages.refused(overrides, (*keys_of(first), *KINDS, *LISTS), root):
+            raise ConfigError(message)
         listed = [
             f"+{kind}@{kind}.{name}={name}"
             for key, kind in LISTS.items()
@@ -128,6 +130,7 @@ def build(kind: str, node: Any) -> Any:
         raise ConfigError(f"{kind} {node[NAME]!r} needs its parameter `{missing[0]}`. Give it.")
     hints, slots = get_type_hints(component), slots_of(component)
     for key, value in values.items():
+        texts.check_numbers(f"{component.__name__}: `{key}`", value)
         if slot := slots.get(key):
             values[key] = _build_held(slot, value, f"{component.__name__}: `{key}`")
         else:
@@ -166,7 +169,13 @@ def build_listed(config: Config, key: str) -> dict[str, Any]:
 def settings_of(config: Config, settings: type[S]) -> S:
     """Returns the command's own settings in a configuration, as their dataclass checks them."""
     names = {f.name for f in dataclasses.fields(settings)}  # type: ignore[arg-type]
-    return settings(**{k: v for k, v in config.items() if k in names})
+    own = {key: value for key, value in config.items() if key in names}
+    for key, value in own.items():
+        texts.check_numbers(f"`{key}`", value)
+    try:
+        return settings(**own)
+    except TypeError as error:  # a value of another type in a stored configuration
+        raise ConfigError(f"the settings are of wrong types: {error}.") from error
 
 
 def to_yaml(config: Config) -> str:
@@ -284,6 +293,8 @@ def _listed(first: DictConfig, key: str, catalog: Catalog) -> list[str]:
     if names is None:
         names = [name for group in first.groups.values() for name in group]
     for name in names:
+        if not isinstance(names, Sequence) or not isinstance(name, str):
+            raise ConfigError(f"`{key}` must be a list of {LISTS[key]} names, got {name!r} in it.")
         _check_name(LISTS[key], name, catalog)
     return list(dict.fromkeys(names))
 
@@ -294,7 +305,7 @@ def _explain(error: Exception, overrides: Sequence[str], root: str) -> str:
         return message
     key = messages.unknown_key(error)
     if key is None:
-        return messages.without_internals(error)
+        return messages.plain_words(error)
     choices = [o for o in overrides if o.partition("=")[0].split("@")[0] in KINDS]
     whole = Nesting(installed(), _named, root).complete_all(_compose(root, choices))
     return messages.unknown_setting(key, keys_of(whole), root)

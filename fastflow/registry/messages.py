@@ -9,10 +9,43 @@ from collections.abc import Iterable, Sequence
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from fastflow.errors import UserError
 from fastflow.registry.hooks import KINDS
 
+NOT_SETTINGS = ("hydra", "names", "defaults")  # in a configuration, but not for users
+TYPES = {  # of OmegaConf and Python, in words
+    "Float": "a number",
+    "Integer": "a whole number",
+    "Boolean": "true or false",
+    "str": "a text",
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
+    "dict": "a mapping",
+    "list": "a list",
+    "AnyNode": "one value",
+}
+WORDS = {  # what Hydra and OmegaConf say, and what it means; {0} is the setting
+    r"Value '(.*)' of type '\w+' could not be converted to (\w+)": "{0} must be {2}, got '{1}'.",
+    r"Value '(.*)' is not a valid bool": "{0} must be true or false, got '{1}'.",
+    r"Value '(.*)' \(\w+\) is not": "{0} cannot be '{1}'.",
+    r"is not Optional|Incompatible value 'None'": "{0} must have a value, got null.",
+    r"Cannot convert '(\w+)' to string: '(.*?)'": "{0} must be a text, got '{2}'.",
+    r"assigned: (\w+) is not a ListConfig": "{0} must be a list such as [a,b], got {1}.",
+    r"Cannot assign (\w+) to Dict": "{0} must be a mapping such as {{name:[value]}}, got {1}.",
+    r"Invalid value assigned: (\w+)": "{0} cannot be {1}.",
+    r"Missing value at index": "{0} must be given: ??? stands for a value that is missing.",
+    r"Interpolation key '(.*?)' not found": "{0} refers to `{1}`, which is no setting.",
+    r"Environment variable '(.*?)' not found": "{0} refers to the variable {1}, which is not set.",
+    r"nsupported interpolation type (\w+)": "{0} refers to `{1}:`, which means nothing here.",
+    r"Could not override '(.*?)'": "there is no setting `{1}`.",
+    r"In '.*?': Could not find '(.*?)'": "there is no preset '{1}'.",
+    r"Multiple values for (\S+?)\.": "`{1}` is given twice. Give it once.",
+    r"ecursive interpolation|InterpolationResolutionError": "{0} refers to itself.",
+}
 
-class ConfigError(ValueError):
+
+class ConfigError(UserError):
     """Raised for a command line, preset or stored configuration that cannot be used."""
 
 
@@ -58,6 +91,8 @@ def unreadable(words: Sequence[str], names: Iterable[str], root: str) -> str | N
     for word in words:
         key, equals, value = word.partition("=")
         key = key.strip().lstrip("+~")
+        if _is_open(value):
+            return f"`{key}` must be given: ??? stands for a value that is missing."
         if _reads(word):
             continue
         if not equals:
@@ -74,9 +109,51 @@ def unreadable(words: Sequence[str], names: Iterable[str], root: str) -> str | N
     return None
 
 
-def without_internals(error: Exception) -> str:
-    """Returns the text of an error of Hydra or OmegaConf without its internal details."""
-    return re.sub(r"\n\s*(object_type=|reference_type=|set env).*", "", _text(error), flags=re.I)
+def refused(words: Sequence[str], names: Iterable[str], root: str) -> str | None:
+    """Returns the message for the first word that asks for what a configuration cannot do.
+
+    Args:
+        words: the words of a command line.
+        names: the dotted names of all settings outside of components.
+        root: the command.
+    """
+    known = [name for name in names if name not in NOT_SETTINGS]
+    for word in words:
+        key, equals, value = word.partition("=")
+        name = key.lstrip("+~")
+        head = name.partition(".")[0].partition("@")[0]
+        if equals and not name.strip():
+            return f"{word!r} names no setting: settings are written key=value, such as steps=20."
+        if key.startswith("~"):
+            return f"{word!r}: a setting cannot be removed. Give another value: {name}=VALUE."
+        if head in NOT_SETTINGS or (key.startswith("+") and head not in known):
+            return unknown_setting(name, known, root)
+        if key.startswith("+") and head not in KINDS:
+            return f"{word!r}: `{name}` is a setting of its own. Write {name}={value}."
+    return None
+
+
+def plain_words(error: Exception, key: str = "") -> str:
+    """Returns the message for an error of Hydra or OmegaConf, in words of our own.
+
+    Args:
+        error: what was raised.
+        key: the dotted name of the setting, if it is known better than by the error.
+    """
+    causes = [e for e in (error, error.__cause__, error.__context__) if e is not None]
+    keys = (getattr(e, "full_key", None) for e in causes)
+    name = key or next((str(k) for k in keys if k), "")
+    where, text = (f"`{name}`" if name else "a setting"), _text(error)
+    for pattern, said in WORDS.items():
+        if found := re.search(pattern, text, re.DOTALL):
+            parts = [TYPES.get(part, part) for part in found.groups()]
+            return said.format(where, *parts)
+    return f"{where} cannot be read: {text.strip().splitlines()[0].rstrip('.')}."
+
+
+def _is_open(value: str) -> bool:
+    """Returns whether a value is, or lists, the sign of one that has to be given yet."""
+    return "???" in re.split(r"[\[\],\s'\"]+", value)
 
 
 def _reads(word: str) -> bool:

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fastflow.registry.catalog import Catalog
 from fastflow.registry.hooks import KINDS
-from fastflow.registry.messages import ConfigError, unknown_setting, unreadable, without_internals
+from fastflow.registry.messages import ConfigError, plain_words, unknown_setting, unreadable
 from fastflow.registry.nodes import LISTS, NAME, Slot, default_of, node_of, slots_of, values_of
 from fastflow.registry.texts import find
 
@@ -247,15 +247,11 @@ def _assign(node: DictConfig, key: str, value: Any, where: str) -> None:
     try:
         node[key] = value
     except OmegaConfBaseException as error:
-        raise ConfigError(f"`{where}.{key}`: {_first_line(error)}") from error
+        raise ConfigError(plain_words(error, f"{where}.{key}")) from error
 
 
 def _update(config: DictConfig, key: str, value: Any) -> None:
     try:
         OmegaConf.update(config, key, value, merge=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(f"`{key}`: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return without_internals(error).strip().split("\n")[0].rstrip(".") + "."
+        raise ConfigError(plain_words(error, key)) from error

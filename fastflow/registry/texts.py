@@ -7,14 +7,17 @@ hold text is known from their types, and their values pass by both.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import yaml
 from omegaconf import DictConfig, ListConfig, StringNode
+
+from fastflow.registry.messages import ConfigError
 
 _SETTING = re.compile(r"\+{0,2}(\w+(?:\.\w+)*)=(.*)", re.DOTALL)
 _BREAKS = re.compile("[\x85\u2028\u2029]")  # line breaks to YAML, text to everybody else
@@ -38,6 +41,25 @@ def as_typed(hint: Any, value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [Path(item) for item in value]
     return Path(value) if isinstance(value, str) else value
+
+
+def check_numbers(name: str, value: Any) -> None:
+    """Raises a ConfigError for a number that nothing can be computed with.
+
+    Args:
+        name: what the value is to the user, such as "`steps`".
+        value: a value, or a list or mapping of values.
+    """
+    if isinstance(value, Mapping):
+        for inner in value.values():
+            check_numbers(name, inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            check_numbers(name, inner)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{name} must be a finite number, got {value}.")
+    elif isinstance(value, int) and abs(value) >= 2**63:
+        raise ConfigError(f"{name} must be a number between -2^63 and 2^63, got {value}.")
 
 
 def separate(words: Sequence[str], shape: DictConfig) -> tuple[dict[str, str], list[str]]:

@@ -32,7 +32,7 @@ def overrides(words: Sequence[str]) -> list[str]:
     """
     names = [word for word in words if "=" not in word and not word.startswith("--")]
     if len(names) > 1:
-        raise ValueError(f"give one policy to calibrate, got {', '.join(names)}.")
+        raise ValueError(f"give one `policy` to calibrate, got {', '.join(names)}.")
     settings = [word for word in words if word not in names]
     for word in settings:
         key = word.partition("=")[0].lstrip("+~")
@@ -55,18 +55,26 @@ def calibrate(config: Config) -> str:
             f"the policy {name!r} has no parameters to calibrate. "
             f"These policies can be calibrated: {', '.join(calibratable())}."
         )
-    path = _new_file(settings.out)
+    _new_file(settings.out)
     model: Model = build("model", config["model"])
     job = CalibrationJob(policy, settings, model, make_requests(settings, model))
     executor: Executor = build("executor", config["executor"])
     executor.run(job.work, len(job.requests))
     recording = Recording.joined(job.parts)
     fitted = policy.calibrated(recording)
-    text = as_preset(name, fitted, config["names"]["model"], recording, settings.steps)
+    return as_preset(name, fitted, config["names"]["model"], recording, settings.steps)
+
+
+def keep_preset(config: Config, text: str) -> None:
+    """Writes a fitted preset to the file that the configuration asks for, if it does.
+
+    Raises:
+        NotWritten: if it cannot be written; it is what `calibrate` returned.
+    """
+    path = _new_file(settings_of(config, RunSettings).out)
     if path is not None:
-        with writing(path):
+        with writing(path, again="the fit is what was printed."):
             write_whole(path, text)
-    return text
 
 
 def calibratable() -> list[str]:

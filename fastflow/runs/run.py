@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from fastflow.evaluation.measurement import Measurement
 from fastflow.evaluation.metric import Metric
@@ -16,6 +19,7 @@ from fastflow.evaluation.summary import add_learning, summarise
 from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.grid import Grid, few_steps
+from fastflow.policies.memory import Memory
 from fastflow.policies.policy import Policy
 from fastflow.policies.targets import aimed, resolved
 from fastflow.registry.compose import (
@@ -33,8 +37,9 @@ from fastflow.runs.measured import measured_samples
 from fastflow.runs.prompts import make_requests
 from fastflow.runs.run_settings import RunSettings
 from fastflow.runs.updates import Updates
-from fastflow.sampling.executor import Executor, Interrupted, Worker
+from fastflow.sampling.executor import Executor, Interrupted, ProcessLost, Worker
 from fastflow.sampling.model import Model
+from fastflow.sampling.recording import check_probe
 from fastflow.sampling.reference import warm_up
 from fastflow.sampling.request import Request
 from fastflow.sampling.sampler import Sampler
@@ -86,7 +91,10 @@ class RunJob:
         measurement = Measurement(usable)
         updates = Updates(sampler, self.settings, self.directory, self.requests, worker)
         if updates.left:
-            warm_up(sampler.model, updates.left[0], sampler.max_batch)
+            check_probe(sampler, updates.left[0])
+            if worker.rank == 0 and (text := _nothing_to_use(sampler.memory)):
+                tqdm.write(f"fastflow sample: {text}", file=sys.stderr)
+            warm_up(sampler.model, updates.left[0], min(sampler.max_batch, len(updates.left)))
         with ExitStack() as stack:
             sessions = self._sessions(stack) if worker.rank == 0 else []
             for batch in updates:
@@ -165,6 +173,13 @@ def warnings(sampler: Sampler, steps: int, summary: dict[str, Any]) -> list[str]
     return texts
 
 
+def _nothing_to_use(memory: Memory | None) -> str:
+    """Returns a warning if the policy uses what it learns, and neither has nor may learn any."""
+    if memory is None or memory.key is None or memory.samples or not memory.frozen:
+        return ""
+    return "`frozen` is true and `memory` holds nothing: nothing that was learned can be used."
+
+
 def _still_learning(sampler: Sampler, steps: int) -> str:
     """Returns a warning if the policy has seen too few samples to skip any step of them."""
     policy, memory = resolved(sampler.policy, sampler.model.grid(steps)), sampler.memory
@@ -187,7 +202,7 @@ def run(config: Config) -> Path:
     Raises:
         ValueError: if the configuration is wrong, before anything is computed.
         DiskFull: if the disk is full; finished samples are kept.
-        Interrupted: on Ctrl-C; finished samples are kept.
+        Interrupted: on Ctrl-C or SIGTERM, or if a process was lost; finished samples are kept.
     """
     settings = settings_of(config, RunSettings)
     if settings.resume is not None:
@@ -214,12 +229,18 @@ def run(config: Config) -> Path:
     executor: Executor = build("executor", config["executor"])
     try:
         executor.run(job.work, len(job.requests))
-    except (KeyboardInterrupt, Interrupted) as error:
-        raise Interrupted(
-            "Finished samples are kept; resume with: "
-            + command_line("sample", f"resume={job.path}")
-        ) from error
+    except (KeyboardInterrupt, ProcessLost) as error:
+        raise Interrupted.by(error, _how_to_resume(job.path)) from error
+    except (OSError, RuntimeError, MemoryError) as error:
+        error.add_note(_how_to_resume(job.path))
+        raise
     return job.path
+
+
+def _how_to_resume(path: Path) -> str:
+    if not (path / "config.yaml").is_file():
+        return "Nothing was begun yet."
+    return "Finished samples are kept; resume with: " + command_line("sample", f"resume={path}")
 
 
 def aimed_policy(config: Config, settings: RunSettings) -> Policy:

@@ -9,6 +9,8 @@ from typing import Any
 from fastflow.policies.targets import Target
 
 TARGETS = tuple(f.name for f in fields(Target))
+MOST = {"steps": 10_000, "samples": 1_000_000, "max_batch": 1_000_000}
+SEEDS = 2**63  # what torch and JSON readers hold alike
 PATHS = ("prompts", "image", "memory", "out", "resume")
 
 
@@ -62,10 +64,9 @@ class RunSettings:
     observers: list[str] = field(default_factory=list)
 
     def __post_init__(self):
-        for name in ("steps", "max_batch", "samples"):
-            value = getattr(self, name)
-            if isinstance(value, int) and value < 1:
-                raise ValueError(f"`{name}` must be 1 or more, got {value}.")
+        for name in MOST:
+            check_count(self, name, 1)
+        check_seed(self.seed, self.samples or 0)
         self.target()
         check_paths(self)
         if self.prompt is not None and not str(self.prompt).strip():
@@ -84,6 +85,21 @@ class RunSettings:
         values = {name: getattr(self, name) for name in TARGETS}
         given = {name: value for name, value in values.items() if value is not None}
         return Target(**given) if given else None
+
+
+def check_count(settings: Any, name: str, least: int, most: int | None = None) -> None:
+    """Raises a ValueError for a number, unless it is None, that is too small or far too large."""
+    value, most = getattr(settings, name), most or MOST[name]
+    if value is not None and value < least:
+        raise ValueError(f"`{name}` must be {least} or more, got {value}.")
+    if value is not None and value > most:
+        raise ValueError(f"`{name}` must be at most {most:,}, got {value}.")
+
+
+def check_seed(seed: int, count: int, name: str = "seed") -> None:
+    """Raises a ValueError unless a seed, and those of as many samples after it, can be used."""
+    if not 0 <= seed < SEEDS - count:
+        raise ValueError(f"`{name}` must be 0 or more, and below 2^63 in all samples, got {seed}.")
 
 
 def check_paths(settings: Any) -> None:

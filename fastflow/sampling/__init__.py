@@ -1,6 +1,15 @@
 """Models, requests, samples, and the sampler that makes samples of requests."""
 
-from fastflow.sampling.executor import Executor, Interrupted, Worker
+from fastflow.sampling.executor import (
+    Executor,
+    Interrupted,
+    ProcessLost,
+    Terminated,
+    Worker,
+    check_available,
+    check_device,
+    check_dtype,
+)
 from fastflow.sampling.media import Video, decode_image, read_image
 from fastflow.sampling.model import FlowModel, Model, ModelWrapper, Probe
 from fastflow.sampling.recording import NoProbe, RecordedTrajectory, Recording
@@ -20,6 +29,7 @@ __all__ = [
     "NoProbe",
     "Probe",
     "Problem",
+    "ProcessLost",
     "Prompt",
     "RecordedTrajectory",
     "Recording",
@@ -28,8 +38,12 @@ __all__ = [
     "Sample",
     "Sampler",
     "Seconds",
+    "Terminated",
     "Video",
     "Worker",
+    "check_available",
+    "check_device",
+    "check_dtype",
     "decode_image",
     "load_memory",
     "read_image",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,6 +12,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
+
+from fastflow.errors import Failed, UserError, is_users
+
+DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 
 @dataclass(frozen=True)
@@ -32,17 +37,22 @@ class Worker:
     gather: Callable[[Any], list[Any]] = lambda value: [value]
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """Returns the value that rank 0 makes; if that raises, every process raises the same."""
-        made: tuple[Any, Exception | None] = None, None
+        """Returns the value that rank 0 makes.
+
+        If that raises, rank 0 raises it and the others a `FirstProcessFailed`.
+        """
+        value, failure = None, None
         if self.rank == 0:
             try:
-                made = make(), None
+                value = make()
             except Exception as error:
-                made = None, error
-        value, error = self.gather(made)[0]
-        if error is not None:
-            raise error
-        return value
+                failure = error
+        made, failed = self.gather((value, failure is not None))[0]
+        if failure is not None:
+            raise failure
+        if failed:
+            raise FirstProcessFailed
+        return made
 
     def share(self, items: Sequence[Any]) -> list[Any]:
         """Returns this process's part of a list: every ``size``-th item, starting at ``rank``."""
@@ -63,8 +73,74 @@ class Executor(ABC):
         """
 
 
+class Terminated(KeyboardInterrupt):
+    """Raised by SIGTERM, which ends a run as Ctrl-C does."""
+
+
 class Interrupted(Exception):
-    """Raised when the user interrupts a run; the message states how to resume it."""
+    """Raised when a run is interrupted; the message states how to resume it.
+
+    Args:
+        message: what happened, and how to resume.
+        status: the exit status: 130 for Ctrl-C, 143 for SIGTERM, 1 if a process was lost.
+    """
+
+    def __init__(self, message: str = "", status: int = 130):
+        super().__init__(message)
+        self.status = status
+
+    @classmethod
+    def by(cls, error: BaseException, message: str) -> Interrupted:
+        """Returns the interruption that an error brought about."""
+        if isinstance(error, ProcessLost):
+            return cls(f"{error} {message}", 1)
+        return cls(message, 143 if isinstance(error, Terminated) else 130)
+
+
+class ProcessLost(Exception):
+    """Raised if one of a run's processes ended or was killed; the message names it."""
+
+
+class FirstProcessFailed(Failed):
+    """Raised in the other processes if the first one failed, which says why."""
+
+
+def is_first_process() -> bool:
+    """Returns whether this is the process of a run that prints; launchers number them."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def check_device(device: Any) -> None:
+    """Raises a ValueError unless it is the name of a kind of device, such as cpu or cuda:1."""
+    try:
+        kind, index = torch.device(device).type, torch.device(device).index
+    except (RuntimeError, TypeError):
+        kind, index = "meta", None
+    if kind == "meta" or (kind == "cpu" and index):
+        raise ValueError(f"`device` must be cpu, cuda, cuda:1 or the like, got {device!r}.")
+
+
+def check_available(device: str) -> None:
+    """Raises a ValueError unless this machine has a device."""
+    check_device(device)
+    kind, index = torch.device(device).type, torch.device(device).index or 0
+    if kind == "cuda":
+        there = torch.cuda.is_available() and index < torch.cuda.device_count()
+        if not there:
+            raise ValueError(f"`device` is {device!r}, but there is no such GPU. Use cpu.")
+        return
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
+        raise ValueError(
+            f"`device` is {device!r}, which torch cannot use here. Use cpu."
+        ) from error
+
+
+def check_dtype(dtype: Any) -> None:
+    """Raises a ValueError unless it names a floating type that models compute in."""
+    if dtype not in DTYPES:
+        raise ValueError(f"`dtype` must be one of {', '.join(DTYPES)}, got {dtype!r}.")
 
 
 Piece = TypeVar("Piece")
@@ -86,13 +162,13 @@ def side_by_side(
     Args:
         work: makes the result of a piece; any callable, whose results must be picklable.
         pieces: what to work on; picklable.
-        workers: the number of processes.
+        workers: the number of processes; no more than pieces are started.
 
     Raises:
         BrokenProcessPool: if a process was killed from outside.
     """
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, context, _begin, (work,)) as pool:
+    with ProcessPoolExecutor(min(workers, len(pieces) or 1), context, _begin, (work,)) as pool:
         try:
             for future in as_completed([pool.submit(_do, piece) for piece in pieces]):
                 yield future.result()
@@ -105,9 +181,15 @@ def side_by_side(
 def _begin(work: Callable[[Any], Any]) -> None:
     global _work
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it and ends the others
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by this, and not by its own exception
     torch.set_num_threads(1)
     _work = work
 
 
 def _do(piece: Any) -> Any:
-    return _work(piece)
+    try:
+        return _work(piece)
+    except ValueError as error:
+        if type(error) is ValueError and is_users(error):  # no traceback reaches the parent
+            raise UserError(*error.args) from error
+        raise

@@ -9,16 +9,35 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fastflow.errors import UserError
 from fastflow.integration.losses import relative_l1
 from fastflow.sampling.model import FlowModel, LatentsOnly
 from fastflow.sampling.reference import Reference, reference_sampler
 from fastflow.sampling.request import Problem, Request
 from fastflow.sampling.sample import Sample
-from fastflow.sampling.sampler import in_order
+from fastflow.sampling.sampler import Sampler, in_order
 
 
-class NoProbe(ValueError):
+class NoProbe(UserError):
     """Raised if a probe's signals are needed but the recorded model has no probe."""
+
+
+def check_probe(sampler: Sampler, request: Request) -> None:
+    """Raises a `NoProbe` if a sampler's policy needs a probe and its model has none.
+
+    Args:
+        sampler: the model and the policy.
+        request: any request to the model; it is prepared, and no velocity is computed.
+    """
+    if not sampler.policy.needs_probe:
+        return
+    problem, model = sampler.model.prepare(request), sampler.model
+    if model.probe(problem.x, problem.grid.model_times[:1], [problem.conditioning]) is None:
+        raise NoProbe(
+            f"`policy` {type(sampler.policy).__name__} needs a probe, and this model has none: "
+            "every step would be computed. Give its transformer one in the hook "
+            "`fastflow_probes`, or choose another policy."
+        )
 
 
 @dataclass

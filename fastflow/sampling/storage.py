@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fastflow.errors import Failed
 from fastflow.policies.memory import Memory
 
 
@@ -102,13 +103,17 @@ def _label(path: Path, name: str) -> str:
     return f"{name} {str(path)!r}" if name else str(path)
 
 
-class DiskFull(RuntimeError):
+class NotWritten(Failed):
+    """Raised when a file cannot be written; what was written before is valid."""
+
+
+class DiskFull(NotWritten):
     """Raised when the disk is full; what was written before is valid and can be resumed."""
 
 
 @contextmanager
 def writing(path: Path, command: str = "sample", again: str = "") -> Iterator[None]:
-    """Turns the error of a full disk into one that states what is kept and how to resume.
+    """Turns an error of the system into one that states what is kept and how to resume.
 
     Args:
         path: the file that is written.
@@ -117,16 +122,20 @@ def writing(path: Path, command: str = "sample", again: str = "") -> Iterator[No
 
     Raises:
         DiskFull: if the disk is full.
+        NotWritten: if the file cannot be written for another reason.
     """
     try:
         yield
     except OSError as error:
         resume = f"resume={path.parent}"
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno is None or error.errno == errno.EPIPE:
             raise
-        raise DiskFull(
-            f"the disk is full: {path} could not be written. All that was finished is kept; "
-            + (again or f"make room, then go on with: {command_line(command, resume)}")
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        why, kind = ("the disk is full", DiskFull) if is_full else (error.strerror, NotWritten)
+        mend = "make room" if is_full else "mend that"
+        raise kind(
+            f"{why}: {path} could not be written. All that was finished is kept; "
+            + (again or f"{mend}, then go on with: {command_line(command, resume)}")
         ) from error
 
 

@@ -21,7 +21,7 @@ from fastflow_plugins.models import mixture
         (["stepz=3"], "there is no setting `stepz`. Did you mean `steps`?"),
         (["policy.gama=1"], "there is no setting `policy.gama`. Did you mean `policy.gamma`"),
         (["policy.gamma=-1"], "UCB: `gamma` must be 0 or more, got -1.0."),
-        (["policy.gamma=x"], "Value 'x' of type 'str' could not be converted to Float"),
+        (["policy.gamma=x"], "`policy.gamma` must be a number, got 'x'."),
         (["policy.arms=[2,4]"], "UCB: `arms` must start with 0, got [2, 4]"),
         (["policy.reward.loss=l3"], "`loss` must be one of mse, relative_l2, relative_l1"),
         (["samples=0"], "`samples` must be 1 or more, got 0."),

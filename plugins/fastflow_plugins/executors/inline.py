@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import torch
 from tqdm import tqdm
 
-from fastflow.sampling import Executor, Worker
+from fastflow.sampling import Executor, Worker, check_available, check_device, check_dtype
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +14,7 @@ class Inline(Executor):
 
     Args:
         device: a torch device.
-        dtype: a torch floating dtype for the model.
+        dtype: the model's floating type: float32, bfloat16, float16 or float64.
         progress: whether to show a progress bar.
     """
 
@@ -23,9 +22,12 @@ class Inline(Executor):
     dtype: str = "float32"
     progress: bool = True
 
+    def __post_init__(self):
+        check_device(self.device)
+        check_dtype(self.dtype)
+
     def run(self, work: Callable[[Worker], Iterable[int]], total: int) -> None:
-        if self.device.startswith("cuda") and not torch.cuda.is_available():
-            raise ValueError(f"`device` is {self.device!r}, but there is no such GPU. Use cpu.")
+        check_available(self.device)
         with tqdm(total=total, unit="sample", disable=not self.progress) as bar:
             for done in work(Worker(device=self.device, dtype=self.dtype)):
                 bar.update(done)

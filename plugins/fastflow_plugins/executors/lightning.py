@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,6 +20,11 @@ DTYPE_OF_PRECISION = {
     "bf16-mixed": "float32",
     "16-mixed": "float32",
 }
+
+
+MOST_NODES = 10_000
+PER_CORE = 4  # processes that may share a core of the CPU
+CLUSTERS = ("MASTER_ADDR", "SLURM_JOB_ID", "LSB_JOBID", "GROUP_RANK")  # set on several machines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +53,9 @@ class Lightning(Executor):
 
     def __post_init__(self):
         object.__setattr__(self, "devices", str(self.devices))
+        self._check_devices()
+        if not 1 <= self.num_nodes <= MOST_NODES:
+            raise ValueError(f"`num_nodes` must be from 1 to {MOST_NODES}, got {self.num_nodes}.")
         if self.precision not in DTYPE_OF_PRECISION:
             raise ValueError(
                 f"`precision` must be one of {', '.join(DTYPE_OF_PRECISION)}, got "
@@ -53,21 +63,29 @@ class Lightning(Executor):
             )
 
     def run(self, work: Callable[[Worker], Iterable[int]], total: int) -> None:
-        import lightning as L
-        from lightning.fabric.utilities.exceptions import MisconfigurationException
-
         from fastflow_plugins.executors.lightning_module import (
-            SampleProgress,
             WorkModule,
             batches_until_finished,
         )
+        from fastflow_plugins.executors.processes import Processes
 
+        self._check_machine()
         for name in ("lightning.pytorch", "lightning.fabric"):
             logging.getLogger(name).setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", module="lightning")
-        module = WorkModule(work, DTYPE_OF_PRECISION[self.precision])
+        trainer = self._trainer(total)
+        with Processes(trainer) as processes:
+            module = WorkModule(work, DTYPE_OF_PRECISION[self.precision], processes)
+            trainer.predict(module, batches_until_finished(module), return_predictions=False)
+
+    def _trainer(self, total: int) -> Any:
+        import lightning as L
+        from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+        from fastflow_plugins.executors.lightning_module import SampleProgress
+
         try:
-            trainer = L.Trainer(
+            return L.Trainer(
                 accelerator=self.accelerator,
                 devices=self._devices(),
                 strategy=self.strategy,
@@ -80,12 +98,38 @@ class Lightning(Executor):
                 use_distributed_sampler=False,
                 callbacks=[SampleProgress(total)] if self.progress else [],
             )
-        except (MisconfigurationException, ValueError) as error:
+        except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
             raise ValueError(
                 f"`executor` cannot use accelerator={self.accelerator!r} "
-                f"devices={self.devices!r}: {error} Without a GPU use executor.accelerator=cpu."
+                f"devices={self.devices!r} strategy={self.strategy!r}: {error} "
+                "Without a GPU use executor.accelerator=cpu."
             ) from error
-        trainer.predict(module, batches_until_finished(module), return_predictions=False)
+
+    def _check_devices(self) -> None:
+        """Raises a ValueError unless `devices` is auto, a number or a list of indices."""
+        text = self.devices.strip()
+        listed = re.fullmatch(r"\[\s*(\d+\s*(,\s*\d+\s*)*)\]|\d+(\s*,\s*\d+)+", text)
+        number = re.fullmatch(r"0*[1-9]\d{0,5}", text)
+        if text != "auto" and not listed and not number:
+            raise ValueError(
+                "`devices` must be auto, a number from 1 on or a list of indices such as [0,1], "
+                f"got {self.devices!r}."
+            )
+
+    def _check_machine(self) -> None:
+        """Raises a ValueError for more processes, or machines, than there can be here."""
+        most = PER_CORE * (os.cpu_count() or 1)
+        if self.accelerator == "cpu" and self.devices.isdigit() and int(self.devices) > most:
+            raise ValueError(
+                f"`devices` must be at most {most} on this CPU, {PER_CORE} for each core, got "
+                f"{self.devices}."
+            )
+        if self.num_nodes > 1 and not any(name in os.environ for name in CLUSTERS):
+            raise ValueError(
+                f"`num_nodes` is {self.num_nodes}, but nothing says where the other machines are. "
+                "Start the run under Slurm or torchrun, or set MASTER_ADDR, MASTER_PORT and "
+                "NODE_RANK on each machine."
+            )
 
     def _devices(self) -> Any:
         """Returns `devices` in Lightning's form: a word, a number or a list of numbers."""

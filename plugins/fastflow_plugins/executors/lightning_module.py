@@ -11,17 +11,22 @@ import torch.distributed as dist
 from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
-from fastflow.sampling import Interrupted, Worker
+from fastflow.sampling import ProcessLost, Worker
+from fastflow_plugins.executors.processes import Processes
 
 
 class WorkModule(L.LightningModule):
     """Does one part of the work, from one update to the next, in each prediction step."""
 
-    def __init__(self, work: Callable[[Worker], Iterable[int]], dtype: str):
+    def __init__(self, work: Callable[[Worker], Iterable[int]], dtype: str, processes: Processes):
         super().__init__()
-        self.work, self.dtype_name = work, dtype
+        self.work, self.dtype_name, self.processes = work, dtype, processes
         self.parts: Iterator[int] | None = None
         self.finished = False
+
+    def on_predict_start(self) -> None:
+        """Takes the signals: Lightning has set its own by now."""
+        self.processes.begin()
 
     def predict_step(self, batch: Any, batch_idx: int) -> int:
         """Does the next part of the work and returns how many samples it finished."""
@@ -31,7 +36,7 @@ class WorkModule(L.LightningModule):
                 self.trainer.world_size,
                 str(self.trainer.strategy.root_device),
                 self.dtype_name,
-                gather,
+                self.gather,
             )
             self.parts = iter(self.work(worker))
         try:
@@ -39,17 +44,25 @@ class WorkModule(L.LightningModule):
         except StopIteration:
             self.finished = True
             return 0
-        except KeyboardInterrupt as error:
-            raise Interrupted from error
+        except Exception as error:
+            if not isinstance(error, ProcessLost):
+                self.processes.failure = error
+            raise
 
+    def gather(self, value: Any) -> list[Any]:
+        """Returns, in every process, the list of the values that all processes passed in.
 
-def gather(value: Any) -> list[Any]:
-    """Returns, in every process, the list of the values that all processes passed in."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return [value]
-    values: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(values, value)
-    return values
+        Raises:
+            ProcessLost: if another process has ended.
+        """
+        if not (dist.is_available() and dist.is_initialized()):
+            return [value]
+        values: list[Any] = [None] * dist.get_world_size()
+        try:
+            dist.all_gather_object(values, value)
+        except RuntimeError as error:
+            raise self.processes.lost() from error
+        return values
 
 
 class _UntilFinished(IterableDataset):

@@ -36,6 +36,8 @@ class Mixture(Model):
         for name in ("modes", "side", "spread"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"`{name}` must be above 0, got {getattr(self, name)}.")
+        if self.seed < 0:
+            raise ValueError(f"`seed` must be 0 or more, got {self.seed}.")
 
     def load(self, device: str = "cpu", dtype: str = "float32") -> FlowModel:
         return MixtureFlow(self, device, getattr(torch, dtype))

@@ -35,8 +35,9 @@ class Released(SkipLength):
 
     def __post_init__(self):
         super().__post_init__()
-        if not self.gamma >= 0:
-            raise ValueError(f"`gamma` must be 0 or more, got {self.gamma}.")
+        for name in ("gamma", "mu_decision", "mu_landing"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"`{name}` must be 0 or more, got {getattr(self, name)}.")
 
     def empty(self, grid: Grid) -> BanditMemory:
         key = {"policy": repr(self), "steps": grid.steps, "grid": grid.digest}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ class TeaCache(Policy):
             highest power first; ``fastflow calibrate teacache`` fits them for a model.
     """
 
+    needs_probe: ClassVar[bool] = True
     threshold: float = 0.4
     coefficients: tuple[float, ...] = (1.0, 0.0)
 

@@ -1,0 +1,166 @@
+"""How a command ends: what is said about an error, and the exit status."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import signal
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any
+
+from fastflow.errors import OURS, Failed, is_users
+from fastflow.registry.catalog import PluginError, installed
+from fastflow.sampling.executor import (
+    FirstProcessFailed,
+    Interrupted,
+    Terminated,
+    is_first_process,
+)
+
+FAILED, USAGE, BUG = 1, 2, 70
+REMEDIES = {
+    errno.ENOSPC: "Make room",
+    errno.EDQUOT: "Make room: your quota is used up",
+    errno.EFBIG: "A file may not become so large here: write elsewhere",
+    errno.EROFS: "The file system is read-only: write elsewhere",
+    errno.EACCES: "Get the permission, or choose another path",
+    errno.EPERM: "Get the permission, or choose another path",
+    errno.ENAMETOOLONG: "Choose a shorter name",
+    errno.EMFILE: "Allow more open files: ulimit -n",
+}
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
+LONGEST = 120  # characters of a path that are shown
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Lets SIGTERM end the body as Ctrl-C does: by an exception, once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ended = []
+
+    def terminate(signum: int, frame: FrameType | None) -> None:
+        if not ended:
+            ended.append(signum)
+            raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def print_anything() -> None:
+    """Lets a terminal that does not know a character show its code instead."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def flush_output() -> None:
+    """Prints what is left; if that fails, nothing more is printed, also at exit.
+
+    Raises:
+        OSError: if the output is closed, or its disk is full.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
+def end(command: str, error: BaseException, show: bool = False) -> int:
+    """Says on stderr what an error means, and returns the exit status.
+
+    Args:
+        command: the name of the command that ended.
+        error: what ended it.
+        show: whether to show the traceback.
+    """
+    if isinstance(error, FirstProcessFailed):
+        return FAILED
+    text, status = _said(error, command)
+    if show or os.environ.get("FASTFLOW_TRACEBACK", "0") not in ("", "0"):
+        traceback.print_exception(error)
+    elif status == BUG:
+        text += f" {_kept_traceback(error)}"
+    text = " ".join([text, *getattr(error, "__notes__", ())])
+    if is_first_process() or not isinstance(error, (KeyboardInterrupt, Interrupted)):
+        with suppress(OSError):
+            lead = "\n" if isinstance(error, (KeyboardInterrupt, Interrupted)) else ""
+            print(f"{lead}fastflow {command}: {text}", file=sys.stderr)
+    return status
+
+
+def _said(error: BaseException, command: str) -> tuple[str, int]:
+    """Returns the sentence about an error, and the exit status."""
+    if isinstance(error, (KeyboardInterrupt, Interrupted)):
+        began = "" if isinstance(error, Interrupted) and error.status == FAILED else "interrupted."
+        status = 130 + 13 * isinstance(error, Terminated)
+        return f"{began} {error}".strip(), getattr(error, "status", status)
+    if is_users(error, OURS | _packages_of_plugins()):
+        return str(error), USAGE
+    if isinstance(error, (Failed, PluginError)):
+        return str(error), FAILED
+    if isinstance(error, OSError):
+        return _of_system(error), FAILED
+    if isinstance(error, MemoryError) or any(said in str(error) for said in OUT_OF_MEMORY):
+        return (
+            f"memory ran out. Ask for less at once: fewer `steps`, a smaller {_size(command)}.",
+            1,
+        )
+    first = (str(error).strip() or "no message").splitlines()[0]
+    kind = type(error).__name__
+    return f"this is a bug, and not something that you did wrong: {kind}: {first}.", BUG
+
+
+def _size(command: str) -> str:
+    return "`max_batch`" if command in ("sample", "compare", "calibrate") else "model or file"
+
+
+def _of_system(error: OSError) -> str:
+    """Returns the sentence about an error of the operating system."""
+    if error.errno == errno.EPIPE:
+        return "the output was closed by its reader, so the rest of it is not printed."
+    if error.errno is None:
+        return (str(error).strip() or type(error).__name__).splitlines()[0]
+    where = "the output" if error.filename is None else repr(_short(str(error.filename)))
+    remedy = REMEDIES.get(error.errno)
+    return f"{where}: {error.strerror}." + (f" {remedy}." if remedy else "")
+
+
+def _short(path: str) -> str:
+    half = LONGEST // 2
+    return path if len(path) <= LONGEST else f"{path[:half]}...{path[-half:]}"
+
+
+def _packages_of_plugins() -> set[str]:
+    """Returns the packages of the installed components, whose ValueErrors are deliberate too."""
+    try:
+        return {e.component.__module__.partition(".")[0] for e in installed().entries}
+    except PluginError:
+        return set()
+
+
+def _kept_traceback(error: BaseException) -> str:
+    """Writes a traceback to a file, and returns where; if that fails, returns how to see it."""
+    options: dict[str, Any] = {"prefix": "fastflow-", "suffix": ".traceback.txt"}
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", delete=False, encoding="utf-8", errors="backslashreplace", **options
+        ) as file:
+            traceback.print_exception(error, file=file)
+    except OSError:
+        return "Please report it with its traceback, which --traceback shows."
+    return f"Please report it with its traceback, which is in {file.name}."

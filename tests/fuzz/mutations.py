@@ -1,0 +1,356 @@
+"""Seeded mutations of command lines and of the files in a run's or a comparison's directory."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import yaml
+
+SAMPLE = ("model=mixture", "executor=inline", "executor.progress=false", "samples=2", "steps=10")
+RUN = (*SAMPLE, "metrics=[]")
+COMPARISON = (
+    "model=mixture",
+    "samples=2",
+    "tuning=2",
+    "live=1",
+    "pairs=0",
+    "steps=10",
+    "targets=[5]",
+    "methods=[euler,uniform]",
+    "metrics=[]",
+    "converged_steps=0",
+)
+
+# Words that mean nothing: every one of them has to be refused, in whatever company.
+NONSENSE = {
+    "sample": (
+        "executor.device=abc",
+        "executor.device=cpu:7",
+        "executor.device=meta",
+        "executor.dtype=int8",
+        "executor=lightning executor.devices=abc",
+        "executor=lightning executor.devices=0",
+        "executor=lightning executor.devices=-1",
+        "executor=lightning executor.devices=1000000000",
+        "executor=lightning executor.num_nodes=0",
+        "executor=lightning executor.num_nodes=2",
+        "executor=lightning executor.strategy=abc",
+        "executor=lightning executor.accelerator=abc",
+        "policy.gamma=nan",
+        "policy.gamma=-inf",
+        "policy.gamma=1e400",
+        "policy.gamma=-1",
+        "policy.reward.mu=-1",
+        "policy.reward.mu=nan",
+        "policy.gamma=???",
+        "policy.gamma={a:1}",
+        "policy.gamma=[1]",
+        "policy.gamma=null",
+        "policy.gamma=${nope}",
+        "policy.gamma=${policy.gamma}",
+        "policy.gamma=${foo:1}",
+        "policy.arms=[x]",
+        "policy.arms=[]",
+        "policy.arms=[0,-2]",
+        "policy.arms=[0,9223372036854775808]",
+        "policy.Gamma=1",
+        "policy.REWARD.loss=mse",
+        "policy.reward.LOSS=mse",
+        "policy.reward=Paper",
+        "policy.reward=null",
+        "policy.component=5",
+        "policy=UCB",
+        "policy=",
+        "policy=/etc/passwd",
+        "policy=teacache",
+        "Policy=ucb",
+        "policy@x=ucb",
+        "seed=-1",
+        "seed=9223372036854775808",
+        "seed=18446744073709551616",
+        "seed=1.5",
+        "seed=true",
+        "samples=0",
+        "samples=-1",
+        "samples=9223372036854775808",
+        "samples=1000000000",
+        "steps=???",
+        "steps=null",
+        "steps=0",
+        "steps=1000000000",
+        "steps=1e999",
+        "steps=range(1,3)",
+        "steps={a:1}",
+        "max_batch=0",
+        "max_batch=1000000000000",
+        "speedup=nan",
+        "speedup=0.5",
+        "speedup=2 computed_steps=5",
+        "max_error=inf",
+        "quality=best",
+        "frozen=maybe",
+        "metrics=fidelity",
+        "metrics=[???]",
+        "metrics=[[fidelity]]",
+        "metrics=[{a:b}]",
+        "metrics={a:1}",
+        "metrics=null",
+        "observers=[nobody]",
+        "~policy",
+        "~executor",
+        "~steps",
+        "~policy.gamma",
+        "+foo=1",
+        "++foo.bar=1",
+        "+policy.foo=1",
+        "+steps=5",
+        "hydra.run.dir=x",
+        "names=5",
+        "names.policy=x",
+        "=5",
+        "==",
+        "prompt=",
+        "prompts=nowhere.txt",
+        "image=nowhere.png prompt=x",
+        "memory=nowhere.json",
+        "resume=nowhere",
+        "out=",
+        "benchmark=geneval",
+        "model.modes=0",
+        "model.spread=nan",
+        "model.seed=-1",
+        "model.side=x",
+        "corrector.order=-1",
+        "a cat",
+        "-c",
+        "--multirun",
+        "method=euler",
+    ),
+    "compare": (
+        "device=abc",
+        "dtype=int8",
+        "seed=-1",
+        "seeds=0",
+        "seeds=100000",
+        "seeds=[1,1]",
+        "seeds=[-1]",
+        "seeds=[18446744073709551616]",
+        "seeds=x",
+        "workers=0",
+        "workers=100000",
+        "groups=5",
+        "groups={paper:5}",
+        "targets=[x]",
+        "targets=[]",
+        "targets=5",
+        "targets=[1000]",
+        "targets=[nan]",
+        "methods=[]",
+        "methods=euler",
+        "methods=[nobody]",
+        "method.euler.foo=1",
+        "executor=inline",
+        "pairs=-1",
+        "converged_steps=1000000000",
+        "examples=x",
+        "steps=1",
+        "samples=9223372036854775808",
+        "live=0",
+        "~methods",
+        "+foo=1",
+    ),
+    "calibrate": (
+        "x",
+        "teacache",
+        "ucb",
+        "equal_change teacache",
+        "memory=x",
+        "+memory=x",
+        "equal_change samples=0",
+        "equal_change steps=nan",
+        "equal_change out=nowhere/x.yaml",
+    ),
+    "plugins": ("x", "policy x", "POLICY"),
+    "pool": ("", "x", "out=x", "x out=", "x out=y oot=z"),
+    "report": ("", "nowhere", "a b", "."),
+    "memory": ("", "nowhere", ".", "a b"),
+    "export": ("", "nowhere out=x", ". out=x", ". out=", ". oot=x"),
+    "import-scores": ("", ".", ". full=x", ". full=", ". full=x replace=maybe"),
+    "train-mini": ("", "x", "flux_mini foo=1", "flux_mini steps=x", "flux_mini out=", "steps=1"),
+}
+
+# What looks like nonsense and is accepted, and why.
+ACCEPTED = {
+    "prompt=???": "a text is taken as it is given, and three question marks are a text",
+    "prompt={a:1}": "the same",
+    "prompt=${nope}": "the same: nothing in a text is read as a language",
+    "policy.gamma=${seed}": "a number may refer to another setting of the same command line",
+    "policy=every policy=ucb": "the last of two words wins, as in shells and in Hydra",
+    "samples=1": "a run of one sample learns nothing, says so, and has a report",
+    "max_batch=1000000": "a batch is never larger than what is left to do",
+    "policy.gamma=1e300": "finite: all steps are explored, which the report shows",
+    "policy.gamma=0": "no exploration is what a bandit is compared with",
+    "policy.reward.mu=0": "a skipped step may be worth nothing: nothing is skipped then",
+    "seed=9223372036854775800": "the last sample's seed is still below 2^63",
+    "frozen=true": "allowed with a line that says that nothing learned can be used",
+    "+policy=ucb": "Hydra's form for a choice; it chooses what `policy=ucb` does",
+    "policy.component=ucb": "what the name of a component says anyway",
+    "reward@policy.reward=paper": "Hydra's form of `policy.reward=paper`",
+}
+
+LETTERS = "=.,[]{}()'\"\\$~+?#:@/ \t\n%&*-_xé猫\u2028\x00"
+
+
+def command_line(draw: random.Random) -> tuple[list[str], bool]:
+    """Returns a command line, and whether it holds nonsense that must be refused."""
+    command = draw.choice(("sample",) * 5 + ("compare",) * 2 + tuple(NONSENSE))
+    words = {"sample": RUN, "compare": COMPARISON, "calibrate": SAMPLE}.get(command, ())
+    own = [command, *words]
+    if command in ("sample", "compare"):
+        own.append("out=out")
+    if command == "sample" and draw.random() < 0.12:
+        return own + draw.choice(list(ACCEPTED)).split(), False
+    if draw.random() < 0.75:
+        return own + draw.choice(NONSENSE[command]).split(), True
+    return own + [_misspelt(draw, draw.choice(NONSENSE[command]))], False
+
+
+def _misspelt(draw: random.Random, word: str) -> str:
+    """Returns a word in which a few letters, but no digits, are others."""
+    letters = list(re.sub(r"\d{3,}", "3", word).replace("lightning", "lihgtning"))
+    for _ in range(draw.randint(1, 3)):
+        place = draw.randrange(len(letters) + 1)
+        letters[place : place + draw.randint(0, 1)] = [draw.choice(LETTERS)]
+    return "".join(letters).replace("\x00", "")
+
+
+VALUES = [None, True, -1, 0, 1e308, 2**63, 2**70, "", "x", "../../x", "${oc.env:HOME}", "<b>", [], {}]
+VALUES += [[[[[[]]]]], {"a": {"b": 1}}, float("nan"), float("inf"), "\ud800", "\u2028", "a" * 5000]
+
+
+def change_file(draw: random.Random, path: Path) -> str:
+    """Changes a file in some way, and returns which."""
+    kinds: list[Callable[[random.Random, Path], None]] = [_cut, _bytes, _empty, _remove, _folder]
+    kinds += [_link, _foreign_encoding, _deep] + ([_lines] * 3 + [_value] * 9)
+    kind = draw.choice(kinds)
+    kind(draw, path)
+    return kind.__name__.lstrip("_")
+
+
+def _cut(draw: random.Random, path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: draw.randrange(len(content) + 1)])
+
+
+def _bytes(draw: random.Random, path: Path) -> None:
+    content = bytearray(path.read_bytes() or b" ")
+    for _ in range(draw.randint(1, 20)):
+        content[draw.randrange(len(content))] = draw.randrange(256)
+    path.write_bytes(bytes(content))
+
+
+def _empty(draw: random.Random, path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _remove(draw: random.Random, path: Path) -> None:
+    path.unlink()
+
+
+def _folder(draw: random.Random, path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _link(draw: random.Random, path: Path) -> None:
+    path.unlink()
+    path.symlink_to(draw.choice(("/nowhere", "/etc/hostname", path.name, "..")))
+
+
+def _foreign_encoding(draw: random.Random, path: Path) -> None:
+    text = path.read_bytes().decode("latin-1")
+    path.write_text(text, encoding=draw.choice(("utf-16", "utf-8-sig", "utf-32")))
+
+
+def _deep(draw: random.Random, path: Path) -> None:
+    path.write_text("[" * 100_000 + "]" * 100_000)
+
+
+def _lines(draw: random.Random, path: Path) -> None:
+    lines = path.read_bytes().split(b"\n")
+    place = draw.randrange(len(lines))
+    others = ([], [lines[place]] * 2, [b"{}"], [b"null"], [b"[1]"], [b"\xff\xfe"], [b"\x00"])
+    lines[place : place + 1] = draw.choice(others)
+    path.write_bytes(b"\n".join(lines))
+
+
+def _value(draw: random.Random, path: Path) -> None:
+    """Replaces, removes or adds one value in a JSON, JSON-lines or YAML file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".yaml":
+            content = yaml.safe_load(text)
+            _change(draw, content)
+            path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        elif path.suffix == ".jsonl" and text.strip():
+            rows = [json.loads(line) for line in text.splitlines()]
+            _change(draw, draw.choice(rows))
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        else:
+            content = json.loads(text)
+            _change(draw, content)
+            path.write_text(json.dumps(content))
+    except ValueError:  # neither: a picture, or a page
+        _bytes(draw, path)
+
+
+def _change(draw: random.Random, content: object) -> None:
+    while isinstance(content, dict | list) and content:
+        places = list(content) if isinstance(content, dict) else list(range(len(content)))
+        place = draw.choice(places)
+        inner = content[place]  # type: ignore[index]
+        if isinstance(inner, dict | list) and inner and draw.random() < 0.7:
+            content = inner
+            continue
+        if draw.random() < 0.2:
+            del content[place]  # type: ignore[attr-defined]
+        else:
+            content[place] = draw.choice(VALUES)  # type: ignore[index]
+        return
+
+
+def changed_copy(draw: random.Random, source: Path, target: Path) -> tuple[Path, str]:
+    """Copies a directory and changes one of its files; returns the file and how."""
+    shutil.copytree(source, target)
+    files = sorted(p for p in target.rglob("*") if p.is_file() and p.name != "report.html")
+    texts = [p for p in files if p.suffix in (".json", ".jsonl", ".yaml")]
+    path = draw.choice(texts if draw.random() < 0.9 else files)
+    return path, change_file(draw, path)
+
+
+def commands_for(draw: random.Random, folder: Path, is_run: bool) -> Sequence[str]:
+    """Returns a command line that opens a directory."""
+    name = str(folder)
+    if is_run:
+        several = (
+            ["sample", f"resume={name}"],
+            ["sample", f"resume={name}"],
+            ["report", name],
+            ["report", name],
+            ["export", name, "out=exported"],
+            ["memory", name],
+            ["sample", *RUN, "out=out", f"memory={folder / 'memory.json'}"],
+        )
+    else:
+        several = (
+            ["compare", f"resume={name}"],
+            ["compare", f"resume={name}"],
+            ["report", name],
+            ["pool", name, name, "out=pooled"],
+        )
+    return draw.choice(several)
