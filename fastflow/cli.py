@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from fastflow.errors import Failed
 from fastflow.registry.hooks import Command
+from fastflow.words import check_words, flag, one_path, path_and_options, paths_and_options
 
 SHOW_TRACEBACK = "--traceback"
 SHOW = "--cfg"  # print the configuration instead of running it
@@ -61,7 +61,7 @@ def _run(name: str, words: list[str]) -> int:
     if {"-h", "--help"} & set(words):
         print(usage({name: commands[name]}))
         return 0
-    _check_words(words)
+    check_words(words)
     words, folders = separate_folders(words)
     with searching(folders):
         commands[name].run(words)
@@ -79,12 +79,6 @@ def usage(commands: Mapping[str, Command]) -> str:
         for call, c in zip(calls, commands.values(), strict=True)
     ]
     return "\n".join([HEAD, *lines, EXAMPLES])
-
-
-def _check_words(words: Sequence[str]) -> None:
-    """Raises a ValueError for a word that is not text: bytes that the shell passed on as such."""
-    if broken := [word for word in words if re.search("[\ud800-\udfff]", word)]:
-        raise ValueError(f"{broken[0]!r} holds bytes that are not UTF-8. Give it in UTF-8.")
 
 
 def _plugin_commands(commands: Mapping[str, Command]) -> dict[str, Command]:
@@ -182,7 +176,7 @@ def _plugins(words: list[str]) -> None:
 def _report(words: list[str]) -> None:
     from fastflow.report import write_report
 
-    path = _one_path(words, "report RUN_DIR")
+    path = one_path(words, "report RUN_DIR")
     if (path / "rows").is_dir():
         from fastflow.comparison.compare import finish
         from fastflow.comparison.rows import ComparisonDirectory
@@ -197,7 +191,7 @@ def _pool(words: list[str]) -> None:
     from fastflow.comparison.pooling.pool import pool
 
     usage = "pool DIR ... out=FOLDER"
-    paths, options = _separate(words, usage, ("out",))
+    paths, options = paths_and_options(words, usage, ("out",))
     if not paths or "out" not in options:
         raise ValueError(f"usage: fastflow {usage}, with comparisons of two or more seeds in all")
     path = pool([Path(word) for word in paths], Path(options["out"]))
@@ -208,7 +202,7 @@ def _pool(words: list[str]) -> None:
 def _memory(words: list[str]) -> None:
     from fastflow.sampling.storage import read_summary
 
-    path = _one_path(words, "memory RUN_DIR|FILE")
+    path = one_path(words, "memory RUN_DIR|FILE")
     print(read_summary(path / "memory.json" if path.is_dir() else path))
 
 
@@ -217,7 +211,7 @@ def _export(words: list[str]) -> None:
     from fastflow.runs.official.export import export
 
     usage = "export RUN_DIR out=FOLDER"
-    path, options = _path_and_options(words, usage, ("out",))
+    path, options = path_and_options(words, usage, ("out",))
     if "out" not in options:
         raise ValueError(f"`out` is missing. Usage: fastflow {usage}")
     run, out = BenchmarkRun.open(path), Path(options["out"])
@@ -232,49 +226,13 @@ def _import_scores(words: list[str]) -> None:
     from fastflow.runs.official.import_scores import take_scores
 
     usage = "import-scores RUN_DIR skipped=FILE full=FILE [replace=true] [partial=true]"
-    path, options = _path_and_options(words, usage, (*SIDES, "replace", "partial"))
+    path, options = path_and_options(words, usage, (*SIDES, "replace", "partial"))
     files = {side: Path(options[side]) for side in SIDES if side in options}
     if not files:
         raise ValueError(f"the scorer's files are missing. Usage: fastflow {usage}")
-    flags = {name: _flag(name, options) for name in ("replace", "partial")}
+    flags = {name: flag(name, options) for name in ("replace", "partial")}
     print(as_text(take_scores(BenchmarkRun.open(path), files, **flags)))
     print(f"report    {path / 'report.html'}\n{path}")
-
-
-def _path_and_options(
-    words: list[str], usage: str, names: Sequence[str]
-) -> tuple[Path, dict[str, str]]:
-    """Separates the run directory from the ``key=value`` words."""
-    paths, options = _separate(words, usage, names)
-    return _one_path(paths, usage), options
-
-
-def _separate(
-    words: list[str], usage: str, names: Sequence[str]
-) -> tuple[list[str], dict[str, str]]:
-    """Separates the paths, which may hold a ``=``, from the ``key=value`` words."""
-    pairs = {word: word.partition("=") for word in words if "=" in word}
-    options = {key: value for key, _, value in pairs.values() if key in names}
-    paths = [word for word in words if word not in pairs or pairs[word][0] not in names]
-    for word in paths:
-        if re.match(r"[\w-]+=", word) and not Path(word).exists():
-            raise ValueError(f"there is no setting `{pairs[word][0]}`. Usage: fastflow {usage}")
-    if empty := [key for key, value in options.items() if not value]:
-        raise ValueError(f"`{empty[0]}` is empty. Usage: fastflow {usage}")
-    return paths, options
-
-
-def _flag(name: str, options: dict[str, str]) -> bool:
-    value = options.get(name, "false")
-    if value not in ("true", "false"):
-        raise ValueError(f"`{name}` must be true or false, got {value!r}.")
-    return value == "true"
-
-
-def _one_path(words: list[str], usage: str) -> Path:
-    if len(words) != 1 or not words[0]:
-        raise ValueError(f"usage: fastflow {usage}")
-    return Path(words[0])
 
 
 COMMANDS = {

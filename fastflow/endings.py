@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-from fastflow.errors import OURS, Failed, is_users
+from fastflow.errors import OWN_PACKAGES, Failed, is_users
 from fastflow.registry.catalog import PluginError, installed
 from fastflow.sampling.executor import (
     FirstProcessFailed,
@@ -24,7 +24,7 @@ from fastflow.sampling.executor import (
     is_first_process,
 )
 
-FAILED, USAGE, BUG = 1, 2, 70
+STATUS_FAILED, STATUS_USAGE, STATUS_BUG = 1, 2, 70
 REMEDIES = {
     errno.ENOSPC: "Make room",
     errno.EDQUOT: "Make room: your quota is used up",
@@ -36,7 +36,7 @@ REMEDIES = {
     errno.EMFILE: "Allow more open files: ulimit -n",
 }
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
-LONGEST = 120  # characters of a path that are shown
+LONGEST_SHOWN = 120  # characters of a path that are shown
 
 
 @contextmanager
@@ -89,11 +89,11 @@ def end(command: str, error: BaseException, show: bool = False) -> int:
         show: whether to show the traceback.
     """
     if isinstance(error, FirstProcessFailed):
-        return FAILED
+        return STATUS_FAILED
     text, status = _said(error, command)
     if show or os.environ.get("FASTFLOW_TRACEBACK", "0") not in ("", "0"):
         traceback.print_exception(error)
-    elif status == BUG:
+    elif status == STATUS_BUG:
         text += f" {_kept_traceback(error)}"
     text = " ".join([text, *getattr(error, "__notes__", ())])
     if is_first_process() or not isinstance(error, (KeyboardInterrupt, Interrupted)):
@@ -106,15 +106,19 @@ def end(command: str, error: BaseException, show: bool = False) -> int:
 def _said(error: BaseException, command: str) -> tuple[str, int]:
     """Returns the sentence about an error, and the exit status."""
     if isinstance(error, (KeyboardInterrupt, Interrupted)):
-        began = "" if isinstance(error, Interrupted) and error.status == FAILED else "interrupted."
+        began = (
+            ""
+            if isinstance(error, Interrupted) and error.status == STATUS_FAILED
+            else "interrupted."
+        )
         status = 130 + 13 * isinstance(error, Terminated)
         return f"{began} {error}".strip(), getattr(error, "status", status)
-    if is_users(error, OURS | _packages_of_plugins()):
-        return str(error), USAGE
+    if is_users(error, OWN_PACKAGES | _packages_of_plugins()):
+        return str(error), STATUS_USAGE
     if isinstance(error, (Failed, PluginError)):
-        return str(error), FAILED
+        return str(error), STATUS_FAILED
     if isinstance(error, OSError):
-        return _of_system(error), FAILED
+        return _of_system(error), STATUS_FAILED
     if isinstance(error, MemoryError) or any(said in str(error) for said in OUT_OF_MEMORY):
         return (
             f"memory ran out. Ask for less at once: fewer `steps`, a smaller {_size(command)}.",
@@ -122,7 +126,7 @@ def _said(error: BaseException, command: str) -> tuple[str, int]:
         )
     first = (str(error).strip() or "no message").splitlines()[0]
     kind = type(error).__name__
-    return f"this is a bug, and not something that you did wrong: {kind}: {first}.", BUG
+    return f"this is a bug, and not something that you did wrong: {kind}: {first}.", STATUS_BUG
 
 
 def _size(command: str) -> str:
@@ -141,8 +145,8 @@ def _of_system(error: OSError) -> str:
 
 
 def _short(path: str) -> str:
-    half = LONGEST // 2
-    return path if len(path) <= LONGEST else f"{path[:half]}...{path[-half:]}"
+    half = LONGEST_SHOWN // 2
+    return path if len(path) <= LONGEST_SHOWN else f"{path[:half]}...{path[-half:]}"
 
 
 def _packages_of_plugins() -> set[str]:

@@ -6,7 +6,7 @@ import opcode
 from collections.abc import Collection
 from types import TracebackType
 
-OURS = frozenset({"fastflow", "fastflow_plugins", "fastflow_minis"})
+OWN_PACKAGES = frozenset({"fastflow", "fastflow_plugins", "fastflow_minis"})
 _RAISE = opcode.opmap["RAISE_VARARGS"]  # the instruction of a ``raise`` statement
 
 
@@ -21,7 +21,7 @@ class Failed(Exception):
     """
 
 
-def is_users(error: BaseException, packages: Collection[str] = OURS) -> bool:
+def is_users(error: BaseException, packages: Collection[str] = OWN_PACKAGES) -> bool:
     """Returns whether an error is about what the user gave, and no bug.
 
     It is one if it is a `UserError`, or a ValueError that a ``raise`` statement in one of these

@@ -4,6 +4,7 @@ import pytest
 
 from fastflow import cli
 from fastflow.registry import Command, PluginError, installed
+from fastflow.words import paths_and_options
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["help"]])
@@ -39,7 +40,7 @@ def test_a_path_among_the_words_may_hold_anything(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / path).mkdir()
     words = [path, "out=a=b, ${c}"]
-    assert cli._separate(words, "", ("out",)) == ([path], {"out": "a=b, ${c}"})
+    assert paths_and_options(words, "", ("out",)) == ([path], {"out": "a=b, ${c}"})
 
 
 @pytest.mark.parametrize(

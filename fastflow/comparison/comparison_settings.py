@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from fastflow.runs.run_settings import MOST, check_count, check_paths, check_seed
-from fastflow.sampling.executor import check_device, check_dtype
+from fastflow.runs.run_settings import UPPER_BOUNDS, check_count, check_paths, check_seed
+from fastflow.sampling.executor import check_device_name, check_dtype_name
 
 BOUNDS = {
-    "samples": (1, MOST["samples"]),
-    "tuning": (1, MOST["samples"]),
-    "live": (1, MOST["samples"]),
-    "max_batch": (1, MOST["max_batch"]),
+    "samples": (1, UPPER_BOUNDS["samples"]),
+    "tuning": (1, UPPER_BOUNDS["samples"]),
+    "live": (1, UPPER_BOUNDS["samples"]),
+    "max_batch": (1, UPPER_BOUNDS["max_batch"]),
     "workers": (1, 1024),
-    "converged_steps": (0, 10 * MOST["steps"]),
+    "converged_steps": (0, 10 * UPPER_BOUNDS["steps"]),
     "pairs": (0, 1000),
-    "examples": (0, MOST["samples"]),
-    "steps": (2, MOST["steps"]),
+    "examples": (0, UPPER_BOUNDS["samples"]),
+    "steps": (2, UPPER_BOUNDS["steps"]),
 }
 MOST_SEEDS = 1000
 
@@ -93,8 +93,8 @@ class ComparisonSettings:
         check_paths(self)
         for name, (least, most) in BOUNDS.items():
             check_count(self, name, least, most)
-        check_device(self.device)
-        check_dtype(self.dtype)
+        check_device_name(self.device)
+        check_dtype_name(self.dtype)
         if self.workers > 1 and self.device != "cpu":
             raise ValueError(
                 f"`workers` must be 1 on {self.device!r}, got {self.workers}: only on a CPU can "

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from fastflow.sampling.request import Prompt
 
 Item = Mapping[str, Any]
+LONGEST_NAME = 250  # bytes: file systems have 255, and a file that is being written has a suffix
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,19 @@ def places(benchmark: Benchmark, asked: Iterable[tuple[Item, int]]) -> list[str]
     """Returns the path at which the scorer expects each sample, from items and repeats.
 
     Raises:
-        ValueError: if two samples have the same path, or a path leaves the folder.
+        ValueError: if two samples have the same path, or a path leaves the folder or cannot be
+            the name of a file.
     """
     paths = [benchmark.place(item, repeat) for item, repeat in asked]
     for place, count in Counter(paths).items():
         parts = PurePosixPath(place).parts
         if ".." in parts or parts[:1] == ("/",):
             raise ValueError(f"a sample cannot be the file {place!r}, outside of its folder.")
+        if any(len(part.encode()) > LONGEST_NAME for part in parts) or "\0" in place:
+            raise ValueError(
+                f"a sample cannot be the file '{place[:60]}...': a name of a file has at most "
+                f"{LONGEST_NAME} bytes, and no zero byte. Shorten that prompt in `prompts`."
+            )
         if count > 1:
             raise ValueError(
                 f"{count} samples would be one file, {place!r}. Ask for fewer `samples`, and give "

@@ -221,15 +221,6 @@ def _chooses(override: str) -> bool:
     return (kind in KINDS or kind in LISTS) and not f"{package}.".startswith(IN_LISTS)
 
 
-def _shape(
-    root: str, first: DictConfig, overrides: Sequence[str], listed: Mapping[str, str]
-) -> DictConfig:
-    """Returns a configuration with the types of all settings that the words may name."""
-    keys = [o.partition("=")[0].lstrip("+~") for o in overrides]
-    named = [node for name, node in listed.items() if any(k.startswith(f"{name}.") for k in keys)]
-    return _compose(root, [*named, *filter(_chooses, overrides)]) if named else first
-
-
 def _compose(root: str | None, overrides: Sequence[str], **options: Any) -> DictConfig:
     more = [str(folder.path.resolve()).replace("'", "\\'") for folder in _folders()[1:]]
     quoted = ",".join(f"'file://{path}'" for path in more)

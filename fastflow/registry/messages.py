@@ -25,7 +25,7 @@ TYPES = {  # of OmegaConf and Python, in words
     "list": "a list",
     "AnyNode": "one value",
 }
-WORDS = {  # what Hydra and OmegaConf say, and what it means; {0} is the setting
+PLAIN_WORDS = {  # what Hydra and OmegaConf say, and what it means; {0} is the setting
     r"Value '(.*)' of type '\w+' could not be converted to (\w+)": "{0} must be {2}, got '{1}'.",
     r"Value '(.*)' is not a valid bool": "{0} must be true or false, got '{1}'.",
     r"Value '(.*)' \(\w+\) is not": "{0} cannot be '{1}'.",
@@ -144,7 +144,7 @@ def plain_words(error: Exception, key: str = "") -> str:
     keys = (getattr(e, "full_key", None) for e in causes)
     name = key or next((str(k) for k in keys if k), "")
     where, text = (f"`{name}`" if name else "a setting"), _text(error)
-    for pattern, said in WORDS.items():
+    for pattern, said in PLAIN_WORDS.items():
         if found := re.search(pattern, text, re.DOTALL):
             parts = [TYPES.get(part, part) for part in found.groups()]
             return said.format(where, *parts)

@@ -9,8 +9,8 @@ from typing import Any
 from fastflow.policies.targets import Target
 
 TARGETS = tuple(f.name for f in fields(Target))
-MOST = {"steps": 10_000, "samples": 1_000_000, "max_batch": 1_000_000}
-SEEDS = 2**63  # what torch and JSON readers hold alike
+UPPER_BOUNDS = {"steps": 10_000, "samples": 1_000_000, "max_batch": 1_000_000}
+SEED_BOUND = 2**63  # what torch and JSON readers hold alike
 PATHS = ("prompts", "image", "memory", "out", "resume")
 
 
@@ -64,7 +64,7 @@ class RunSettings:
     observers: list[str] = field(default_factory=list)
 
     def __post_init__(self):
-        for name in MOST:
+        for name in UPPER_BOUNDS:
             check_count(self, name, 1)
         check_seed(self.seed, self.samples or 0)
         self.target()
@@ -89,7 +89,7 @@ class RunSettings:
 
 def check_count(settings: Any, name: str, least: int, most: int | None = None) -> None:
     """Raises a ValueError for a number, unless it is None, that is too small or far too large."""
-    value, most = getattr(settings, name), most or MOST[name]
+    value, most = getattr(settings, name), most or UPPER_BOUNDS[name]
     if value is not None and value < least:
         raise ValueError(f"`{name}` must be {least} or more, got {value}.")
     if value is not None and value > most:
@@ -98,7 +98,7 @@ def check_count(settings: Any, name: str, least: int, most: int | None = None) -
 
 def check_seed(seed: int, count: int, name: str = "seed") -> None:
     """Raises a ValueError unless a seed, and those of as many samples after it, can be used."""
-    if not 0 <= seed < SEEDS - count:
+    if not 0 <= seed < SEED_BOUND - count:
         raise ValueError(f"`{name}` must be 0 or more, and below 2^63 in all samples, got {seed}.")
 
 

@@ -7,8 +7,8 @@ from fastflow.sampling.executor import (
     Terminated,
     Worker,
     check_available,
-    check_device,
-    check_dtype,
+    check_device_name,
+    check_dtype_name,
 )
 from fastflow.sampling.media import Video, decode_image, read_image
 from fastflow.sampling.model import FlowModel, Model, ModelWrapper, Probe
@@ -42,8 +42,8 @@ __all__ = [
     "Video",
     "Worker",
     "check_available",
-    "check_device",
-    "check_dtype",
+    "check_device_name",
+    "check_dtype_name",
     "decode_image",
     "load_memory",
     "read_image",

@@ -15,7 +15,7 @@ import torch
 
 from fastflow.errors import Failed, UserError, is_users
 
-DTYPES = ("float32", "bfloat16", "float16", "float64")
+MODEL_DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def is_first_process() -> bool:
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
-def check_device(device: Any) -> None:
+def check_device_name(device: Any) -> None:
     """Raises a ValueError unless it is the name of a kind of device, such as cpu or cuda:1."""
     try:
         kind, index = torch.device(device).type, torch.device(device).index
@@ -122,7 +122,7 @@ def check_device(device: Any) -> None:
 
 def check_available(device: str) -> None:
     """Raises a ValueError unless this machine has a device."""
-    check_device(device)
+    check_device_name(device)
     kind, index = torch.device(device).type, torch.device(device).index or 0
     if kind == "cuda":
         there = torch.cuda.is_available() and index < torch.cuda.device_count()
@@ -137,10 +137,10 @@ def check_available(device: str) -> None:
         ) from error
 
 
-def check_dtype(dtype: Any) -> None:
+def check_dtype_name(dtype: Any) -> None:
     """Raises a ValueError unless it names a floating type that models compute in."""
-    if dtype not in DTYPES:
-        raise ValueError(f"`dtype` must be one of {', '.join(DTYPES)}, got {dtype!r}.")
+    if dtype not in MODEL_DTYPES:
+        raise ValueError(f"`dtype` must be one of {', '.join(MODEL_DTYPES)}, got {dtype!r}.")
 
 
 Piece = TypeVar("Piece")

@@ -134,7 +134,8 @@ def writing(path: Path, command: str = "sample", again: str = "") -> Iterator[No
         why, kind = ("the disk is full", DiskFull) if is_full else (error.strerror, NotWritten)
         mend = "make room" if is_full else "mend that"
         raise kind(
-            f"{why}: {path} could not be written. All that was finished is kept; "
+            f"{why}: '{error.filename or path}' could not be written. "
+            "All that was finished is kept; "
             + (again or f"{mend}, then go on with: {command_line(command, resume)}")
         ) from error
 

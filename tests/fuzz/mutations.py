@@ -214,10 +214,10 @@ def command_line(draw: random.Random) -> tuple[list[str], bool]:
     if command in ("sample", "compare"):
         own.append("out=out")
     if command == "sample" and draw.random() < 0.12:
-        return own + draw.choice(list(ACCEPTED)).split(), False
+        return [*own, *draw.choice(list(ACCEPTED)).split()], False
     if draw.random() < 0.75:
-        return own + draw.choice(NONSENSE[command]).split(), True
-    return own + [_misspelt(draw, draw.choice(NONSENSE[command]))], False
+        return [*own, *draw.choice(NONSENSE[command]).split()], True
+    return [*own, _misspelt(draw, draw.choice(NONSENSE[command]))], False
 
 
 def _misspelt(draw: random.Random, word: str) -> str:
@@ -229,8 +229,33 @@ def _misspelt(draw: random.Random, word: str) -> str:
     return "".join(letters).replace("\x00", "")
 
 
-VALUES = [None, True, -1, 0, 1e308, 2**63, 2**70, "", "x", "../../x", "${oc.env:HOME}", "<b>", [], {}]
-VALUES += [[[[[[]]]]], {"a": {"b": 1}}, float("nan"), float("inf"), "\ud800", "\u2028", "a" * 5000]
+VALUES = [
+    None,
+    True,
+    -1,
+    0,
+    1e308,
+    2**63,
+    2**70,
+    "",
+    "x",
+    "../../x",
+    "${oc.env:HOME}",
+    "<b>",
+    [],
+    {},
+]
+VALUES += [
+    [],
+    {},
+    [[[[[]]]]],
+    {"a": {"b": 1}},
+    float("nan"),
+    float("inf"),
+    "\ud800",
+    "\u2028",
+    "a" * 5000,
+]
 
 
 def change_file(draw: random.Random, path: Path) -> str:

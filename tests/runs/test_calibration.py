@@ -116,7 +116,7 @@ def test_a_network_with_a_probe_is_calibrated(calibrate):
         ),
         (["teacach"], "there is no policy named 'teacach'. Did you mean 'teacache'"),
         (["policy=teacach"], "there is no policy named 'teacach'. Did you mean 'teacache'"),
-        (["teacache", "ucb"], "give one policy to calibrate, got teacache, ucb."),
+        (["teacache", "ucb"], "give one `policy` to calibrate, got teacache, ucb."),
         (
             ["teacache", "stepz=3"],
             "there is no setting `stepz`. Did you mean `steps`? `fastflow calibrate --cfg` prints "

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from fastflow.sampling import Executor, Worker, check_available, check_device, check_dtype
+from fastflow.sampling import (
+    Executor,
+    Worker,
+    check_available,
+    check_device_name,
+    check_dtype_name,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +29,8 @@ class Inline(Executor):
     progress: bool = True
 
     def __post_init__(self):
-        check_device(self.device)
-        check_dtype(self.dtype)
+        check_device_name(self.device)
+        check_dtype_name(self.dtype)
 
     def run(self, work: Callable[[Worker], Iterable[int]], total: int) -> None:
         check_available(self.device)

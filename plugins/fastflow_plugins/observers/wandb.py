@@ -137,7 +137,8 @@ class Mirror:
     """
 
     def __init__(self, run: Any, images: int, run_dir: Path):
-        self.run, self.images, self.run_dir = run, images, run_dir
+        self.run: Any = run
+        self.images, self.run_dir = images, run_dir
         self.decisions: list[list[Any]] = []
 
     def send(self, call: Callable[[], Any]) -> None:
