@@ -10,7 +10,7 @@ SAMPLES ?= 64
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install dev demo compare compare-quick test lint types contracts packages tests \
-	browser portable lowest docs components identity bench format clean
+	browser fuzz portable lowest docs components identity bench format clean
 
 help:  ## list the commands
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,11 @@ packages: $(VENV)/.installed-dev  ## pip check: no installed package contradicts
 
 tests: $(VENV)/.installed-dev browser  ## pytest; the last line says what could not be tested
 	$(BIN)/python -m pytest -q -n auto
+
+CASES ?= 10000
+
+fuzz: $(VENV)/.installed-dev  ## mutated command lines and files: make fuzz CASES=10000
+	FUZZ=$(CASES) $(BIN)/python -m pytest -q -n auto tests/fuzz
 
 browser:  ## find a browser for the report's tests, or install one (apt-get, as root)
 	@.ci/browser

@@ -170,11 +170,10 @@ def settings_of(config: Config, settings: type[S]) -> S:
     """Returns the command's own settings in a configuration, as their dataclass checks them."""
     names = {f.name for f in dataclasses.fields(settings)}  # type: ignore[arg-type]
     own = {key: value for key, value in config.items() if key in names}
-    for key, value in own.items():
-        texts.check_numbers(f"`{key}`", value)
+    texts.check_all(own)
     try:
         return settings(**own)
-    except TypeError as error:  # a value of another type in a stored configuration
+    except TypeError as error:  # a stored value of another type
         raise ConfigError(f"the settings are of wrong types: {error}.") from error
 
 
@@ -273,7 +272,6 @@ def _check_name(kind: str, name: str, catalog: Catalog) -> None:
 
 
 def _check_grammar(words: Sequence[str], names: Iterable[str], root: str) -> None:
-    """Raises a ConfigError for a word that is none of ``key=value``, such as ``steps=a, b``."""
     if message := messages.unreadable(words, names, root):
         raise ConfigError(message)
 
@@ -285,7 +283,7 @@ def _listed(first: DictConfig, key: str, catalog: Catalog) -> list[str]:
         names = [name for group in first.groups.values() for name in group]
     for name in names:
         if not isinstance(names, Sequence) or not isinstance(name, str):
-            raise ConfigError(f"`{key}` must be a list of {LISTS[key]} names, got {name!r} in it.")
+            raise ConfigError(f"`{key}` must list names of its kind, got {name!r} in it.")
         _check_name(LISTS[key], name, catalog)
     return list(dict.fromkeys(names))
 

@@ -43,6 +43,12 @@ def as_typed(hint: Any, value: Any) -> Any:
     return Path(value) if isinstance(value, str) else value
 
 
+def check_all(settings: Mapping[str, Any]) -> None:
+    """Raises a ConfigError for a setting with a number that nothing can be computed with."""
+    for name, value in settings.items():
+        check_numbers(f"`{name}`", value)
+
+
 def check_numbers(name: str, value: Any) -> None:
     """Raises a ConfigError for a number that nothing can be computed with.
 

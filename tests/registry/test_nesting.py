@@ -169,7 +169,7 @@ NESTED = ["policy=wrap", "policy.inner=wrap", "policy.inner.inner=ucb"]
             "no setting `policy.inner.inner.gama`. Did you mean `policy.inner.inner.gamma`",
         ),
         (["policy.inner.innner=ucb"], "`policy.inner.innner`. Did you mean `policy.inner.inner`"),
-        (["policy.inner.inner.gamma=x"], "`policy.inner.inner.gamma`: Value 'x' of type 'str'"),
+        (["policy.inner.inner.gamma=x"], "`policy.inner.inner.gamma` must be a number, got 'x'."),
         (
             ["policy.inner={component: ucb, gama: 1}"],
             "there is no setting `policy.inner.gama`. Did you mean `policy.inner.gamma`",
@@ -236,7 +236,10 @@ def test_a_file_adds_to_a_default_and_replaces_one(nests, tmp_path):
     [
         (FILE.replace("fixed", "fixd"), "there is no reward named 'fixd'. Did you mean 'fixed'?"),
         (FILE.replace("gamma", "gama"), "`policy.inner.inner.gama`. Did you mean `policy.inner"),
-        (FILE.replace("depth: 7", "depth: x"), "`policy.inner.depth`: Value 'x' of type 'str'"),
+        (
+            FILE.replace("depth: 7", "depth: x"),
+            "`policy.inner.depth` must be a whole number, got 'x'.",
+        ),
     ],
 )
 def test_a_wrong_name_in_a_file_is_refused(tmp_path, text, message):
