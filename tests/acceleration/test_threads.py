@@ -1,4 +1,4 @@
-"""One thread enables and disables a pipeline that another one calls: nothing fails, nothing stays."""
+"""One thread enables and disables a pipeline that another calls: nothing fails or stays."""
 
 import threading
 
@@ -13,7 +13,7 @@ from fastflow.acceleration import interceptors_of
 @pytest.mark.parametrize("policy", ["never", "every"])
 def test_a_pipeline_may_be_disabled_while_another_thread_calls_it(policy):
     pipe, over, failures = ToyPipeline(), threading.Event(), []
-    untouched = pipe(num_inference_steps=6)
+    untouched = pipe(num_inference_steps=12)
 
     def toggle():
         try:
@@ -27,14 +27,14 @@ def test_a_pipeline_may_be_disabled_while_another_thread_calls_it(policy):
     thread = threading.Thread(target=toggle)
     thread.start()
     while not over.is_set():
-        output = pipe(num_inference_steps=6)
+        output = pipe(num_inference_steps=12)
         assert output.isfinite().all()
         assert policy != "never" or torch.equal(output, untouched)
     thread.join()
     assert not failures
     for thing in (pipe, pipe.scheduler, pipe.transformer):
         assert not interceptors_of(thing)
-    assert torch.equal(pipe(num_inference_steps=6), untouched)
+    assert torch.equal(pipe(num_inference_steps=12), untouched)
 
 
 def test_of_two_threads_that_enable_a_pipeline_one_is_refused():
