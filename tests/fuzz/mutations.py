@@ -229,7 +229,22 @@ def _misspelt(draw: random.Random, word: str) -> str:
     return "".join(letters).replace("\x00", "")
 
 
-VALUES = [None, True, -1, 0, 1e308, 2**63, 2**70, "", "x", "../../x", "${oc.env:HOME}", "<b>", [], {}]
+VALUES = [
+    None,
+    True,
+    -1,
+    0,
+    1e308,
+    2**63,
+    2**70,
+    "",
+    "x",
+    "../../x",
+    "${oc.env:HOME}",
+    "<b>",
+    [],
+    {},
+]
 VALUES += [[[[[[]]]]], {"a": {"b": 1}}, float("nan"), float("inf"), "\ud800", "\u2028", "a" * 5000]
 
 
