@@ -175,16 +175,22 @@ def _plugins(words: list[str]) -> None:
 
 def _report(words: list[str]) -> None:
     from fastflow.report import write_report
+    from fastflow.report.load import check_run_dir
+    from fastflow.runs.resuming.lock import locked
 
     path = one_path(words, "report RUN_DIR")
     if (path / "rows").is_dir():
         from fastflow.comparison.compare import finish
         from fastflow.comparison.rows import ComparisonDirectory
 
-        finish(ComparisonDirectory.existing(path))
+        directory = ComparisonDirectory.existing(path)
+        with locked(directory.held, "report"):
+            finish(directory)
         print(path / "report.html")
         return
-    print(write_report(path))
+    check_run_dir(path)
+    with locked(path, "report"):
+        print(write_report(path))
 
 
 def _pool(words: list[str]) -> None:
@@ -224,6 +230,7 @@ def _import_scores(words: list[str]) -> None:
     from fastflow.evaluation.measurement import SIDES
     from fastflow.runs.official.benchmark_run import BenchmarkRun
     from fastflow.runs.official.import_scores import take_scores
+    from fastflow.runs.resuming.lock import locked
 
     usage = "import-scores RUN_DIR skipped=FILE full=FILE [replace=true] [partial=true]"
     path, options = path_and_options(words, usage, (*SIDES, "replace", "partial"))
@@ -231,7 +238,9 @@ def _import_scores(words: list[str]) -> None:
     if not files:
         raise ValueError(f"the scorer's files are missing. Usage: fastflow {usage}")
     flags = {name: flag(name, options) for name in ("replace", "partial")}
-    print(as_text(take_scores(BenchmarkRun.open(path), files, **flags)))
+    BenchmarkRun.open(path)  # refuses a directory of something else before it is held
+    with locked(path, "import-scores"):
+        print(as_text(take_scores(BenchmarkRun.open(path), files, **flags)))
     print(f"report    {path / 'report.html'}\n{path}")
 
 

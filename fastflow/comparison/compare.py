@@ -26,44 +26,63 @@ from fastflow.registry.compose import (
 )
 from fastflow.runs.directory import versions
 from fastflow.runs.prompts import find_prompts, request
+from fastflow.runs.resuming.lock import locked
+from fastflow.runs.resuming.resumption import Resumption, forced_warnings, note_inputs
 from fastflow.runs.run_settings import RunSettings
 from fastflow.sampling.executor import Interrupted, ProcessLost, check_available
 from fastflow.sampling.model import Model
 from fastflow.sampling.request import Request
-from fastflow.sampling.storage import command_line, writing
+from fastflow.sampling.storage import command_line, make_folder, numbered_folder, writing
 
 
 def compare(config: Config) -> Path:
     """Runs a comparison and returns its directory.
 
     Raises:
-        ValueError: if the configuration is wrong, before anything is computed.
+        ValueError: if the configuration is wrong, before anything is computed; if another process
+            works in the directory; or if a resumed comparison would not be the same.
         DiskFull: if the disk is full; finished rows are kept.
         Interrupted: on Ctrl-C or SIGTERM, or if a process was killed; finished rows are kept.
     """
     settings = settings_of(config, ComparisonSettings)
-    directory = None
-    if settings.resume is not None:
-        directory = ComparisonDirectory.existing(Path(settings.resume))
-        config = load(directory.path / "config.yaml")
-        settings = settings_of(config, ComparisonSettings)
+    with ExitStack() as held:
+        if settings.resume is None:
+            return _compare(config, settings, held)
+        path = Path(settings.resume)
+        ComparisonDirectory.existing(path)
+        return _compare(config, settings, held, Resumption.open(path, "compare", settings.force))
+
+
+def _compare(
+    config: Config,
+    settings: ComparisonSettings,
+    held: ExitStack,
+    resumed: Resumption | None = None,
+) -> Path:
+    """Begins a comparison, or resumes one; ``held`` holds its directory until it is closed."""
+    seen = config
+    if resumed is not None:
+        config, seen = resumed.config, resumed.seen
+        settings = settings_of(seen, ComparisonSettings)
     check_available(settings.device)
-    model: Model = build("model", config["model"])
-    methods = build_listed(config | {"methods": settings.names()}, "methods")
-    metrics: list[Metric] = list(build_listed(config, "metrics").values())
-    observers = list(build_listed(config, "observers").values())
-    two_sets(settings, model)  # refuses prompts that cannot be read
+    model: Model = build("model", seen["model"])
+    methods = build_listed(seen | {"methods": settings.names()}, "methods")
+    metrics: list[Metric] = list(build_listed(seen, "metrics").values())
+    observers = list(build_listed(seen, "observers").values())
+    measured, tuning = two_sets(settings, model)  # refuses prompts that cannot be read
     reasons = [metric.unavailable() for metric in metrics]
-    directory = directory or _new_directory(settings, config)
+    if resumed is None:
+        directory = _begun(settings, config, held, [*measured, *tuning])
+    else:
+        directory = _resumed(resumed, held, [*measured, *tuning])
     usable = [m for m, reason in zip(metrics, reasons, strict=True) if not reason]
     try:
         with ExitStack() as stack:
             sessions = [stack.enter_context(o.open(directory.path, config)) for o in observers]
             directory.write_json("versions.json", versions(settings.device))
             directory.write_json("left_out.json", [reason for reason in reasons if reason])
-            work = repetitions(config, settings, directory)
             loaded = None
-            for one, folder in work:
+            for one, folder in repetitions(config, settings, directory):
                 sets = two_sets(one, model)
                 job = ComparisonJob(one, model, methods, usable, *sets, folder, loaded)
                 job.work()
@@ -96,8 +115,7 @@ def repetitions(
     for seed in others:
         folder = directory.repetition(seed)
         if not (folder.path / "config.yaml").is_file():
-            for name in ("rows", "images"):
-                (folder.path / name).mkdir(parents=True, exist_ok=True)
+            folder.make_folders()
             for name in ("versions.json", "left_out.json"):
                 folder.write_json(name, directory.read_json(name))
             save(config | {"seed": seed, "seeds": 1, "out": None}, folder.path / "config.yaml")
@@ -110,7 +128,7 @@ def finish(directory: ComparisonDirectory) -> ComparisonResults:
     settings = settings_of(config, ComparisonSettings)
     measured = finished(directory, settings)
     results = evaluate(settings, config["names"]["model"], measured)
-    results.left_out += directory.read_json("left_out.json")
+    results.left_out += directory.read_json("left_out.json") + forced_warnings(directory.path)
     rows_of_each = len(settings.targets) * len(settings.names())
     asked = rows_of_each * len(settings.every_seed())
     done = sum(len(one.rows) for one in measured)
@@ -172,9 +190,29 @@ def two_sets(settings: ComparisonSettings, model: Model) -> tuple[list[Request],
     return measured, tuning
 
 
-def _new_directory(settings: ComparisonSettings, config: Config) -> ComparisonDirectory:
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-compare-{config['names']['model']}"
-    directory = ComparisonDirectory.create(Path(settings.out or Path("runs") / name))
-    with writing(directory.path / "rows", "compare"):
-        save(config, directory.path / "config.yaml")
+def _begun(
+    settings: ComparisonSettings, config: Config, held: ExitStack, requests: list[Request]
+) -> ComparisonDirectory:
+    """Makes the directory of a comparison that begins, and holds it."""
+    if settings.out is None:
+        name = f"{time.strftime('%Y%m%d-%H%M%S')}-compare-{config['names']['model']}"
+        path = numbered_folder(Path("runs") / name)
+    else:
+        path = Path(settings.out)
+        make_folder(path, "compare")
+    held.enter_context(locked(path, "compare"))
+    directory = ComparisonDirectory.create(path)
+    with writing(path / "rows", "compare"):
+        save(config, path / "config.yaml")
+        note_inputs(path, requests)
+    return directory
+
+
+def _resumed(resumed: Resumption, held: ExitStack, requests: list[Request]) -> ComparisonDirectory:
+    """Opens the directory of an earlier comparison, and holds it."""
+    changed = resumed.changes(requests)
+    directory = ComparisonDirectory.existing(resumed.path)
+    held.enter_context(locked(directory.held, "compare"))
+    resumed.note(changed)
+    directory.make_folders()
     return directory

@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from fastflow.runs.run_settings import UPPER_BOUNDS, check_count, check_paths, check_seed
+from fastflow.runs.run_settings import (
+    UPPER_BOUNDS,
+    check_count,
+    check_force,
+    check_paths,
+    check_seed,
+)
 from fastflow.sampling.executor import check_device_name, check_dtype_name
 
 BOUNDS = {
@@ -60,6 +66,7 @@ class ComparisonSettings:
         dtype: a floating-point dtype of torch for the model.
         out: the directory to create; if None, runs/ with time and model.
         resume: a comparison's directory to finish; its own configuration is used.
+        force: whether to resume although inputs changed; written down there.
         metrics: names of metrics.
         observers: names of observers that receive the results, such as wandb.
     """
@@ -86,11 +93,13 @@ class ComparisonSettings:
     dtype: str = "float32"
     out: str | None = None
     resume: str | None = None
+    force: bool = False
     metrics: list[str] = field(default_factory=list)
     observers: list[str] = field(default_factory=list)
 
     def __post_init__(self):
         check_paths(self)
+        check_force(self)
         for name, (least, most) in BOUNDS.items():
             check_count(self, name, least, most)
         check_device_name(self.device)

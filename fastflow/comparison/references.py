@@ -16,6 +16,7 @@ from fastflow.sampling.model import FlowModel
 from fastflow.sampling.reference import Reference, reference_sampler
 from fastflow.sampling.request import Request
 from fastflow.sampling.sample import Sample
+from fastflow.sampling.storage import whole_file
 
 
 @dataclass
@@ -123,7 +124,8 @@ def converged(
         if sample.x is not None:
             latents[str(sample.request.index)] = sample.x.contiguous().cpu()
         yield sample.request.index, sample.output
-    save_file(latents, kept)
+    with whole_file(kept) as part:
+        save_file(latents, part)
 
 
 @torch.no_grad()

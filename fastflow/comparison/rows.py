@@ -12,7 +12,7 @@ from typing import Any
 from fastflow.comparison.references import StoredReferences
 from fastflow.evaluation.measurement import SampleRow
 from fastflow.sampling.media import keep, suffix
-from fastflow.sampling.storage import command_line, make_folder, write_whole, writing
+from fastflow.sampling.storage import check_empty, command_line, write_whole, writing
 
 
 @dataclass
@@ -127,14 +127,20 @@ class ComparisonDirectory:
 
     @classmethod
     def create(cls, path: Path) -> ComparisonDirectory:
-        """Creates a new folder.
+        """Begins a comparison in an empty folder, which this process holds.
 
         Raises:
-            ValueError: if it exists and is not empty.
+            ValueError: if it is not empty.
         """
-        make_folder(path, "compare")
-        (path / "rows").mkdir()
-        return cls(path)
+        check_empty(path, "compare")
+        directory = cls(path)
+        directory.make_folders()
+        return directory
+
+    def make_folders(self) -> None:
+        """Makes the folders of rows and images, if there are none yet."""
+        for name in ("rows", "images"):
+            (self.path / name).mkdir(parents=True, exist_ok=True)
 
     @classmethod
     def existing(cls, path: Path) -> ComparisonDirectory:
@@ -172,6 +178,13 @@ class ComparisonDirectory:
     def image(self, method: str, target: int | None, index: int) -> Path:
         """Returns the path of an example output, if that is an image."""
         return self.path / "images" / f"{_stem(method, target)}-{index:04d}.png"
+
+    @property
+    def held(self) -> Path:
+        """The folder that is locked: of a further seed, that of the whole comparison."""
+        above = self.path.resolve().parents[1]
+        is_seed = self.path.resolve().parent.name == "seeds" and (above / "rows").is_dir()
+        return above if is_seed else self.path
 
     def repetition(self, seed: int) -> ComparisonDirectory:
         """Returns the folder of a further seed of this comparison, which may not exist yet."""

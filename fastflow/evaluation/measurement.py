@@ -48,6 +48,7 @@ class SampleRow:
         item: the benchmark's own data about the prompt.
         repeat: how many samples of the same prompt come before it.
         gram: ``(T, T)`` mean products of the sample's velocities, if the policy asked for them.
+        observed: how many lines of records.jsonl are the sample's; None if that was not noted.
     """
 
     index: int
@@ -71,6 +72,7 @@ class SampleRow:
     item: Mapping[str, Any] = field(default_factory=dict)
     repeat: int = 0
     gram: list[list[float | None]] | None = field(default=None, repr=False)
+    observed: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the row in JSON types, with infinite metrics as None."""
@@ -134,7 +136,7 @@ KEYS = {f.name for f in fields(SampleRow)}
 REQUIRED = [
     f.name for f in fields(SampleRow) if f.default is MISSING and f.default_factory is MISSING
 ]
-RARE = ("converged", "item", "gram")  # left out of the JSON if empty
+RARE = ("converged", "item", "gram", "observed")  # left out of the JSON if empty
 
 
 @dataclass

@@ -278,8 +278,7 @@ def _check_grammar(words: Sequence[str], names: Iterable[str], root: str) -> Non
 
 def _listed(first: DictConfig, key: str, catalog: Catalog) -> list[str]:
     """Returns the names in a list, checked; those of all groups if the list is None."""
-    names = first.get(key, ())
-    if names is None:
+    if (names := first.get(key, ())) is None:
         names = [name for group in first.groups.values() for name in group]
     for name in names:
         if not isinstance(names, Sequence) or not isinstance(name, str):
@@ -292,8 +291,7 @@ def _explain(error: Exception, overrides: Sequence[str], root: str) -> str:
     """Returns the message, with a remedy, for an error of Hydra or OmegaConf."""
     if message := messages.foreign_kind(error, root):
         return message
-    key = messages.unknown_key(error)
-    if key is None:
+    if (key := messages.unknown_key(error)) is None:
         return messages.plain_words(error)
     choices = [o for o in overrides if o.partition("=")[0].split("@")[0] in KINDS]
     whole = Nesting(installed(), _named, root).complete_all(_compose(root, choices))

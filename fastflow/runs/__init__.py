@@ -2,6 +2,7 @@
 
 from fastflow.runs.calibration import calibrate
 from fastflow.runs.directory import RunDirectory
+from fastflow.runs.resuming.lock import locked
 from fastflow.runs.run import run
 from fastflow.runs.run_settings import RunSettings
 
@@ -9,5 +10,6 @@ __all__ = [
     "RunDirectory",
     "RunSettings",
     "calibrate",
+    "locked",
     "run",
 ]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
-import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
@@ -17,17 +16,20 @@ import torch
 
 from fastflow.evaluation.measurement import SampleRow
 from fastflow.integration.feedback import Feedback, Observation
+from fastflow.runs.resuming.inputs import INPUTS
+from fastflow.runs.resuming.lines import damaged, in_words
 from fastflow.sampling.media import keep, suffix
 from fastflow.sampling.sample import Sample
 from fastflow.sampling.storage import (
+    check_empty,
     command_line,
-    make_folder,
     read_object,
     read_objects,
     write_whole,
     writing,
 )
 
+CONFIG = "config.yaml"
 PACKAGES = ("fastflow", "torch", "diffusers", "transformers", "lightning", "torchmetrics", "av")
 SAMPLES, RECORDS = "samples.jsonl", "records.jsonl"
 
@@ -40,35 +42,45 @@ class RunDirectory:
     """
 
     def __init__(self, path: Path):
-        self.path = path
+        self.path, self.images = path, path / "images"
 
     @classmethod
     def create(cls, path: Path) -> RunDirectory:
-        """Creates a new folder.
+        """Begins a run in an empty folder, which this process holds.
 
         Raises:
-            ValueError: if it exists and is not empty.
+            ValueError: if it is not empty.
         """
-        make_folder(path, "sample")
+        check_empty(path, "sample")
         return cls(path)
 
     @classmethod
-    def existing(cls, path: Path) -> RunDirectory:
-        """Opens the folder of an earlier run to resume it.
+    def existing(cls, path: Path, force: bool = False) -> tuple[RunDirectory, list[str]]:
+        """Opens the folder of an earlier run, which this process holds, to resume it.
+
+        Args:
+            path: the folder.
+            force: whether samples whose lines were lost or doubled are generated again.
+
+        Returns:
+            The directory, and what was wrong with such samples.
 
         Raises:
-            ValueError: if it is not a run directory.
+            ValueError: if it is not a run directory, or lines were lost or doubled.
         """
         check_resumable(path)
-        (path / "images").mkdir(exist_ok=True)
         directory = cls(path)
-        directory._drop_unfinished()
-        return directory
+        directory.images.mkdir(exist_ok=True)
+        return directory, directory._drop_unfinished(force)
 
-    def discard_if_empty(self) -> None:
-        """Removes the folder if no sample was finished in it."""
-        if not self.rows():
-            shutil.rmtree(self.path, ignore_errors=True)
+    def take_back(self) -> None:
+        """Removes what this process wrote to begin a run, if no sample was begun."""
+        with suppress(OSError):
+            if self.rows():
+                return
+            self.images.rmdir()  # fails if an image was written: then all is kept
+            for name in (SAMPLES, RECORDS, INPUTS, CONFIG):
+                (self.path / name).unlink(missing_ok=True)
 
     def rows(self) -> list[SampleRow]:
         """Returns the finished samples' rows, in the order of their indices."""
@@ -107,8 +119,8 @@ class RunDirectory:
     def writer(self) -> Iterator[RunWriter]:
         """Opens the files that grow with every sample."""
         with (
-            (self.path / SAMPLES).open("a") as samples,
-            (self.path / RECORDS).open("a") as records,
+            (self.path / SAMPLES).open("a", encoding="utf-8") as samples,
+            (self.path / RECORDS).open("a", encoding="utf-8") as records,
         ):
             yield RunWriter(self.path, samples, records)
 
@@ -117,15 +129,30 @@ class RunDirectory:
         if (self.path / name).is_file():
             yield from read_objects(self.path / name, "", "a run directory", on_cut=lambda _: None)
 
-    def _drop_unfinished(self) -> None:
-        """Removes what a killed run left unfinished: truncated lines, records without a row."""
-        rows = [row for _, row in self._lines(SAMPLES)]
-        done = {row["index"] for row in rows}
-        records = [record for _, record in self._lines(RECORDS) if record["sample"] in done]
-        for name, lines in ((SAMPLES, rows), (RECORDS, records)):
+    def _drop_unfinished(self, force: bool) -> list[str]:
+        """Removes what a killed run left unfinished: truncated lines, records without a row.
+
+        Returns:
+            What was lost or doubled otherwise; removed as well if ``force`` is true.
+        """
+        rows, records = list(self._lines(SAMPLES)), list(self._lines(RECORDS))
+        found = damaged(rows, records)
+        if found and not force:
+            again = command_line("sample", f"resume={self.path}", "force=true")
+            raise ValueError(
+                f"{str(self.path)!r} is not as a run leaves it: {in_words(found)}. Restore its "
+                f"files, or generate these samples again with: {again}"
+            )
+        done = {row["index"] for _, row in rows} - found.keys()
+        kept = {
+            SAMPLES: [row for _, row in rows if row["index"] in done],
+            RECORDS: [record for _, record in records if record["sample"] in done],
+        }
+        for name, lines in kept.items():
             path = self.path / name
             with writing(path):
                 write_whole(path, "".join(json.dumps(line) + "\n" for line in lines))
+        return list(found.values())
 
 
 def check_resumable(path: Path) -> None:
@@ -135,7 +162,7 @@ def check_resumable(path: Path) -> None:
             f"`resume` {str(path)!r} is a comparison. Resume it with: "
             + command_line("compare", f"resume={path}")
         )
-    if not (path / "config.yaml").is_file():
+    if not (path / CONFIG).is_file():
         raise ValueError(f"`resume` {str(path)!r} is not a run directory: it has no config.yaml.")
 
 
@@ -185,6 +212,7 @@ def with_files(row: SampleRow, sample: Sample, reference: Sample | None) -> Samp
         image_source=None if sample.request.image is None else f"{name}_source.png",
         image=_file(name, sample.output),
         image_full=None if reference is None else _file(f"{name}_full", reference.output),
+        observed=len(sample.feedback.observations),
     )
 
 
@@ -192,16 +220,21 @@ def _file(name: str, output: Any) -> str | None:
     return None if output is None else name + suffix(output)
 
 
-def versions(device: str) -> dict[str, str]:
-    """Returns the versions of packages and platform, the device and the time of a run."""
-    packages = {}
+def package_versions() -> dict[str, str]:
+    """Returns the versions of the packages that compute."""
+    found = {}
     for name in PACKAGES:
         try:
-            packages[name] = metadata.version(name)
+            found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            packages[name] = "not installed"
+            found[name] = "not installed"
+    return found
+
+
+def versions(device: str) -> dict[str, str]:
+    """Returns the versions of packages and platform, the device and the time of a run."""
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.machine()
-    return packages | {
+    return package_versions() | {
         "python": platform.python_version(),
         "platform": platform.system(),
         "device": f"{device} ({name})",

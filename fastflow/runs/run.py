@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -18,8 +17,7 @@ from fastflow.evaluation.observer import Observer, ObserverSession
 from fastflow.evaluation.summary import add_learning, summarise
 from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
-from fastflow.integration.grid import Grid, few_steps
-from fastflow.policies.memory import Memory
+from fastflow.integration.grid import Grid
 from fastflow.policies.policy import Policy
 from fastflow.policies.targets import aimed, resolved
 from fastflow.registry.compose import (
@@ -27,14 +25,16 @@ from fastflow.registry.compose import (
     build,
     build_chosen,
     build_listed,
-    load,
     save,
     settings_of,
 )
 from fastflow.report import write_report
+from fastflow.runs.caveats import nothing_to_use, warnings
 from fastflow.runs.directory import RunDirectory, check_resumable, versions
 from fastflow.runs.measured import measured_samples
 from fastflow.runs.prompts import make_requests
+from fastflow.runs.resuming.lock import locked
+from fastflow.runs.resuming.resumption import Resumption, forced_warnings, note_inputs
 from fastflow.runs.run_settings import RunSettings
 from fastflow.runs.updates import Updates
 from fastflow.sampling.executor import Executor, Interrupted, ProcessLost, Worker
@@ -43,12 +43,17 @@ from fastflow.sampling.recording import check_probe
 from fastflow.sampling.reference import warm_up
 from fastflow.sampling.request import Request
 from fastflow.sampling.sampler import Sampler
-from fastflow.sampling.storage import command_line, writing
+from fastflow.sampling.storage import command_line, make_folder, numbered_folder, writing
 
 
 @dataclass
 class RunJob:
-    """One run: its settings, requests and components."""
+    """One run: its settings, requests and components.
+
+    Attributes:
+        resumed: the earlier run that is resumed; None if the run begins.
+        held: holds the directory, in the first process, until it is closed.
+    """
 
     config: Config
     settings: RunSettings
@@ -60,6 +65,8 @@ class RunJob:
     corrector: Corrector
     metrics: list[Metric]
     observers: list[Observer]
+    resumed: Resumption | None = None
+    held: ExitStack = field(default_factory=ExitStack)
     directory: RunDirectory = field(init=False)
 
     def __post_init__(self):
@@ -67,22 +74,42 @@ class RunJob:
 
     def work(self, worker: Worker) -> Iterator[int]:
         """Does the work of one process; yields the number of samples finished in each batch."""
-        self.directory = RunDirectory(worker.from_first(self._open))
-        try:
-            yield from self._work(worker)
-        except ValueError:
-            if worker.rank == 0 and self.settings.resume is None:
-                self.directory.discard_if_empty()
-            raise
+        with self.held:
+            self.directory = RunDirectory(worker.from_first(self._open))
+            try:
+                yield from self._work(worker)
+            except ValueError:
+                if worker.rank == 0 and self.resumed is None:
+                    self.directory.take_back()
+                raise
 
     def _open(self) -> Path:
-        """Creates the run directory, or opens the one to resume; only in the first process."""
-        if self.settings.resume is not None:
-            return RunDirectory.existing(self.path).path
+        """Begins the run, or opens the one to resume; only in the first process."""
+        return self._begin() if self.resumed is None else self._resume(self.resumed)
+
+    def _begin(self) -> Path:
+        if self.settings.out is None:
+            self.path, made = numbered_folder(self.path), True
+        else:
+            made = make_folder(self.path, "sample")
+        if made:
+            self.held.callback(_remove_if_empty, self.path)
+        self.held.enter_context(locked(self.path, "sample"))
         directory = RunDirectory.create(self.path)
         with writing(self.path / "config.yaml"):
             save(self.config, self.path / "config.yaml")
+        note_inputs(self.path, self.requests)
+        directory.images.mkdir()
         return directory.path
+
+    def _resume(self, resumed: Resumption) -> Path:
+        changed = resumed.changes(self.requests)
+        self.held.enter_context(locked(self.path, "sample"))
+        directory, damage = RunDirectory.existing(self.path, self.settings.force)
+        resumed.note([*changed, *damage])
+        if resumed.began is None and not directory.rows():
+            note_inputs(self.path, self.requests)  # it was killed before it could
+        return self.path
 
     def _work(self, worker: Worker) -> Iterator[int]:
         sampler = self._sampler(worker)
@@ -92,7 +119,7 @@ class RunJob:
         updates = Updates(sampler, self.settings, self.directory, self.requests, worker)
         if updates.left:
             check_probe(sampler, updates.left[0])
-            if worker.rank == 0 and (text := _nothing_to_use(sampler.memory)):
+            if worker.rank == 0 and (text := nothing_to_use(sampler.memory)):
                 tqdm.write(f"fastflow sample: {text}", file=sys.stderr)
             warm_up(sampler.model, updates.left[0], min(sampler.max_batch, len(updates.left)))
         with ExitStack() as stack:
@@ -145,7 +172,8 @@ class RunJob:
         add_learning(summary, getattr(sampler.memory, "learning_calls", 0))
         summary |= {"steps": self.settings.steps, "left_out": list(left_out)}
         summary |= {kind: names[kind] for kind in ("model", "policy", "extrapolator", "corrector")}
-        summary["warnings"] = warnings(sampler, self.settings.steps, summary)
+        summary["warnings"] = forced_warnings(path)
+        summary["warnings"] += warnings(sampler, self.settings.steps, summary)
         self.directory.write_json("summary.json", summary)
         self.directory.write_json("versions.json", versions(worker.device))
         for session in sessions:
@@ -154,70 +182,37 @@ class RunJob:
             write_report(path)
 
 
-def warnings(sampler: Sampler, steps: int, summary: dict[str, Any]) -> list[str]:
-    """Returns warnings about the run's settings and results."""
-    texts = []
-    if text := few_steps(steps):
-        texts.append(text)
-    corrector, extrapolator = sampler.corrector, sampler.extrapolator
-    if corrector.depth and corrector.degree < extrapolator.degree:
-        texts.append(
-            f"{corrector} is exact to degree {corrector.degree}, {extrapolator} to degree "
-            f"{extrapolator.degree}: such a correction can make the result worse. "
-            f"Use corrector.order={extrapolator.degree} or more."
-        )
-    if text := _still_learning(sampler, steps):
-        texts.append(text)
-    if summary["failed"]:
-        texts.append(f"{summary['failed']} samples failed (the reasons are in samples.jsonl).")
-    return texts
-
-
-def _nothing_to_use(memory: Memory | None) -> str:
-    """Returns a warning if the policy uses what it learns, and neither has nor may learn any."""
-    if memory is None or memory.key is None or memory.samples or not memory.frozen:
-        return ""
-    return "`frozen` is true and `memory` holds nothing: nothing that was learned can be used."
-
-
-def _still_learning(sampler: Sampler, steps: int) -> str:
-    """Returns a warning if the policy has seen too few samples to skip any step of them."""
-    policy, memory = resolved(sampler.policy, sampler.model.grid(steps)), sampler.memory
-    first = getattr(policy, "warmup_samples", 0)
-    if memory is None or not first or memory.samples > first:
-        return ""
-    if memory.frozen and memory.samples:
-        return ""
-    seen = "holds nothing and is frozen" if memory.frozen else f"has seen {memory.samples}"
-    return (
-        f"nothing was skipped: the policy learns from the first {first} samples, computed in "
-        f"full, and its memory {seen}. Ask for more than {first} samples, or start from the "
-        "memory of an earlier run."
-    )
-
-
 def run(config: Config) -> Path:
     """Runs a composed configuration and returns the run directory.
 
     Raises:
-        ValueError: if the configuration is wrong, before anything is computed.
+        ValueError: if the configuration is wrong, before anything is computed; if another process
+            works in the directory; or if a resumed run would not be the same run.
         DiskFull: if the disk is full; finished samples are kept.
         Interrupted: on Ctrl-C or SIGTERM, or if a process was lost; finished samples are kept.
     """
     settings = settings_of(config, RunSettings)
-    if settings.resume is not None:
-        path, resume = Path(settings.resume), settings.resume
-        check_resumable(path)
-        config = load(path / "config.yaml")
-        settings = replace(settings_of(config, RunSettings), resume=resume)
-    else:
-        path = Path(settings.out or _default_out(config))
+    job = _job(config, settings) if settings.resume is None else _resumed(settings)
+    executor: Executor = build("executor", job.config["executor"])
+    try:
+        with job.held:
+            executor.run(job.work, len(job.requests))
+    except (KeyboardInterrupt, ProcessLost) as error:
+        raise Interrupted.by(error, _how_to_resume(job.path)) from error
+    except (OSError, RuntimeError, MemoryError) as error:
+        error.add_note(_how_to_resume(job.path))
+        raise
+    return job.path
+
+
+def _job(config: Config, settings: RunSettings) -> RunJob:
+    """Returns the job of a configuration."""
     policy = aimed_policy(config, settings)
     model: Model = build("model", config["model"])
-    job = RunJob(
+    return RunJob(
         config,
         settings,
-        path,
+        Path(settings.resume or settings.out or _default_out(config)),
         make_requests(settings, model, build_chosen(config, "benchmark")),
         model,
         policy=policy,
@@ -226,15 +221,28 @@ def run(config: Config) -> Path:
         metrics=list(build_listed(config, "metrics").values()),
         observers=list(build_listed(config, "observers").values()),
     )
-    executor: Executor = build("executor", config["executor"])
-    try:
-        executor.run(job.work, len(job.requests))
-    except (KeyboardInterrupt, ProcessLost) as error:
-        raise Interrupted.by(error, _how_to_resume(job.path)) from error
-    except (OSError, RuntimeError, MemoryError) as error:
-        error.add_note(_how_to_resume(job.path))
-        raise
-    return job.path
+
+
+def _resumed(asked: RunSettings) -> RunJob:
+    """Returns the job of an earlier run, after comparing its inputs with those at its beginning.
+
+    Raises:
+        ValueError: if one has changed or is missing, unless `force` is set.
+    """
+    path = Path(str(asked.resume))
+    check_resumable(path)
+    resumed = Resumption.open(path, "sample", asked.force)
+    config = resumed.seen
+    settings = replace(settings_of(config, RunSettings), resume=asked.resume, force=asked.force)
+    job = _job(config, settings)
+    job.resumed = resumed
+    resumed.changes(job.requests)  # before anything is loaded
+    return job
+
+
+def _remove_if_empty(path: Path) -> None:
+    with suppress(OSError):
+        path.rmdir()
 
 
 def _how_to_resume(path: Path) -> str:

@@ -40,6 +40,7 @@ class RunSettings:
         frozen: whether memory is only read: nothing is learned and nothing explored.
         out: the run directory to create; if None, runs/ with time, model and policy.
         resume: a run directory to finish; its own configuration is used.
+        force: whether to resume although inputs changed or lines were lost; written down there.
         metrics: names of metrics.
         observers: names of observers that follow the run, such as wandb.
     """
@@ -60,6 +61,7 @@ class RunSettings:
     frozen: bool = False
     out: str | None = None
     resume: str | None = None
+    force: bool = False
     metrics: list[str] = field(default_factory=list)
     observers: list[str] = field(default_factory=list)
 
@@ -69,6 +71,7 @@ class RunSettings:
         check_seed(self.seed, self.samples or 0)
         self.target()
         check_paths(self)
+        check_force(self)
         if self.prompt is not None and not str(self.prompt).strip():
             raise ValueError("`prompt` is empty. Say what to generate.")
         if self.prompt is not None and self.prompts is not None:
@@ -107,6 +110,12 @@ def check_paths(settings: Any) -> None:
     for name in PATHS:
         if getattr(settings, name, None) == "":
             raise ValueError(f"`{name}` is empty. Give a path, or leave it out.")
+
+
+def check_force(settings: Any) -> None:
+    """Raises a ValueError for `force` without a run to resume."""
+    if settings.force and settings.resume is None:
+        raise ValueError("`force` is for a run that is resumed: give `resume=DIR` with it.")
 
 
 def with_policy(words: Sequence[str]) -> list[str]:

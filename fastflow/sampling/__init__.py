@@ -17,7 +17,14 @@ from fastflow.sampling.reference import Reference, reference_sampler
 from fastflow.sampling.request import Problem, Prompt, Request
 from fastflow.sampling.sample import Sample, Seconds
 from fastflow.sampling.sampler import Sampler
-from fastflow.sampling.storage import DiskFull, load_memory, read_objects, read_text, save_memory
+from fastflow.sampling.storage import (
+    DiskFull,
+    load_memory,
+    read_objects,
+    read_text,
+    save_memory,
+    write_whole,
+)
 
 __all__ = [
     "DiskFull",
@@ -51,4 +58,5 @@ __all__ = [
     "read_text",
     "reference_sampler",
     "save_memory",
+    "write_whole",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -168,7 +170,8 @@ def side_by_side(
         BrokenProcessPool: if a process was killed from outside.
     """
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(min(workers, len(pieces) or 1), context, _begin, (work,)) as pool:
+    processes, own = min(workers, len(pieces) or 1), (work, os.getpid())
+    with ProcessPoolExecutor(processes, context, _begin, own) as pool:
         try:
             for future in as_completed([pool.submit(_do, piece) for piece in pieces]):
                 yield future.result()
@@ -178,12 +181,20 @@ def side_by_side(
             raise
 
 
-def _begin(work: Callable[[Any], Any]) -> None:
+def _begin(work: Callable[[Any], Any], parent: int) -> None:
     global _work
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it and ends the others
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by this, and not by its own exception
     torch.set_num_threads(1)
     _work = work
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process once its parent has: a killed one cannot end it, nor hold its lock."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)
 
 
 def _do(piece: Any) -> Any:

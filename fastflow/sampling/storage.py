@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+import secrets
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +23,30 @@ def command_line(*words: str) -> str:
     return shlex.join(("fastflow", *words))
 
 
+LOCK, HOLDER = ".lock", ".lock.json"  # a directory's lock, and who holds it
+UNFINISHED = re.compile(r"\.\d+-[0-9a-f]{8}\.part")  # what a killed process was writing
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yields a path to write to, and puts the file in place at the end: all of it or nothing.
+
+    The path yielded is in the same folder, and no other process writes to it.
+    """
+    part = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()
+        raise
+
+
 def write_whole(path: Path, text: str) -> None:
     """Writes a text file atomically: a reader sees the old text or the new, even after a kill."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def read_text(path: Path, name: str, expected: str) -> str:
@@ -140,18 +162,49 @@ def writing(path: Path, command: str = "sample", again: str = "") -> Iterator[No
         ) from error
 
 
-def make_folder(path: Path, command: str) -> None:
-    """Makes a new run directory with a folder for images.
+def make_folder(path: Path, command: str) -> bool:
+    """Makes a new directory for a command's files, unless there is an empty one already.
+
+    Returns:
+        Whether it was made; one that was there belongs to somebody else.
 
     Raises:
         ValueError: if the directory exists and is not empty.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    check_empty(path, command)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir()
+    except FileExistsError:
+        check_empty(path, command)  # another process was faster
+        return False
+    return True
+
+
+def check_empty(path: Path, command: str) -> None:
+    """Raises a ValueError if a path is a file, or a directory that holds anything.
+
+    A lock is not counted, nor is what a process was writing when it was killed.
+    """
+    if not path.exists():
+        return
+    names = [one.name for one in path.iterdir()] if path.is_dir() else [path.name]
+    if any(name not in (LOCK, HOLDER) and not UNFINISHED.fullmatch(name) for name in names):
         raise ValueError(
             f"`out` {str(path)!r} exists already, and nothing is overwritten. Choose another "
             f"name, or finish that run with: {command_line(command, f'resume={path}')}"
         )
-    (path / "images").mkdir(parents=True, exist_ok=True)
+
+
+def numbered_folder(path: Path) -> Path:
+    """Makes a directory of this name, or with the first number behind it that is free."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        folder = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        with suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+    raise AssertionError("unreachable")
 
 
 @contextmanager

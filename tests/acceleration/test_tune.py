@@ -156,6 +156,14 @@ def test_tuning_twice_runs_one_call_and_no_trial(tuned, capsys):
     assert "nothing is left to do" in capsys.readouterr().out
 
 
+def test_a_file_of_something_else_is_not_replaced_by_what_was_learned(tuned, tmp_path):
+    other = tmp_path / "thesis.json"
+    other.write_text('{"mine": 1}')
+    with pytest.raises(ValueError, match=r"thesis\.json"):
+        tune(tuned[1], out=other)
+    assert other.read_text() == '{"mine": 1}'
+
+
 def test_a_pipeline_with_guidance_and_other_arguments_is_tuned():
     pipe = flux.pipeline()
     with fastflow.enable(pipe, "halving", computed_steps=5) as accelerated:

@@ -9,6 +9,7 @@ from pathlib import Path
 CLOCK_FIELDS = frozenset(
     {
         "started",  # versions.json
+        "working_directory",  # inputs.json: a place rather than a time
         "seconds",  # samples.jsonl, comparison.json, comparison.csv
         "seconds_full",
         "pairs",  # a comparison's rows: seconds of the reference run and of the method

@@ -94,7 +94,7 @@ def test_a_killed_process_keeps_its_finished_samples(sample, tmp_path):
     config = path / "config.yaml"
     total = len(finished) + 3
     config.write_text(config.read_text().replace("samples: 4000", f"samples: {total}"))
-    resumed = sample(f"resume={path}", out="killed")
+    resumed = sample(f"resume={path}", "force=true", out="killed")
     assert resumed.status == 0
     assert len(resumed.lines("samples.jsonl")) >= total
     assert all(row in resumed.lines("samples.jsonl") for row in finished)

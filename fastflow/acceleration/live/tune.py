@@ -89,8 +89,9 @@ class Tuning:
         self.out = None if out is None else Path(out)
         if self.out is not None and not self.out.parent.is_dir():
             raise ValueError(f"`out` {str(out)!r} is in a folder that does not exist.")
-        if self.out is not None and self.out.exists() and not store.samples:
-            store.load(self.out)  # of an attempt that was interrupted
+        if self.out is not None and self.out.exists():
+            # an attempt that was interrupted goes on; a file of something else is refused
+            (MemoryStore(store.learning) if store.samples else store).load(self.out)
         self.calls = self.trials = 0
         self.bar: Any = None
         self.grid: Grid | None = None

@@ -20,7 +20,8 @@ from fastflow.registry.compose import Config, load, settings_of
 from fastflow.sampling.storage import command_line, write_whole, writing
 
 # settings that change no measured number but clock readings, and the rounding in a batch
-FREE = ("seed", "seeds", "out", "resume", "workers", "pairs", "examples", "max_batch", "observers")
+FREE = ("seed", "seeds", "out", "resume", "force", "workers", "pairs", "examples", "max_batch")
+FREE += ("observers",)
 
 
 def pool(paths: Sequence[Path], out: Path, fewest: int = 2) -> Path:

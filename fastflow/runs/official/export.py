@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import filecmp
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from tqdm import tqdm
 
+from fastflow.evaluation.measurement import SIDES
 from fastflow.runs.official.benchmark_run import BenchmarkRun
-from fastflow.sampling.storage import command_line, write_whole, writing
+from fastflow.sampling.storage import command_line, whole_file, write_whole, writing
 
 Content = Path | str  # a file to copy, or a text
 
@@ -26,12 +26,12 @@ def export(run: BenchmarkRun, out: Path) -> dict[str, int]:
         The number of samples of each side.
 
     Raises:
-        ValueError: if a file exists with another content, an output of the run is missing, or the
-            scorer does not read outputs of this kind.
+        ValueError: if ``out`` holds something else than an export, a file exists with another
+            content, an output of the run is missing, or the scorer does not read outputs of this
+            kind.
         DiskFull: if the disk is full.
     """
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"`out` '{out}' is a file. Give a folder.")
+    _check_own(out)
     files = {out / side / place: c for side in run.sides for place, c in _files(run, side)}
     again = f"make room, then repeat: {command_line('export', str(run.path), f'out={out}')}"
     for target, content in tqdm(files.items(), desc="export", unit="file"):
@@ -45,6 +45,17 @@ def export(run: BenchmarkRun, out: Path) -> dict[str, int]:
         side: sum(row.image_of(side) is not None for row in run.places.values())
         for side in run.sides
     }
+
+
+def _check_own(out: Path) -> None:
+    """Raises a ValueError unless a path is new, empty, or the folder of an export."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"`out` '{out}' is a file. Give a folder.")
+    others = sorted(p.name for p in out.iterdir() if p.name not in SIDES) if out.exists() else []
+    if others:
+        raise ValueError(
+            f"`out` '{out}' holds {others[0]!r}, which no export writes. Choose a new folder."
+        )
 
 
 def _files(run: BenchmarkRun, side: str) -> Iterator[tuple[str, Content]]:
@@ -74,9 +85,8 @@ def _write(target: Path, content: Content) -> None:
     if isinstance(content, str):
         write_whole(target, content)
         return
-    part = target.with_name(target.name + ".part")
-    shutil.copyfile(content, part)
-    os.replace(part, target)
+    with whole_file(target) as part:
+        shutil.copyfile(content, part)
 
 
 def _check_same(target: Path, content: Content) -> None:

@@ -10,7 +10,7 @@ import torch
 
 def save_state(value: dict[str, Any], path: Path) -> None:
     """Writes tensors and plain values; replaces an older file atomically."""
-    new = path.with_suffix(".new")
+    new = path.with_suffix(f".{os.getpid()}.new")
     torch.save(value, new)
     os.replace(new, path)
 

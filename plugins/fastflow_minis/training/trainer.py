@@ -1,14 +1,16 @@
 """Trains a mini model by its recipe: builds it, gathers examples, trains, exports."""
 
 import dataclasses
-import shutil
 import tempfile
 import time
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from fastflow.runs import locked
 from fastflow_minis.training.checkpoint import save_state
 from fastflow_minis.training.flow_matching import FlowMatching
 from fastflow_minis.training.progress import TrainingProgress
@@ -33,30 +35,51 @@ def train(
         **overrides: Fields of the recipe to change, such as ``steps=20``.
 
     Returns:
-        The folder of the trained model, ``out/pipeline``.
+        The folder of the trained model, ``out/pipeline``. A model that is there already is kept
+        beside it, as ``out/pipeline-1``.
 
     Raises:
-        ValueError: The name or a field is unknown, or `out` contains a run and `resume` is off,
-            or it contains a run of another mini.
+        ValueError: The name or a field is unknown, `out` contains a run and `resume` is off, it
+            contains a run of another mini or something else, or another process trains in it.
     """
     out = Path(out)
+    begins = not (out / RECIPE).exists()
     recipe = _recipe(name, out, resume, overrides)
+    made = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(out, f"train-mini {name}"):
+            return _trained(recipe, out, device, begins)
+    finally:
+        if made:
+            with suppress(OSError):
+                out.rmdir()  # it is empty only if nothing was trained
+
+
+def _trained(recipe: Recipe, out: Path, device: str, begins: bool) -> Path:
+    recipe.write(out / RECIPE)
     try:
         _train(recipe, out, device)
     except KeyboardInterrupt:
         raise SystemExit(
             f"Interrupted; {out} keeps the last checkpoint. Continue with "
-            f"train({name!r}, {str(out)!r}, resume=True)."
+            f"train({recipe.name!r}, {str(out)!r}, resume=True)."
         ) from None
     except ValueError:
-        if [path.name for path in out.iterdir()] == [RECIPE]:
-            shutil.rmtree(out)  # nothing was trained: the folder can be used again
+        if begins and _contents(out) == [RECIPE]:
+            (out / RECIPE).unlink()  # nothing was trained: the folder can be used again
         raise
     return export_mini(out, out / "pipeline")
 
 
+def _contents(folder: Path) -> list[str]:
+    """Returns the names in a folder, without those of its lock."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return [name for name in names if not name.startswith(".lock")]
+
+
 def _recipe(name: str, out: Path, resume: bool, overrides: dict) -> Recipe:
-    """Checks the arguments of `train` and writes the recipe to the run's folder."""
+    """Checks the arguments of `train` and returns the run's recipe."""
     recipe = find_recipe(name)
     unknown = sorted(set(overrides) - set(recipe.settings()))
     if unknown:
@@ -67,10 +90,12 @@ def _recipe(name: str, out: Path, resume: bool, overrides: dict) -> Recipe:
     path = out / RECIPE
     if path.exists():
         recipe = _continued(recipe, path, resume)
-    recipe = dataclasses.replace(recipe, **overrides)
-    out.mkdir(parents=True, exist_ok=True)
-    recipe.write(path)
-    return recipe
+    elif others := _contents(out):
+        raise ValueError(
+            f"`out` must be a new folder, got {str(out)!r}, which holds {others[0]!r} and no run: "
+            "name another folder."
+        )
+    return dataclasses.replace(recipe, **overrides)
 
 
 def _continued(recipe: Recipe, path: Path, resume: bool) -> Recipe:
@@ -107,11 +132,12 @@ def _train(recipe: Recipe, run: Path, device: str) -> None:
 
 
 def export_mini(run: Path, destination: Path) -> Path:
-    """Writes a run's averaged weights as its pipeline; replaces the destination when complete.
+    """Writes a run's averaged weights as its pipeline, all of it or nothing.
 
     Args:
         run: A folder of `train` with a checkpoint, finished or not.
-        destination: The folder to write.
+        destination: The folder to write. One that is there already is not removed, and is named
+            ``destination-1``, or with the first number that is free.
     """
     state = torch.load(run / CHECKPOINT, map_location="cpu")
     mini = read_recipe(run / RECIPE).build(run)
@@ -122,6 +148,7 @@ def export_mini(run: Path, destination: Path) -> Path:
         new = Path(parent) / "new"
         mini.save(new)
         if destination.exists():
-            destination.rename(Path(parent) / "old")
-        shutil.move(new, destination)
+            named = (destination.with_name(f"{destination.name}-{i}") for i in count(1))
+            destination.rename(next(path for path in named if not path.exists()))
+        new.rename(destination)
     return destination

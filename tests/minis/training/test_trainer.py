@@ -88,6 +88,34 @@ def test_training_into_a_used_folder_asks_for_resume_or_another_folder(run):
 def test_a_finished_run_can_be_prolonged(run):
     train("flux_mini", run, resume=True, **QUICK | {"steps": 8})
     assert torch.load(run / CHECKPOINT)["step"] == 8
+    assert (run / "pipeline-1" / "model_index.json").is_file()
+
+
+def test_a_folder_with_something_else_is_refused_and_left_as_it_is(tmp_path):
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline" / "thesis.tex").write_text("mine")
+    with pytest.raises(ValueError, match="must be a new folder") as error:
+        train("flux_mini", tmp_path, **QUICK)
+    assert str(error.value) == (
+        f"`out` must be a new folder, got {str(tmp_path)!r}, which holds 'pipeline' and no run: "
+        "name another folder."
+    )
+    assert [path.name for path in tmp_path.rglob("*")] == ["pipeline", "thesis.tex"]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_training_that_fails_at_once_leaves_the_folder_as_it_was(tmp_path, monkeypatch, exists):
+    def refuse(*_):
+        raise ValueError("no such device.")
+
+    out = tmp_path / "out"
+    if exists:
+        out.mkdir()
+    monkeypatch.setattr("fastflow_minis.training.trainer._train", refuse)
+    with pytest.raises(ValueError, match="no such device"):
+        train("flux_mini", out, **QUICK)
+    assert out.exists() == exists
+    assert not exists or list(out.iterdir()) == []
 
 
 def test_an_interrupted_run_says_how_to_continue(tmp_path, monkeypatch):

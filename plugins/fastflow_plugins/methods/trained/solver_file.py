@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastflow.evaluation import Bench
+from fastflow.sampling import write_whole
 
 
 def find_solver(path: str, method: str, computed_steps: int, bench: Bench) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def keep_solver(
     whole = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     whole.setdefault(method, {})[str(computed_steps)] = _identity(bench) | content
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(_lines(whole), encoding="utf-8")
+    write_whole(file, _lines(whole))
 
 
 def _lines(whole: dict[str, dict[str, Any]]) -> str:

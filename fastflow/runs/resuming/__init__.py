@@ -1,0 +1,1 @@
+"""What makes a resumed run the same run: its lock, its inputs and whole files."""
