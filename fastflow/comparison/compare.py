@@ -24,10 +24,12 @@ from fastflow.registry.compose import (
     save,
     settings_of,
 )
+from fastflow.registry.hooks import KINDS
 from fastflow.runs.directory import versions
 from fastflow.runs.prompts import find_prompts, request
 from fastflow.runs.run_settings import RunSettings
 from fastflow.sampling.executor import Interrupted, ProcessLost, check_available
+from fastflow.sampling.foreign import check_schema
 from fastflow.sampling.model import Model
 from fastflow.sampling.request import Request
 from fastflow.sampling.storage import command_line, writing
@@ -45,7 +47,7 @@ def compare(config: Config) -> Path:
     directory = None
     if settings.resume is not None:
         directory = ComparisonDirectory.existing(Path(settings.resume))
-        config = load(directory.path / "config.yaml")
+        config = load(directory.path / "config.yaml", ComparisonSettings, KINDS)
         settings = settings_of(config, ComparisonSettings)
     check_available(settings.device)
     model: Model = build("model", config["model"])
@@ -106,11 +108,11 @@ def repetitions(
 
 def finish(directory: ComparisonDirectory) -> ComparisonResults:
     """Writes comparison.json, comparison.csv and report.html from the finished rows."""
-    config = load(directory.path / "config.yaml")
+    config = load(directory.path / "config.yaml", ComparisonSettings)
     settings = settings_of(config, ComparisonSettings)
     measured = finished(directory, settings)
     results = evaluate(settings, config["names"]["model"], measured)
-    results.left_out += directory.read_json("left_out.json")
+    results.left_out += left_out(directory)
     rows_of_each = len(settings.targets) * len(settings.names())
     asked = rows_of_each * len(settings.every_seed())
     done = sum(len(one.rows) for one in measured)
@@ -123,6 +125,17 @@ def finish(directory: ComparisonDirectory) -> ComparisonResults:
     directory.write_text("comparison.csv", results_as_csv(results))
     directory.write_text("report.html", render_comparison(results, directory))
     return results
+
+
+def left_out(directory: ComparisonDirectory) -> list[str]:
+    """Returns why metrics were left out.
+
+    Raises:
+        ValueError: if the file that says so is missing or damaged.
+    """
+    reasons = directory.read_json("left_out.json")
+    check_schema(list[str], reasons, str(directory.path / "left_out.json"))
+    return reasons
 
 
 def finished(directory: ComparisonDirectory, settings: ComparisonSettings) -> list[Repetition]:

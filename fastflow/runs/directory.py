@@ -17,6 +17,8 @@ import torch
 
 from fastflow.evaluation.measurement import SampleRow
 from fastflow.integration.feedback import Feedback, Observation
+from fastflow.sampling.foreign import RecordLine, check_inside, check_schema
+from fastflow.sampling.foreign.stored_summary import StoredSummary
 from fastflow.sampling.media import keep, suffix
 from fastflow.sampling.sample import Sample
 from fastflow.sampling.storage import (
@@ -76,9 +78,13 @@ class RunDirectory:
         return sorted(rows, key=lambda row: row.index)
 
     def official(self) -> dict[str, Any]:
-        """Returns the part of summary.json with a benchmark's official scores, if any."""
+        """Returns the part of summary.json with a benchmark's official scores, if it is whole."""
         path = self.path / "summary.json"
-        summary = read_object(path) if path.is_file() else {}
+        try:
+            summary = read_object(path) if path.is_file() else {"samples": 0}
+            check_schema(StoredSummary, summary, str(path))
+        except ValueError:  # it is about to be made anew
+            return {}
         return {name: summary[name] for name in ("benchmark",) if name in summary}
 
     def feedback(self) -> dict[int, Feedback]:
@@ -88,7 +94,7 @@ class RunDirectory:
         observed: dict[int, list[Observation]] = {row.index: [] for row in rows}
         for _, record in self._lines(RECORDS):
             observation = Observation(**{name: record[name] for name in names if name in record})
-            observed[record["sample"]].append(observation)
+            observed.setdefault(record["sample"], []).append(observation)
         return {row.index: Feedback(tuple(observed[row.index]), row.feedback_gram) for row in rows}
 
     def write_json(self, name: str, content: Any) -> None:
@@ -115,10 +121,15 @@ class RunDirectory:
     def _lines(self, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yields the objects of a file, which may be missing or end in a truncated line."""
         if (self.path / name).is_file():
-            yield from read_objects(self.path / name, "", "a run directory", on_cut=lambda _: None)
+            found = read_objects(self.path / name, "", "a run directory", on_cut=lambda _: None)
+            for where, content in found:
+                if name == RECORDS:
+                    check_schema(RecordLine, content, where)
+                yield where, content
 
     def _drop_unfinished(self) -> None:
         """Removes what a killed run left unfinished: truncated lines, records without a row."""
+        self.rows()  # refuses what is not whole, before anything is changed
         rows = [row for _, row in self._lines(SAMPLES)]
         done = {row["index"] for row in rows}
         records = [record for _, record in self._lines(RECORDS) if record["sample"] in done]
@@ -137,6 +148,7 @@ def check_resumable(path: Path) -> None:
         )
     if not (path / "config.yaml").is_file():
         raise ValueError(f"`resume` {str(path)!r} is not a run directory: it has no config.yaml.")
+    check_inside(path)
 
 
 class RunWriter:

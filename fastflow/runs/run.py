@@ -31,6 +31,7 @@ from fastflow.registry.compose import (
     save,
     settings_of,
 )
+from fastflow.registry.hooks import KINDS
 from fastflow.report import write_report
 from fastflow.runs.directory import RunDirectory, check_resumable, versions
 from fastflow.runs.measured import measured_samples
@@ -208,7 +209,7 @@ def run(config: Config) -> Path:
     if settings.resume is not None:
         path, resume = Path(settings.resume), settings.resume
         check_resumable(path)
-        config = load(path / "config.yaml")
+        config = load(path / "config.yaml", RunSettings, KINDS)
         settings = replace(settings_of(config, RunSettings), resume=resume)
     else:
         path = Path(settings.out or _default_out(config))
