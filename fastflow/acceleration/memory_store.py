@@ -9,8 +9,10 @@ from typing import Any
 
 from fastflow.integration.grid import Grid
 from fastflow.policies.learning import Learning
-from fastflow.policies.memory import Memory, check_key
+from fastflow.policies.memory import Memory, check_key, checked_count
 from fastflow.sampling.storage import read_memory, write_whole
+
+MOST_STEPS = 100_000  # no trajectory has as many; a larger table would fill the memory
 
 
 class MemoryStore:
@@ -73,18 +75,37 @@ class MemoryStore:
     def load(self, path: str | Path) -> MemoryStore:
         """Loads a file that `save` wrote for the same pipeline, and returns the store.
 
-        What was learned here on the same grids is replaced.
+        What was learned here on the same grids is replaced; nothing is, if the file is refused.
 
         Raises:
-            ValueError: naming the file, if it is not such a file or is of another pipeline.
+            ValueError: naming the file, if it is not such a file, is of another pipeline, or holds
+                anything that could not be used on its grid.
         """
         with read_memory(Path(path)) as content:
-            for memory in content.get("memories", [content]):
-                theirs = {name: memory["key"].get(name) for name in self.key}
-                check_key(self.key, theirs, "loaded")
+            found = content.get("memories", [content])
+            for memory in found:
+                self._check(memory)
+            for memory in found:
                 self._loaded[memory["key"]["grid"]] = memory
                 self._used.pop(memory["key"]["grid"], None)
         return self
+
+    def _check(self, content: dict[str, Any]) -> None:
+        """Raises a ValueError unless this store's policy can use a memory on its grid."""
+        key = content["key"] or {}
+        check_key(self.key, {name: key.get(name) for name in self.key}, "loaded")
+        steps = checked_count("steps", key["steps"])
+        if not (1 <= steps <= MOST_STEPS and isinstance(key["grid"], str)):
+            raise ValueError(
+                f"`key` must name a grid of 1 to {MOST_STEPS} steps, got {key['grid']!r:.60} of "
+                f"{steps}."
+            )
+        # what its table must be like depends on the number of steps alone; the grid's sigmas,
+        # which no file holds, are compared by their digest when the grid is used
+        trial = self.learning.empty(Grid.even(steps))
+        if trial.key is not None:
+            trial.key |= {"grid": key["grid"]}
+        trial.load_dict(content)
 
     def to_list(self) -> list[dict[str, Any]]:
         """Returns the content of every memory in JSON types."""

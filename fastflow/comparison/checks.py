@@ -109,6 +109,16 @@ class Repetition:
     references: StoredReferences
     rows: Sequence[MethodRow]
 
+    def __post_init__(self):
+        known = {row.index for row in self.references.reference}
+        for row in self.rows:
+            own = [*row.samples, *(row.second.samples if row.second else ())]
+            if others := sorted({sample.index for sample in own} - known):
+                raise ValueError(
+                    f"the row of {row.method} at {row.target} has sample {others[0]}, and "
+                    "references.json has none of that number: they are of different comparisons."
+                )
+
     def row(self, key: Key) -> MethodRow | None:
         """Returns the row of a method at a target; None if it is not measured yet."""
         return next((row for row in self.rows if (row.method, row.target) == key), None)
@@ -167,7 +177,7 @@ def checks(results: ComparisonResults, seeds: Sequence[Repetition]) -> Iterable[
     yield _below_noise_floor(results)
     exact = [one.references.identical_at_zero for one in seeds]
     for name in exact[0]:
-        same = all(one[name] for one in exact)
+        same = all(one.get(name, False) for one in exact)
         what = f"With its knob at 0, `{name}` is the reference run, bit for bit"
         yield Check(what, same, "identical" if same else "different")
     yield _control_last(results)

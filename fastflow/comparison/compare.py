@@ -30,6 +30,7 @@ from fastflow.runs.resuming.lock import locked
 from fastflow.runs.resuming.resumption import Resumption, forced_warnings, note_inputs
 from fastflow.runs.run_settings import RunSettings
 from fastflow.sampling.executor import Interrupted, ProcessLost, check_available
+from fastflow.sampling.foreign import check_schema
 from fastflow.sampling.model import Model
 from fastflow.sampling.request import Request
 from fastflow.sampling.storage import command_line, make_folder, numbered_folder, writing
@@ -50,7 +51,8 @@ def compare(config: Config) -> Path:
             return _compare(config, settings, held)
         path = Path(settings.resume)
         ComparisonDirectory.existing(path)
-        return _compare(config, settings, held, Resumption.open(path, "compare", settings.force))
+        resumed = Resumption.open(path, "compare", settings.force, ComparisonSettings)
+        return _compare(config, settings, held, resumed)
 
 
 def _compare(
@@ -124,11 +126,11 @@ def repetitions(
 
 def finish(directory: ComparisonDirectory) -> ComparisonResults:
     """Writes comparison.json, comparison.csv and report.html from the finished rows."""
-    config = load(directory.path / "config.yaml")
+    config = load(directory.path / "config.yaml", ComparisonSettings)
     settings = settings_of(config, ComparisonSettings)
     measured = finished(directory, settings)
     results = evaluate(settings, config["names"]["model"], measured)
-    results.left_out += directory.read_json("left_out.json") + forced_warnings(directory.path)
+    results.left_out += left_out(directory) + forced_warnings(directory.path)
     rows_of_each = len(settings.targets) * len(settings.names())
     asked = rows_of_each * len(settings.every_seed())
     done = sum(len(one.rows) for one in measured)
@@ -141,6 +143,17 @@ def finish(directory: ComparisonDirectory) -> ComparisonResults:
     directory.write_text("comparison.csv", results_as_csv(results))
     directory.write_text("report.html", render_comparison(results, directory))
     return results
+
+
+def left_out(directory: ComparisonDirectory) -> list[str]:
+    """Returns why metrics were left out.
+
+    Raises:
+        ValueError: if the file that says so is missing or damaged.
+    """
+    reasons = directory.read_json("left_out.json")
+    check_schema(list[str], reasons, str(directory.path / "left_out.json"))
+    return reasons
 
 
 def finished(directory: ComparisonDirectory, settings: ComparisonSettings) -> list[Repetition]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from tqdm import tqdm
 
+from fastflow.comparison.stored.stored_row import StoredMeasurements, rows_from
 from fastflow.evaluation.measurement import SampleRow
+from fastflow.sampling.foreign import check_schema
 from fastflow.sampling.model import FlowModel
 from fastflow.sampling.reference import Reference, reference_sampler
 from fastflow.sampling.request import Request
@@ -71,13 +75,16 @@ class StoredReferences:
         """Reads what `to_json` returned.
 
         Raises:
-            ValueError: beginning with ``where``, if a required field of a row is missing.
+            ValueError: beginning with ``where``, if a field is missing or of another type.
         """
+        check_schema(StoredMeasurements, content, where)
         rows: dict[str, Any] = {
-            name: [SampleRow.from_json(row, where) for row in content[name]]
+            name: rows_from(content[name], f"{where}, `{name}`")
             for name in ("reference", "noise_floor")
         }
-        return cls(**{**content, **rows})
+        if not rows["reference"]:
+            raise ValueError(f"{where} `reference` is empty.")
+        return cls(**{f.name: rows.get(f.name, content[f.name]) for f in fields(cls)})
 
 
 def reference_runs(
@@ -111,8 +118,9 @@ def converged(
         max_batch: the largest number of samples computed at once.
         kept: the safetensors file of the latents; it is read if it exists, else written.
     """
-    if kept.is_file():
-        latents = load_file(kept)
+    latents = _read_latents(kept)
+    problems = ((request, model.prepare(request)) for request in requests if latents)
+    if latents and all(_fits(latents.get(str(r.index)), problem) for r, problem in problems):
         for request in requests:
             problem = model.prepare(request)
             x = latents[str(request.index)].to(problem.x.device)
@@ -126,6 +134,22 @@ def converged(
         yield sample.request.index, sample.output
     with whole_file(kept) as part:
         save_file(latents, part)
+
+
+def _read_latents(kept: Path) -> dict[str, torch.Tensor]:
+    """Returns the latents in a file; none if it is missing or damaged: it is made again."""
+    if not kept.is_file():
+        return {}
+    try:
+        return load_file(kept)
+    except (SafetensorError, OSError, ValueError) as error:
+        tqdm.write(f"{kept} is damaged ({error}) and is made again.")
+        return {}
+
+
+def _fits(x: torch.Tensor | None, problem: Any) -> bool:
+    """Returns whether kept latents are those of a request."""
+    return x is not None and x.shape == problem.x.shape and bool(x.isfinite().all())
 
 
 @torch.no_grad()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from fastflow.comparison.references import StoredReferences
+from fastflow.comparison.stored.stored_row import StoredRow, rows_from
 from fastflow.evaluation.measurement import SampleRow
+from fastflow.sampling.foreign import check_inside, check_schema, parse_json, read_bounded
 from fastflow.sampling.media import keep, suffix
 from fastflow.sampling.storage import check_empty, command_line, write_whole, writing
 
@@ -95,14 +97,18 @@ class MethodRow:
         """Reads what `to_json` returned.
 
         Raises:
-            ValueError: beginning with ``where``, if a required field of a sample is missing.
+            ValueError: beginning with ``where``, if a field is missing or of another type.
         """
-        rows = [SampleRow.from_json(sample, where) for sample in content["samples"]]
+        check_schema(StoredRow, content, where)
+        known = {f.name for f in fields(cls)}
+        kept = {name: value for name, value in content.items() if name in known}
+        kept["pairs"] = [(a, b) for a, b in content.get("pairs") or ()]
         second = content.get("second")
         if second is not None:
-            others = [SampleRow.from_json(sample, where) for sample in second["samples"]]
-            second = SecondKnob(**{**second, "samples": others})
-        return cls(**{**content, "samples": rows, "second": second})
+            samples = rows_from(second["samples"], f"{where}, `second.samples`")
+            second = SecondKnob(second["value"], second["share"], samples)
+        samples = rows_from(content["samples"], f"{where}, `samples`")
+        return cls(**{**kept, "samples": samples, "second": second})
 
 
 def _numbers(
@@ -151,23 +157,37 @@ class ComparisonDirectory:
         """
         if not (path / "rows").is_dir():
             raise ValueError(f"{str(path)!r} is not a comparison's directory: it has no rows.")
+        check_inside(path)
         return cls(path)
 
     def has_row(self, method: str, target: int) -> bool:
         """Returns whether a row is finished and did not fail."""
-        path = self._row(method, target)
-        return path.is_file() and not json.loads(path.read_text(encoding="utf-8"))["failure"]
+        row = self.row(method, target)
+        return row is not None and not row.failure
 
     def keep(self, row: MethodRow) -> None:
         """Writes a finished row."""
         self.write_json(self._row(row.method, row.target).relative_to(self.path), row.to_json())
 
     def row(self, method: str, target: int) -> MethodRow | None:
-        """Returns a row, which may have failed; None if it is not finished yet."""
+        """Returns a row, which may have failed; None if it is not finished yet.
+
+        Raises:
+            ValueError: naming the file and the field, if it is damaged.
+        """
         path = self._row(method, target)
         if not path.is_file():
             return None
-        return MethodRow.from_json(json.loads(path.read_text(encoding="utf-8")), f"{path}")
+        resume = command_line("compare", f"resume={self.path}")
+        again = f"Remove the file; it is measured again by: {resume}"
+        try:
+            content = parse_json(read_bounded(path, str(path), "a comparison's row"), str(path))
+            row = MethodRow.from_json(content, str(path))
+            if (row.method, row.target) != (method, target):
+                raise ValueError(f"{path} is a row of {row.method} at {row.target}.")
+            return row
+        except ValueError as error:
+            raise ValueError(f"{error} {again}") from error
 
     def keep_image(self, method: str, target: int | None, index: int, output: Any) -> None:
         """Writes an example output of a method, an image or a video."""
@@ -205,13 +225,11 @@ class ComparisonDirectory:
         Raises:
             ValueError: if it is missing or damaged.
         """
+        path = self.path / name
         try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
-            raise ValueError(
-                f"{self.path / name} cannot be read ({error}). If the comparison was interrupted, "
-                f"finish it with: {command_line('compare', f'resume={self.path}')}"
-            ) from error
+            return parse_json(read_bounded(path, str(path), "a comparison's directory"), str(path))
+        except ValueError as error:
+            raise ValueError(f"{error} {self._again}") from error
 
     def references(self) -> StoredReferences:
         """Returns the measurements of the reference runs.
@@ -220,7 +238,16 @@ class ComparisonDirectory:
             ValueError: if they are missing or damaged.
         """
         name = "references.json"
-        return StoredReferences.from_json(self.read_json(name), str(self.path / name))
+        content = self.read_json(name)
+        try:
+            return StoredReferences.from_json(content, str(self.path / name))
+        except ValueError as error:
+            raise ValueError(f"{error} {self._again}") from error
+
+    @property
+    def _again(self) -> str:
+        resume = command_line("compare", f"resume={self.path}")
+        return f"If the comparison was interrupted or the file is damaged: {resume}"
 
     def _row(self, method: str, target: int) -> Path:
         return self.path / "rows" / f"{_stem(method, target)}.json"

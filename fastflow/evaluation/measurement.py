@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from itertools import pairwise
 from typing import Any
 
 from fastflow.evaluation.metric import Metric
 from fastflow.integration.feedback import Feedback
 from fastflow.integration.gram import from_lists, to_lists
+from fastflow.sampling.foreign import Count, RunFile, StepNumber, check_schema
 from fastflow.sampling.request import Request
 from fastflow.sampling.sample import Sample, Seconds
 
@@ -51,26 +53,26 @@ class SampleRow:
         observed: how many lines of records.jsonl are the sample's; None if that was not noted.
     """
 
-    index: int
-    calls: int
-    computed: tuple[int, ...]
+    index: Count
+    calls: Count
+    computed: tuple[StepNumber, ...]
     prompt: str = ""
     task: str = ""
     seed: int | None = None
-    calls_full: int = 0
+    calls_full: Count = 0
     seconds: Seconds = Seconds()
     seconds_full: Seconds | None = None
     metrics: Metrics = field(default_factory=dict)
     metrics_full: Metrics | None = None
     converged: Metrics = field(default_factory=dict)
     rms: float | None = None
-    image_source: str | None = None
-    image: str | None = None
-    image_full: str | None = None
+    image_source: RunFile | None = None
+    image: RunFile | None = None
+    image_full: RunFile | None = None
     failure: str = ""
     velocity_change: tuple[float, ...] | None = None
     item: Mapping[str, Any] = field(default_factory=dict)
-    repeat: int = 0
+    repeat: Count = 0
     gram: list[list[float | None]] | None = field(default=None, repr=False)
     observed: int | None = None
 
@@ -87,7 +89,8 @@ class SampleRow:
         """Returns the row that `to_json` converted; missing fields take their defaults.
 
         Raises:
-            ValueError: if a field without a default is missing; begins with ``where``.
+            ValueError: beginning with ``where``, if a field without a default is missing, a value
+                is not of its field's type, or a file is not inside the directory.
         """
         failed = {"calls": 0, "computed": []} if content.get("failure") else {}
         values = failed | {n: v for n, v in content.items() if n in KEYS and v is not None}
@@ -97,13 +100,21 @@ class SampleRow:
         values.setdefault("calls_full", values["calls"])
         for name in ("metrics", "metrics_full", "converged"):
             if name in values:
-                values[name] = _from_json(values[name])
+                values[name] = _filled(values[name], math.inf)
         for name in ("seconds", "seconds_full"):
             if name in values:
-                values[name] = Seconds(**{part: v or 0.0 for part, v in values[name].items()})
+                values[name] = _filled(values[name], 0.0)
+        check_schema(cls, values, where)
+        for name in ("seconds", "seconds_full"):
+            if name in values:
+                known = {f.name for f in fields(Seconds)}
+                parts = {part: v for part, v in values[name].items() if part in known}
+                values[name] = Seconds(**parts)
         for name in ("computed", "velocity_change"):
             if name in values:
                 values[name] = tuple(values[name])
+        if any(b <= a for a, b in pairwise(values["computed"])):
+            raise ValueError(f"{where} `computed` must increase, got {list(values['computed'])}.")
         return cls(**values)
 
     def metrics_of(self, side: str) -> Metrics:
@@ -230,5 +241,8 @@ def _to_json(metrics: Metrics | None) -> dict[str, float | None] | None:
     }
 
 
-def _from_json(metrics: Mapping[str, float | None]) -> Metrics:
-    return {name: math.inf if value is None else float(value) for name, value in metrics.items()}
+def _filled(numbers: Any, missing: float) -> Any:
+    """Returns stored numbers with a number for those that are None."""
+    if not isinstance(numbers, Mapping):
+        return numbers
+    return {name: missing if value is None else value for name, value in numbers.items()}

@@ -124,13 +124,17 @@ class MeanGram:
         """Reads what `to_dict` returned.
 
         Raises:
-            ValueError: if it is not a square matrix.
+            ValueError: if it is not a square matrix of numbers, or not of one run or more.
         """
         if content["matrix"] is None:
             return cls()
         matrix = from_lists(content["matrix"])
         if matrix.ndim != 2 or len(matrix) != matrix.shape[1]:
             raise ValueError(f"`gram` must be a square matrix, got shape {matrix.shape}.")
+        if np.isinf(matrix).any():
+            raise ValueError("`gram` must be finite numbers.")
+        if int(content["count"]) < 1:
+            raise ValueError(f"`gram` must be of 1 run or more, got `count` {content['count']}.")
         return cls(int(content["count"]), matrix)
 
 
@@ -140,5 +144,12 @@ def to_lists(matrix: np.ndarray) -> list[list[float | None]]:
 
 
 def from_lists(rows: list[list[float | None]]) -> np.ndarray:
-    """Returns the matrix that `to_lists` converted."""
-    return np.array(rows, dtype=float)
+    """Returns the matrix that `to_lists` converted.
+
+    Raises:
+        ValueError: if it is something else.
+    """
+    try:
+        return np.array(rows, dtype=float)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError("`gram` must be numbers in lists of one length.") from error

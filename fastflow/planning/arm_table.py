@@ -62,9 +62,15 @@ class PlanArm:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> PlanArm:
-        """Reads what `to_dict` returned."""
+        """Reads what `to_dict` returned.
+
+        Raises:
+            ValueError: if an error is not a finite number, or the plan is not one.
+        """
         errors = {int(i): float(error) for i, error in content["errors"].items()}
-        return cls(content["name"], LinearPlan.from_dict(content["plan"]), errors)
+        if not all(map(math.isfinite, errors.values())) or min(errors, default=0) < 0:
+            raise ValueError("`errors` must be finite numbers, by the number of a reference run.")
+        return cls(str(content["name"]), LinearPlan.from_dict(content["plan"]), errors)
 
 
 def round_sizes(samples: int) -> list[int]:

@@ -63,7 +63,14 @@ class LinearPlan:
         Raises:
             ValueError: if it is not a plan.
         """
-        return cls(tuple(content["nodes"]), tuple(map(tuple, content["weights"])))
+        try:
+            nodes = tuple(int(k) for k in content["nodes"])
+            rows = tuple(tuple(float(w) for w in row) for row in content["weights"])
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(
+                "`nodes` and `weights` of a plan must be lists of numbers."
+            ) from error
+        return cls(nodes, rows)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from fastflow.policies.arm_statistics import ArmStats, BanditMemory, check_rows, memory_of
 from fastflow.policies.bandit import Bandit, greedy
 from fastflow.policies.learning import Learning
-from fastflow.policies.memory import Memory
+from fastflow.policies.memory import Memory, checked_count, checked_numbers
 from fastflow.policies.policy import Policy
 from fastflow.policies.reward import Drift, Fixed, Normalised, Paper, Reward
 from fastflow.policies.skip_length import SkipLength
@@ -42,6 +42,8 @@ __all__ = [
     "Trials",
     "aimed",
     "check_rows",
+    "checked_count",
+    "checked_numbers",
     "greedy",
     "memory_of",
     "resolved",

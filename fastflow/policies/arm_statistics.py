@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastflow.integration.grid import Grid
-from fastflow.policies.memory import Memory
+from fastflow.policies.memory import Memory, checked_numbers
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,17 @@ class Moments:
         """Replaces the moments by nested lists of the same shape.
 
         Raises:
-            KeyError: if one of them is missing or has another shape.
+            KeyError: if one of them is missing.
+            ValueError: if one has another shape or is not finite, a count is not a whole number,
+                or a count or a squared deviation is negative.
         """
-        for name in ("count", "mean", "m2"):
-            current = getattr(self, name)
-            loaded = np.asarray(content[name], dtype=current.dtype)
-            if loaded.shape != current.shape:
-                raise KeyError(f"{name} has shape {loaded.shape}, expected {current.shape}")
-            setattr(self, name, loaded)
+        shape = self.count.shape
+        count = checked_numbers("count", content["count"], shape, least=0)
+        if (count != np.floor(count)).any() or count.max(initial=0.0) >= 2**53:
+            raise ValueError("`count` must be whole numbers.")
+        mean = checked_numbers("mean", content["mean"], shape)
+        m2 = checked_numbers("m2", content["m2"], shape, least=0)
+        self.count, self.mean, self.m2 = count.astype(np.int64), mean, m2
 
     @property
     def spread(self) -> np.ndarray:
@@ -169,11 +172,13 @@ class BanditMemory(Memory):
 
     def load_dict(self, content: dict[str, Any]) -> None:
         super().load_dict(content)
-        self.constants = content["constants"]
+        self.constants = _constants(content["constants"])
         self.reward.load_dict(content["reward"])
         self.error.load_dict(content["error"])
         # memories of version 0.1 know no targets
-        self.surplus = {name: float(steps) for name, steps in content.get("surplus", {}).items()}
+        surplus = content.get("surplus", {})
+        checked_numbers("surplus", [*surplus.values()], (len(surplus),))
+        self.surplus = {name: float(steps) for name, steps in surplus.items()}
         self.solved.clear()
 
     def summary(self) -> str:
@@ -188,6 +193,13 @@ class BanditMemory(Memory):
             cells = (f"{q:+9.4f} ({n:>4})" if n else f"{'-':>16}" for q, n in zip(mean, count))
             rows.append(f"{k:>4}  {best:>4}  " + "  ".join(cells))
         return "\n".join(rows)
+
+
+def _constants(stored: Any) -> dict[str, float] | None:
+    """Returns a reward's constants, as they were stored; None before they were measured."""
+    if stored is not None:
+        checked_numbers("constants", [*stored.values()], (len(stored),))
+    return stored
 
 
 def check_rows(memory: BanditMemory, grid: Grid) -> None:

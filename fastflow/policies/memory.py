@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from fastflow.integration.coefficients import Coefficients
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.integration.gram import MeanGram
@@ -74,12 +76,13 @@ class Memory:
         """Replaces the content by one that `to_dict` returned, of the same key.
 
         Raises:
-            ValueError: if the key differs, or the Gram matrix has another number of steps.
+            ValueError: if the key differs, the Gram matrix has another number of steps, or a
+                number is not finite or, where it counts something, negative.
             KeyError: if an entry is missing.
         """
         check_key(self.key, content["key"], "loaded")
-        self.samples = int(content["samples"])
-        self.learning_calls = int(content.get("learning_calls", 0))
+        self.samples = checked_count("samples", content["samples"])
+        self.learning_calls = checked_count("learning_calls", content.get("learning_calls", 0))
         self.gram = MeanGram.from_dict(content.get("gram") or {"matrix": None})
         steps = (self.key or {}).get("steps")
         if self.gram.matrix is not None and len(self.gram.matrix) != steps:
@@ -92,6 +95,40 @@ class Memory:
         """Returns the learned content as a plain-text table."""
         seen = f"; {self.gram.count} reference runs seen" if self.gram.count else ""
         return f"nothing to learn; {self.samples} samples seen{seen}"
+
+
+def checked_count(name: str, value: Any) -> int:
+    """Returns a stored number of things; raises a ValueError unless it is whole and 0 or more."""
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(f"`{name}` must be a whole number, 0 or more, got {value!r:.60}.")
+    return value
+
+
+def checked_numbers(
+    name: str, values: Any, shape: tuple[int, ...] | None = None, least: float = -np.inf
+) -> np.ndarray:
+    """Returns stored numbers as an array of floats.
+
+    Args:
+        name: the entry that holds them, for messages.
+        values: nested lists.
+        shape: the shape that they must have; any if None.
+        least: the least that each may be.
+
+    Raises:
+        ValueError: if they are no numbers, not finite, too small or of another shape.
+    """
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"`{name}` must be numbers in lists of one length.") from error
+    if shape is not None and array.shape != shape:
+        raise ValueError(f"`{name}` has shape {array.shape}, expected {shape}.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"`{name}` must be finite numbers.")
+    if (array < least).any():
+        raise ValueError(f"`{name}` must be {least:g} or more, got {array.min():g}.")
+    return array
 
 
 def check_key(own: dict[str, Any] | None, other: dict[str, Any] | None, verb: str) -> None:

@@ -1,11 +1,10 @@
-"""Configurations: composed by Hydra, stored as plain YAML, built into components by name."""
+"""Configurations: composed by Hydra from presets and a command line, and stored as plain YAML."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -14,28 +13,37 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fastflow.registry import messages, texts
+from fastflow.registry.building import (
+    Config,
+    build,
+    build_chosen,
+    build_listed,
+    load,
+    settings_of,
+)
 from fastflow.registry.catalog import Catalog, installed
 from fastflow.registry.hooks import KINDS
 from fastflow.registry.messages import ConfigError
 from fastflow.registry.nesting import Nesting, depth, is_inside, keys_of, plain
-from fastflow.registry.nodes import (
-    LISTS,
-    NAME,
-    Slot,
-    is_required,
-    named_first,
-    slots_of,
-    store_nodes,
-    store_settings,
-)
+from fastflow.registry.nodes import LISTS, NAME, named_first, store_nodes, store_settings
 from fastflow.registry.preset_folders import PresetFolder, check_apart, distinct, given
 from fastflow.sampling.storage import write_whole
 
-Config = dict[str, Any]
-S = TypeVar("S")
-
 IN_LISTS = tuple(f"{kind}." for kind in LISTS.values())
-CLASS_PATH = "_target_"  # the entry in which version 0.1 stored a component's class
+
+__all__ = [
+    "Config",
+    "build",
+    "build_chosen",
+    "build_listed",
+    "load",
+    "preset",
+    "presets",
+    "read",
+    "save",
+    "settings_of",
+    "to_yaml",
+]
 
 
 def presets() -> Path:
@@ -83,6 +91,7 @@ def read(overrides: Sequence[str], root: str, settings: type) -> Config:
         own = nesting.complete_all(_own(config))
         for override in sorted(inside, key=depth):  # what holds a component comes before it
             nesting.place(own, override, given)
+        texts.check_references(own)
         if message := next(nesting.missing(own), None):
             raise ConfigError(message)
         content = texts.content_of(own)
@@ -110,73 +119,6 @@ def preset(kind: str, name: str) -> Any:
     return build(kind, texts.content_of(node))
 
 
-def build(kind: str, node: Any) -> Any:
-    """Returns the component that a node of a kind describes.
-
-    Raises:
-        ConfigError: if there is no component of that name, a parameter is unknown or missing, or
-            a value is out of range.
-    """
-    if not isinstance(node, Mapping) or not isinstance(node.get(NAME), str):
-        raise ConfigError(f"`{kind}` must name a `{NAME}` and its parameters, got {node!r}.")
-    component = installed().get(kind, node[NAME])
-    parameters = [f.name for f in dataclasses.fields(component)]
-    values = {key: value for key, value in node.items() if key != NAME}
-    if unknown := sorted(str(key) for key in values.keys() - {*parameters}):
-        hint = messages.similar(unknown[0], parameters)
-        raise ConfigError(f"{kind} {node[NAME]!r} has no parameter `{unknown[0]}`. {hint}".strip())
-    required = (f.name for f in dataclasses.fields(component) if is_required(f))
-    if missing := [name for name in required if name not in values]:
-        raise ConfigError(f"{kind} {node[NAME]!r} needs its parameter `{missing[0]}`. Give it.")
-    hints, slots = get_type_hints(component), slots_of(component)
-    for key, value in values.items():
-        texts.check_numbers(f"{component.__name__}: `{key}`", value)
-        if slot := slots.get(key):
-            values[key] = _build_held(slot, value, f"{component.__name__}: `{key}`")
-        else:
-            values[key] = texts.as_typed(hints[key], value)
-    try:
-        return component(**values)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{component.__name__}: {error}") from error
-
-
-def _build_held(slot: Slot, node: Any, what: str) -> Any:
-    """Returns the component, or the components, that a field of another one holds."""
-    if node is None and slot.optional:
-        return None
-    if slot.many:
-        one = slot._replace(many=False, optional=False)
-        return [_build_held(one, part, what) for part in node or ()]
-    held = build(slot.kind, node)
-    if not isinstance(held, slot.base):
-        raise ConfigError(f"{what} must be a {slot.base.__name__}, got {held!r}.")
-    return held
-
-
-def build_chosen(config: Config, kind: str) -> Any:
-    """Returns the component of a kind that a configuration chooses; None if it has none."""
-    node = config.get(kind)
-    return None if node is None else build(kind, node)
-
-
-def build_listed(config: Config, key: str) -> dict[str, Any]:
-    """Returns the components named in a list such as ``metrics``, by name."""
-    nodes = config.get(LISTS[key]) or {}
-    return {name: build(LISTS[key], nodes.get(name)) for name in dict.fromkeys(config[key] or ())}
-
-
-def settings_of(config: Config, settings: type[S]) -> S:
-    """Returns the command's own settings in a configuration, as their dataclass checks them."""
-    names = {f.name for f in dataclasses.fields(settings)}  # type: ignore[arg-type]
-    own = {key: value for key, value in config.items() if key in names}
-    texts.check_all(own)
-    try:
-        return settings(**own)
-    except TypeError as error:  # a stored value of another type
-        raise ConfigError(f"the settings are of wrong types: {error}.") from error
-
-
 def to_yaml(config: Config) -> str:
     """Returns a configuration as YAML."""
     return texts.as_yaml(config)
@@ -185,32 +127,6 @@ def to_yaml(config: Config) -> str:
 def save(config: Config, path: Path) -> None:
     """Writes a configuration as YAML, atomically."""
     write_whole(path, to_yaml(config))
-
-
-def load(path: Path) -> Config:
-    """Returns a configuration that `save` wrote; nothing in it is run, imported or resolved.
-
-    Raises:
-        ConfigError: if the file is not a YAML mapping, or was written by version 0.1.
-    """
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-    if not isinstance(config, dict) or not isinstance(config.get("names"), dict):
-        raise ConfigError(f"{path} is not the configuration of a run.")
-    if _names_classes(config):
-        raise ConfigError(
-            f"{path} was written by an early fastflow 0.1, whose format named classes; such runs "
-            "can no longer be opened. Run it again."
-        )
-    return config
-
-
-def _names_classes(content: Any) -> bool:
-    if isinstance(content, Mapping):
-        return CLASS_PATH in content or any(map(_names_classes, content.values()))
-    return isinstance(content, list) and any(map(_names_classes, content))
 
 
 def _chooses(override: str) -> bool:
@@ -225,7 +141,12 @@ def _compose(root: str | None, overrides: Sequence[str], **options: Any) -> Dict
     quoted = ",".join(f"'file://{path}'" for path in more)
     search = [f"hydra.searchpath=[{quoted}]"] if more else []
     with initialize_config_dir(str(presets().resolve()), version_base="1.3"):
-        return compose(root, overrides=[*search, *overrides], **options)
+        try:
+            config = compose(root, overrides=[*search, *overrides], **options)
+        except yaml.YAMLError as error:
+            raise ConfigError(messages.no_yaml(error)) from error
+    texts.check_references(config)
+    return config
 
 
 def _prepare(catalog: Catalog) -> None:

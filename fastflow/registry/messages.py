@@ -73,6 +73,13 @@ def unknown_setting(key: str, names: Iterable[str], root: str) -> str:
     return f"there is no setting `{key}`. {hint}`fastflow {root} --cfg` prints all settings."
 
 
+def no_yaml(error: Exception) -> str:
+    """Returns the message for a preset that is not plain YAML."""
+    mark = getattr(error, "problem_mark", None)
+    place = f"{mark.name}, line {mark.line + 1}," if mark else "a preset"
+    return f"{place} is not plain YAML. A preset has names and values, and no tags."
+
+
 def similar(key: str, names: Iterable[str]) -> str:
     """Returns a question that suggests similar names; empty if there are none."""
     near = difflib.get_close_matches(key, list(names), n=3)

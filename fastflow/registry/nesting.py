@@ -216,10 +216,10 @@ def _components(config: DictConfig) -> Iterator[tuple[DictConfig, str, str, str]
         node = config.get(kind)
         if not isinstance(node, DictConfig):
             continue
-        if NAME in node:
-            yield config, kind, kind, kind
-        elif kind in LISTS.values():
+        if NAME not in node and kind in LISTS.values():
             yield from ((node, str(name), kind, f"{kind}.{name}") for name in node)
+        else:
+            yield config, kind, kind, kind
 
 
 def _plain_of(node: DictConfig, field: str) -> Any:

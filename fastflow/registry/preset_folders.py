@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from fastflow.registry.hooks import KINDS
 from fastflow.registry.messages import ConfigError
+from fastflow.sampling.foreign import parse_yaml, read_bounded
 
 OPTION = "--config-dir"  # names a folder in addition to those installed
 FOLDER = "conf"  # beside a plugin's module, or in a package that it is in
@@ -81,11 +82,21 @@ def searching(paths: Iterable[str | Path]) -> Iterator[None]:
                 f"`{OPTION}` {str(folder.path)!r} holds no preset. A preset is a file "
                 f"KIND/NAME.yaml, such as policy/mine.yaml; kinds: {', '.join(KINDS)}."
             )
+        for file in folder.presets.values():
+            _check_preset(file)
     token = _given.set((*_given.get(), *added))
     try:
         yield
     finally:
         _given.reset(token)
+
+
+def _check_preset(file: Path) -> None:
+    """Raises a ConfigError unless a preset is plain YAML within bounds."""
+    try:
+        parse_yaml(read_bounded(file, str(file), "a preset"), str(file))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def given() -> tuple[PresetFolder, ...]:

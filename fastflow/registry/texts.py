@@ -20,6 +20,7 @@ from omegaconf import DictConfig, ListConfig, StringNode
 from fastflow.registry.messages import ConfigError
 
 _SETTING = re.compile(r"\+{0,2}(\w+(?:\.\w+)*)=(.*)", re.DOTALL)
+_ASKS = re.compile(r"\$\{[^}]*:")  # a resolver, and no name of a setting
 _BREAKS = re.compile("[\x85\u2028\u2029]")  # line breaks to YAML, text to everybody else
 
 
@@ -107,6 +108,30 @@ def content_of(config: DictConfig) -> dict[str, Any]:
     return {str(key): _content(config, key) for key in config if not _open(config, key)}
 
 
+def check_references(config: DictConfig | ListConfig, where: str = "") -> None:
+    """Raises a ConfigError for a value that asks something outside, such as ``${oc.env:HOME}``.
+
+    A setting that is no text may refer to another setting, as in ``${steps}``. A preset is often
+    somebody else's, and what it was resolved to is stored and shown in reports.
+    """
+    keys: Any = config.keys() if isinstance(config, DictConfig) else range(len(config))
+    for key in keys:
+        name, node = f"{where}{key}", _node(config, key)
+        if name == "hydra" or node is None or isinstance(node, StringNode):
+            continue
+        if node._is_interpolation():
+            text = str(node._value())
+            if _ASKS.search(text):
+                raise ConfigError(
+                    f"`{name}` is {text!r}, which asks for something outside of the settings. "
+                    "Write the value itself."
+                )
+        elif node._is_none() or node._is_missing():
+            continue
+        elif isinstance(node, DictConfig | ListConfig):
+            check_references(node, f"{name}.")
+
+
 def find(config: DictConfig, name: str) -> Any:
     """Returns the node of a setting by its dotted name, such as ``model.path``; None if none."""
     node: Any = config
@@ -123,6 +148,10 @@ def find(config: DictConfig, name: str) -> Any:
 def as_yaml(content: Any) -> str:
     """Returns content as YAML from which every text comes back as it was."""
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
+
+
+def _node(config: DictConfig | ListConfig, key: Any) -> Any:
+    return config._get_node(key)
 
 
 def _content(config: DictConfig | ListConfig, key: Any) -> Any:
@@ -148,7 +177,10 @@ def _open(config: DictConfig | ListConfig, key: Any) -> bool:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes texts with the rarer line breaks in quotes, where they are escaped."""
+    """Writes texts with the rarer line breaks in quotes, where they are escaped; no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def _represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

@@ -45,7 +45,9 @@ def read_arms(memory: Mapping) -> Arms | None:
         arms = tuple(int(arm) for arm in memory["arms"])
         count = np.asarray(memory["reward"]["count"], dtype=float)
         mean = np.asarray(memory["reward"]["mean"], dtype=float)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    if not (np.isfinite(count).all() and np.isfinite(mean).all() and (count >= 0).all()):
         return None
     if count.ndim != 2 or count.shape != mean.shape or count.shape[1] != len(arms):
         return None

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fastflow.evaluation.measurement import SampleRow
 from fastflow.evaluation.summary import LAST, summarise
 from fastflow.report.entry import Entry
+from fastflow.sampling.foreign import (
+    RecordLine,
+    StepNumber,
+    check_inside,
+    check_memory,
+    check_schema,
+    parse_json,
+    parse_yaml,
+    read_bounded,
+)
+from fastflow.sampling.foreign.stored_summary import StoredSummary
 from fastflow.sampling.media import VIDEO
 from fastflow.sampling.storage import read_objects
 
@@ -100,7 +108,7 @@ def load_run(path: Path) -> RunContent:
     lines = _lines(path / "samples.jsonl", notes)
     rows = sorted((SampleRow.from_json(row, where) for where, row in lines), key=lambda r: r.index)
     entries = tuple(map(Entry, rows))
-    text = (path / "config.yaml").read_text(encoding="utf-8")
+    text = read_bounded(path / "config.yaml", str(path / "config.yaml"), "a run directory")
     good = [entry.row for entry in entries if not entry.failure]
     return RunContent(
         path=path,
@@ -109,9 +117,9 @@ def load_run(path: Path) -> RunContent:
         recent=summarise(good[-LAST:]),
         config=text,
         settings=_mapping(path / "config.yaml", text),
-        versions=_json(path / "versions.json", notes),
-        records=[row for _, row in _lines(path / "records.jsonl", notes)],
-        memory=_json(path / "memory.json", notes),
+        versions=_json(path / "versions.json", _check_versions, notes),
+        records=list(_records(path, notes)),
+        memory=_json(path / "memory.json", check_memory, notes),
         notes=tuple(notes),
     )
 
@@ -129,6 +137,7 @@ def check_run_dir(path: Path) -> None:
             f"`run_dir` '{path}' is not a run directory: it has no {' and no '.join(missing)}. "
             "Give the directory that `fastflow sample` printed, or make one with it."
         )
+    check_inside(path)
 
 
 def _lines(path: Path, notes: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -140,19 +149,32 @@ def _lines(path: Path, notes: list[str]) -> Iterator[tuple[str, dict[str, Any]]]
     yield from read_objects(path, "", "a run directory", on_cut=lambda _: notes.append(cut))
 
 
-def _json(path: Path, notes: list[str]) -> dict[str, Any]:
-    """Returns a JSON object; an empty one, with a note, if the file is missing or truncated."""
+def _records(path: Path, notes: list[str]) -> Iterator[dict[str, Any]]:
+    for where, record in _lines(path / "records.jsonl", notes):
+        check_schema(RecordLine, record, where)
+        yield record
+
+
+def _json(path: Path, check: Callable[[Any, str], None], notes: list[str]) -> dict[str, Any]:
+    """Returns a JSON object; an empty one, with a note, if the file is missing or damaged."""
     if not path.is_file():
         notes.append(f"{path.name} is missing.")
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        content = None
-    if not isinstance(content, dict):
-        notes.append(f"{path.name} is not a complete JSON object and was left out.")
+        content = parse_json(read_bounded(path, path.name, "a run directory"), path.name)
+        check(content, path.name)
+    except ValueError as error:
+        notes.append(f"{path.name} was left out. {error}")
         return {}
     return content
+
+
+def _check_versions(content: Any, where: str) -> None:
+    check_schema(dict[str, str], content, where)
+
+
+def _check_summary(content: Any, where: str) -> None:
+    check_schema(StoredSummary, content, where)
 
 
 def _summary(path: Path, entries: Sequence[Entry], notes: list[str]) -> dict[str, Any]:
@@ -164,20 +186,19 @@ def _summary(path: Path, entries: Sequence[Entry], notes: list[str]) -> dict[str
             f"{len(entries)} finished samples."
         )
         return own
-    written = _json(path / "summary.json", notes)
+    written = StoredSummary.entries(_json(path / "summary.json", _check_summary, notes))
     if written and written.get("samples") != len(entries):
         notes.append(
             f"summary.json has the numbers of {written.get('samples')} samples, but samples.jsonl "
             f"has {len(entries)}: the numbers here are computed from samples.jsonl."
         )
-        return written | own
-    return own | written
+    return written | own
 
 
 def _mapping(path: Path, text: str) -> dict[str, Any]:
     """Parses a YAML mapping; an empty one if the text is something else."""
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path.name} is not YAML: {error}") from error
-    return content if isinstance(content, dict) else {}
+    content = parse_yaml(text, str(path))
+    if not isinstance(content, dict):
+        return {}
+    check_schema(StepNumber | None, content.get("steps"), str(path), name="steps")
+    return content

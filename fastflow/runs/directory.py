@@ -18,6 +18,8 @@ from fastflow.evaluation.measurement import SampleRow
 from fastflow.integration.feedback import Feedback, Observation
 from fastflow.runs.resuming.inputs import INPUTS
 from fastflow.runs.resuming.lines import damaged, in_words
+from fastflow.sampling.foreign import RecordLine, check_inside, check_schema
+from fastflow.sampling.foreign.stored_summary import StoredSummary
 from fastflow.sampling.media import keep, suffix
 from fastflow.sampling.sample import Sample
 from fastflow.sampling.storage import (
@@ -88,9 +90,13 @@ class RunDirectory:
         return sorted(rows, key=lambda row: row.index)
 
     def official(self) -> dict[str, Any]:
-        """Returns the part of summary.json with a benchmark's official scores, if any."""
+        """Returns the part of summary.json with a benchmark's official scores, if it is whole."""
         path = self.path / "summary.json"
-        summary = read_object(path) if path.is_file() else {}
+        try:
+            summary = read_object(path) if path.is_file() else {"samples": 0}
+            check_schema(StoredSummary, summary, str(path))
+        except ValueError:  # it is about to be made anew
+            return {}
         return {name: summary[name] for name in ("benchmark",) if name in summary}
 
     def feedback(self) -> dict[int, Feedback]:
@@ -100,7 +106,7 @@ class RunDirectory:
         observed: dict[int, list[Observation]] = {row.index: [] for row in rows}
         for _, record in self._lines(RECORDS):
             observation = Observation(**{name: record[name] for name in names if name in record})
-            observed[record["sample"]].append(observation)
+            observed.setdefault(record["sample"], []).append(observation)
         return {row.index: Feedback(tuple(observed[row.index]), row.feedback_gram) for row in rows}
 
     def write_json(self, name: str, content: Any) -> None:
@@ -127,7 +133,11 @@ class RunDirectory:
     def _lines(self, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yields the objects of a file, which may be missing or end in a truncated line."""
         if (self.path / name).is_file():
-            yield from read_objects(self.path / name, "", "a run directory", on_cut=lambda _: None)
+            found = read_objects(self.path / name, "", "a run directory", on_cut=lambda _: None)
+            for where, content in found:
+                if name == RECORDS:
+                    check_schema(RecordLine, content, where)
+                yield where, content
 
     def _drop_unfinished(self, force: bool) -> list[str]:
         """Removes what a killed run left unfinished: truncated lines, records without a row.
@@ -135,6 +145,7 @@ class RunDirectory:
         Returns:
             What was lost or doubled otherwise; removed as well if ``force`` is true.
         """
+        self.rows()  # refuses what is not whole, before anything is changed
         rows, records = list(self._lines(SAMPLES)), list(self._lines(RECORDS))
         found = damaged(rows, records)
         if found and not force:
@@ -164,6 +175,7 @@ def check_resumable(path: Path) -> None:
         )
     if not (path / CONFIG).is_file():
         raise ValueError(f"`resume` {str(path)!r} is not a run directory: it has no config.yaml.")
+    check_inside(path)
 
 
 class RunWriter:

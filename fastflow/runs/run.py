@@ -231,7 +231,7 @@ def _resumed(asked: RunSettings) -> RunJob:
     """
     path = Path(str(asked.resume))
     check_resumable(path)
-    resumed = Resumption.open(path, "sample", asked.force)
+    resumed = Resumption.open(path, "sample", asked.force, RunSettings)
     config = resumed.seen
     settings = replace(settings_of(config, RunSettings), resume=asked.resume, force=asked.force)
     job = _job(config, settings)

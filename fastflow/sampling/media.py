@@ -123,5 +123,5 @@ def decode_image(source: Path | BytesIO, name: str) -> Image.Image:
     try:
         with Image.open(source) as image:
             return ImageOps.exif_transpose(image).convert("RGB")
-    except OSError as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{name} cannot be read: {error}.") from error

@@ -16,6 +16,8 @@ from typing import Any
 
 from fastflow.errors import Failed
 from fastflow.policies.memory import Memory
+from fastflow.sampling.foreign import NotJSON, check_memory, check_schema, parse_json, read_bounded
+from fastflow.sampling.foreign.bounded import LONGEST
 
 
 def command_line(*words: str) -> str:
@@ -60,12 +62,7 @@ def read_text(path: Path, name: str, expected: str) -> str:
     Raises:
         ValueError: if the file does not exist, or is not UTF-8 text.
     """
-    if not path.is_file():
-        raise ValueError(f"{_label(path, name)} does not exist. Give {expected}.")
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{_label(path, name)} is not UTF-8 text: {error}.") from error
+    return read_bounded(path, _label(path, name), expected)
 
 
 def read_objects(
@@ -88,13 +85,15 @@ def read_objects(
         if not line.strip():
             continue
         where = f"{_label(path, name)}, line {number},"
+        if len(line) > LONGEST:
+            raise ValueError(f"{where} is longer than {LONGEST >> 20} MB.")
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
+            row = parse_json(line, where)
+        except NotJSON:
             if on_cut is not None and not any(rest.strip() for rest in lines[number:]):
                 on_cut(str(path))
                 return
-            raise ValueError(f"{where} is not JSON: {error}.") from error
+            raise
         if not isinstance(row, dict):
             raise ValueError(f"{where} must hold an object, got {line.strip()[:60]}.")
         yield where, row
@@ -106,18 +105,14 @@ def read_object(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: if the file does not exist, or does not hold a whole object.
     """
+    again = "Remove the file; resuming the run writes it anew."
     text = read_text(path, "", "a finished run's folder")
     try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        content, why = None, str(error)
-    else:
-        why = f"it holds {text.strip()[:60]}"
+        content = parse_json(text, str(path))
+    except ValueError as error:
+        raise ValueError(f"{error} {again}") from error
     if not isinstance(content, dict):
-        raise ValueError(
-            f"{path} is not a JSON object: {why}. "
-            "Remove the file; resuming the run writes it anew."
-        )
+        raise ValueError(f"{path} must hold an object, got {text.strip()[:60]}. {again}")
     return content
 
 
@@ -214,20 +209,25 @@ def read_memory(path: Path) -> Iterator[dict[str, Any]]:
     Raises:
         ValueError: if the file does not exist, or is not a memory of the policy.
     """
-    if not path.is_file():
-        raise ValueError(f"`memory` {str(path)!r} does not exist.")
+    name, wanted = f"`memory` {str(path)!r}", "Use a memory.json that a run of this policy wrote."
     try:
-        yield json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        content = parse_json(read_bounded(path, name, "a memory.json"), name)
+    except NotJSON as error:
         raise ValueError(
-            f"`memory` {str(path)!r} is not a whole JSON file ({error}): "
-            "it was cut off or is something else. Use another copy, or learn again."
+            f"{name} is not a whole JSON file: it was cut off or is something else. "
+            "Use another copy, or learn again."
         ) from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"`memory` {str(path)!r} is not a memory of this policy ({error!r}). "
-            "Use a memory.json that a run of this policy wrote."
-        ) from error
+    try:
+        check_memory(content, name)
+    except ValueError as error:
+        raise ValueError(f"{error} {wanted}") from error
+    try:
+        yield content
+    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        raise ValueError(f"{name} is not a memory of this policy ({error!r}). {wanted}") from error
+    except ValueError as error:
+        text = str(error)
+        raise ValueError(text if text.startswith(name) else f"{name}: {text}") from error
 
 
 def read_summary(path: Path) -> str:
@@ -236,12 +236,12 @@ def read_summary(path: Path) -> str:
     Raises:
         ValueError: if the file does not exist, or is not a memory.
     """
-    try:
-        return "\n".join(json.loads(path.read_text())["summary"])
-    except FileNotFoundError:
-        raise ValueError(f"{str(path)!r} does not exist.") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{str(path)!r} is not a memory ({error!r}).") from error
+    name = repr(str(path))
+    content = parse_json(read_bounded(path, name, "a memory.json"), name)
+    if not isinstance(content, dict) or "summary" not in content:
+        raise ValueError(f"{name} is not a memory: it has no `summary`.")
+    check_schema(list[str], content["summary"], f"{name}, `summary`:")
+    return "\n".join(content["summary"])
 
 
 def save_memory(memory: Memory, path: Path) -> None:

@@ -108,20 +108,47 @@ def test_memories_of_another_pipeline_are_refused_with_what_differs(tmp_path):
     assert other.samples == 0
 
 
-def test_memories_of_other_arms_are_refused_when_their_grid_is_used(tmp_path):
+def test_memories_of_other_arms_are_refused_at_once(tmp_path):
     path = tmp_path / "memories.json"
     learned().save(path)
-    other = MemoryStore(Learning(UCB(arms=(0, 1)), SCHEME, "Tiny")).load(path)
+    other = MemoryStore(Learning(UCB(arms=(0, 1)), SCHEME, "Tiny"))
     with pytest.raises(ValueError, match=r"arms: here \[0, 1\], there \[0, 1, 2\]"):
-        other.of(SHORT)
+        other.load(path)
+    assert other.samples == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("mean", lambda table: [[float("nan")] * 3] * 10, "`mean` must be finite numbers"),
+        ("count", lambda table: [[-1] * 3] * 10, "`count` must be 0 or more, got -1"),
+        ("count", lambda table: [[0.5] * 3] * 10, "`count` must be whole numbers"),
+        ("m2", lambda table: table[:-1], r"`m2` has shape \(9, 3\), expected \(10, 3\)"),
+        ("mean", lambda table: [["a"]], "`mean` must be numbers in lists of one length"),
+    ],
+)
+def test_a_table_that_no_grid_could_use_is_refused_before_any_call(
+    tmp_path, name, change, message
+):
+    path = tmp_path / "memories.json"
+    store = learned()
+    store.save(path)
+    content = json.loads(path.read_text())
+    memory = next(m for m in content["memories"] if m["steps"] == SHORT.steps)
+    memory["reward"][name] = change(memory["reward"][name])
+    path.write_text(json.dumps(content))
+    fresh = MemoryStore(LEARNING)
+    with pytest.raises(ValueError, match=f"^`memory` '{path}': {message}"):
+        fresh.load(path)
+    assert fresh.to_list() == []
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("{", "is not a whole JSON file"),
-        ("[]", "is not a memory of this policy"),
-        ('{"memories": [{}]}', "is not a memory of this policy"),
+        ("[]", "its content must be an object"),
+        ('{"memories": [{}]}', ", `memories.0`: has no `samples`"),
         (None, "does not exist"),
     ],
 )
@@ -129,7 +156,7 @@ def test_a_damaged_file_is_named_and_refused(tmp_path, content, message):
     path = tmp_path / "memories.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(ValueError, match=f"^`memory` '{path}' {message}"):
+    with pytest.raises(ValueError, match=f"^`memory` '{path}',? ?{message.lstrip(', ')}"):
         MemoryStore(LEARNING).load(path)
 
 

@@ -34,7 +34,8 @@ def test_a_memory_of_other_settings_is_refused_with_all_that_differs(tmp_path):
     with pytest.raises(ValueError, match="cannot be loaded") as refusal:
         load_memory(UCB(arms=(0, 2)).empty(other), path)
     assert str(refusal.value) == (
-        "this memory cannot be loaded: it was learned with other settings "
+        f"`memory` {str(path)!r}: this memory cannot be loaded: "
+        "it was learned with other settings "
         "(arms: here [0, 2], there [0, 2, 4, 6]; "
         f"grid: here {other.digest!r}, there {GRID.digest!r}; "
         "steps: here 13, there 12). "
@@ -46,7 +47,7 @@ def test_a_missing_file_is_named(tmp_path):
     path = tmp_path / "none.json"
     with pytest.raises(ValueError, match="does not exist") as refusal:
         load_memory(Memory(), path)
-    assert str(refusal.value) == f"`memory` {str(path)!r} does not exist."
+    assert str(refusal.value) == f"`memory` {str(path)!r} does not exist. Give a memory.json."
 
 
 @pytest.mark.parametrize("share", [0, 10, 200, -1])
@@ -57,7 +58,7 @@ def test_a_truncated_file_is_named_with_the_way_out(tmp_path, share):
     with pytest.raises(ValueError, match="is not a whole JSON file") as refusal:
         load_memory(UCB().empty(GRID), path)
     text = str(refusal.value)
-    assert text.startswith(f"`memory` {str(path)!r} is not a whole JSON file (")
+    assert text.startswith(f"`memory` {str(path)!r} is not a whole JSON file: ")
     assert text.endswith("it was cut off or is something else. Use another copy, or learn again.")
 
 
@@ -65,7 +66,7 @@ def test_a_truncated_file_is_named_with_the_way_out(tmp_path, share):
 def test_json_that_is_not_a_memory_is_refused(tmp_path, content):
     path = tmp_path / "memory.json"
     path.write_text(content)
-    with pytest.raises(ValueError, match=r"is not a memory of this policy|cannot be loaded"):
+    with pytest.raises(ValueError, match=r"has no `samples`|must be an object"):
         load_memory(UCB().empty(GRID), path)
 
 
@@ -74,7 +75,7 @@ def test_a_table_of_the_wrong_shape_is_refused(tmp_path):
     content = trained().to_dict()
     content["reward"]["mean"] = [[0.0]]
     path.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=r"mean has shape \(1, 1\), expected \(12, 4\)"):
+    with pytest.raises(ValueError, match=r"`mean` has shape \(1, 1\), expected \(12, 4\)"):
         load_memory(UCB().empty(GRID), path)
 
 

@@ -84,6 +84,10 @@ def test_a_run_without_samples_still_has_a_page(make_run):
 def test_a_damaged_memory_is_left_out(make_run):
     run = make_run(samples=4)
     (run / "memory.json").write_text('{"arms": [0, 2], "reward": {"count": [[1]], "mean": 3}}')
-    assert "This policy keeps no arm statistics" in write_report(run).read_text(encoding="utf-8")
+    page = write_report(run).read_text(encoding="utf-8")
+    assert "memory.json was left out. memory.json has no `samples`" in page
     (run / "memory.json").write_text('{"arms": [0')
-    assert "memory.json is not a complete JSON object" in write_report(run).read_text("utf-8")
+    assert (
+        "memory.json was left out. memory.json is not JSON: it is empty or cut off."
+        in write_report(run).read_text("utf-8")
+    )

@@ -117,7 +117,7 @@ def test_a_model_without_prompts_of_its_own_asks_for_some(sample, kontext):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("make it green", " is not JSON: Expecting value: line 1 column 1 (char 0)."),
+        ("make it green", " is not JSON from character 1 on, at 'make it green'."),
         ('"a"', ' must hold an object, got "a".'),
         (
             '{"prompt": 3}',

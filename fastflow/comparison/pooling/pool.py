@@ -79,7 +79,7 @@ def _of_each_seed(directory: ComparisonDirectory) -> Iterator[ComparisonDirector
         ValueError: if a seed is not finished.
     """
     yield directory
-    config = load(directory.path / "config.yaml")
+    config = load(directory.path / "config.yaml", ComparisonSettings)
     for seed in settings_of(config, ComparisonSettings).every_seed()[1:]:
         folder = directory.repetition(seed)
         if not (folder.path / "references.json").is_file():
@@ -92,7 +92,7 @@ def _of_each_seed(directory: ComparisonDirectory) -> Iterator[ComparisonDirector
 
 def _config(directory: ComparisonDirectory) -> Config:
     """Returns the configuration of one seed."""
-    config = load(directory.path / "config.yaml")
+    config = load(directory.path / "config.yaml", ComparisonSettings)
     first = settings_of(config, ComparisonSettings).every_seed()[0]
     return config | {"seed": first, "seeds": 1}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,8 @@ from fastflow.evaluation.benchmark import Benchmark, places
 from fastflow.evaluation.measurement import SIDES, SampleRow
 from fastflow.registry.compose import build_chosen, load
 from fastflow.report.load import check_run_dir
-from fastflow.runs.directory import RunDirectory
+from fastflow.runs.directory import SAMPLES, RunDirectory
+from fastflow.sampling.foreign.confined import inside_name
 from fastflow.sampling.storage import command_line
 
 
@@ -50,7 +51,7 @@ class BenchmarkRun:
             ValueError: if it is not a run directory, is unfinished, or its run had no benchmark.
         """
         check_run_dir(path)
-        config, directory = load(path / "config.yaml"), RunDirectory(path)
+        config, directory = load(path / "config.yaml", kinds=("benchmark",)), RunDirectory(path)
         benchmark = build_chosen(config, "benchmark")
         if benchmark is None:
             raise ValueError(
@@ -63,7 +64,29 @@ class BenchmarkRun:
                 + command_line("sample", f"resume={path}")
             )
         rows = [row for row in directory.rows() if not row.failure]
-        files = places(benchmark, ((row.item, row.repeat) for row in rows))
+        files = _places(benchmark, rows, path / SAMPLES)
         return cls(
             directory, config["names"]["benchmark"], benchmark, dict(zip(files, rows, strict=True))
         )
+
+
+def _places(benchmark: Benchmark, rows: Sequence[SampleRow], file: Path) -> list[str]:
+    """Returns the place of each sample.
+
+    Raises:
+        ValueError: naming the file and the sample, if its item is not one of the benchmark.
+    """
+    for row in rows:
+        try:
+            names = [benchmark.place(row.item, row.repeat), *benchmark.companion_files(row.item)]
+            names += [source for source in [benchmark.source(row.item)] if source]
+            benchmark.promised(row.item)
+            benchmark.groups(row.item, {})
+            for name in names:
+                inside_name(name)
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(
+                f"{file}: the `item` of sample {row.index} is not this benchmark's ({error}). Use "
+                "another copy of the run."
+            ) from error
+    return places(benchmark, ((row.item, row.repeat) for row in rows))

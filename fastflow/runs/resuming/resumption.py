@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastflow.registry.compose import Config, load
+from fastflow.registry.hooks import KINDS
 from fastflow.runs.directory import package_versions
 from fastflow.runs.resuming.fingerprints import placed
 from fastflow.runs.resuming.inputs import Inputs, check_same, input_changes
@@ -32,14 +33,21 @@ class Resumption:
     began: Inputs | None
 
     @classmethod
-    def open(cls, path: Path, command: str, force: bool) -> Resumption:
+    def open(cls, path: Path, command: str, force: bool, settings: type) -> Resumption:
         """Reads the directory, and compares all inputs but the requests.
+
+        Args:
+            path: the directory.
+            command: the command that resumes it.
+            force: whether to go on although inputs have changed.
+            settings: the dataclass of the command's own settings.
 
         Raises:
             ValueError: if the configuration or the inputs cannot be read, or one of them has
                 changed or is missing and ``force`` is false.
         """
-        own = cls(path, command, force, load(path / "config.yaml"), Inputs.read(path))
+        config = load(path / "config.yaml", settings, KINDS)
+        own = cls(path, command, force, config, Inputs.read(path))
         if own.began is not None:  # names what is missing before anything is built from it
             own._compare(replace(own._now(()), requests=own.began.requests))
         return own

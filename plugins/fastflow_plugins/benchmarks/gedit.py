@@ -122,8 +122,13 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             raise ValueError(
                 f"results {str(file)!r} have no column {', '.join(lacking)}. Give {wanted}."
             )
-        for row in rows:
-            where = f"results {str(file)!r}, line {rows.line_num},"
-            if None in row.values():
-                raise ValueError(f"{where} was cut off.")
-            yield where, row
+        try:
+            for row in rows:
+                where = f"results {str(file)!r}, line {rows.line_num},"
+                if None in row.values():
+                    raise ValueError(f"{where} was cut off.")
+                yield where, row
+        except csv.Error as error:
+            raise ValueError(
+                f"results {str(file)!r} are no table after line {rows.line_num}. Give {wanted}."
+            ) from error

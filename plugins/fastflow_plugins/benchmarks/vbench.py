@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from fastflow.evaluation import Benchmark, Item, Score, Total
-from fastflow.sampling import Prompt, read_text
+from fastflow.sampling import Prompt, parse_json, read_text
 
 # weight, and the values that are normalised to 0 and 1
 QUALITY = {
@@ -116,11 +115,9 @@ class VBench(Benchmark):
 
 def _json(path: Path, name: str, wanted: str, kind: type) -> Any:
     try:
-        content = json.loads(read_text(path, name, wanted))
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{name} {str(path)!r} is not whole JSON: {error}. Give {wanted}."
-        ) from error
+        content = parse_json(read_text(path, name, wanted), f"{name} {str(path)!r}")
+    except ValueError as error:
+        raise ValueError(f"{error} Give {wanted}.") from error
     if not isinstance(content, kind):
         form = {list: "a list of prompts", dict: "an object of dimensions"}[kind]
         raise ValueError(f"{name} {str(path)!r} must hold {form}. Give {wanted}.")
@@ -145,7 +142,7 @@ def _videos(dimension: str, result: Any, where: str) -> list[Score]:
             file, value = str(video["video_path"]), float(video["video_results"])
             scale = 100 if dimension == "imaging_quality" else 1  # there, only the mean is scaled
             found.append(Score(file, {dimension: value / scale}))
-    except (TypeError, KeyError, ValueError) as error:
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise ValueError(
             f"{where} must be a mean and a list of `video_path` and `video_results`."
         ) from error

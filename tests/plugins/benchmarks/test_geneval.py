@@ -23,7 +23,7 @@ def test_a_prompt_keeps_its_line_and_its_task(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (f"{LINE}\n{LINE[:40]}", ", line 2, is not JSON: Unterminated string"),
+        (f"{LINE}\n{LINE[:40]}", ", line 2, is not JSON: it is empty or cut off"),
         (
             '{"prompt": "a"}',
             ", line 1, is not a line of GenEval's evaluation_metadata.jsonl: it needs `tag`, "

@@ -71,7 +71,7 @@ def test_another_file_of_prompts_is_refused(tmp_path, content, message):
 def test_a_file_that_was_cut_off_is_refused(tmp_path):
     file = tmp_path / "info.json"
     file.write_text(PROMPTS.read_text(encoding="utf-8")[:100])
-    with pytest.raises(ValueError, match="is not whole JSON"):
+    with pytest.raises(ValueError, match="is not JSON"):
         VBench().read(file)
 
 

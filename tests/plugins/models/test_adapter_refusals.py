@@ -157,7 +157,7 @@ def test_a_damaged_index(family, tmp_path):
     file = tmp_path / "model_index.json"
     file.write_text('{"_class_name": "Flux')
     refusal = _load(family, tmp_path)
-    assert refusal.startswith(f"{file} is damaged (Unterminated string")
+    assert refusal.startswith(f"{file} is not JSON: it is empty or cut off")
     assert refusal.endswith(AGAIN)
 
 

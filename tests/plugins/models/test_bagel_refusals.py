@@ -148,7 +148,7 @@ def test_a_hub_repository_in_the_local_cache_loads(tmp_path, monkeypatch):
 def test_a_damaged_configuration(folder, name):
     (folder / name).write_text("{")
     refusal = message(Bagel(path=str(folder)).load)
-    assert refusal.startswith(f"{folder / name} is damaged (Expecting property name")
+    assert refusal.startswith(f"{folder / name} is not JSON: it is empty or cut off. ")
     assert refusal.endswith("Copy or download it again.")
 
 

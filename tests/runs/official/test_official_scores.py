@@ -256,7 +256,7 @@ def test_two_results_of_one_sample_are_refused(run, out, command):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"filename": "a.png", "corr', "line 1, is not JSON: Unterminated string"),
+        ('{"filename": "a.png", "corr', "line 1, is not JSON: it is empty or cut off"),
         ("[1]", "line 1, must hold an object, got [1]."),
         (
             '{"file": "a.png"}',

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastflow.evaluation import Bench
-from fastflow.sampling import write_whole
+from fastflow.sampling import check_schema, parse_json, read_bounded, write_whole
 
 
 def find_solver(path: str, method: str, computed_steps: int, bench: Bench) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def find_solver(path: str, method: str, computed_steps: int, bench: Bench) -> di
     """
     if not path or not Path(path).exists():
         return {}
-    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    content = _read(Path(path))
     found = content.get(method, {}).get(str(computed_steps), {})
     for name, here in _identity(bench).items():
         if found and found[name] != here:
@@ -42,10 +42,17 @@ def keep_solver(
     if not path:
         return
     file = Path(path)
-    whole = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    whole = _read(file) if file.exists() else {}
     whole.setdefault(method, {})[str(computed_steps)] = _identity(bench) | content
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, _lines(whole))
+
+
+def _read(file: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    name = f"`file` {str(file)!r}"
+    content = parse_json(read_bounded(file, name, "a file of trained solvers"), name)
+    check_schema(dict[str, dict[str, dict[str, Any]]], content, name)
+    return content
 
 
 def _lines(whole: dict[str, dict[str, Any]]) -> str:

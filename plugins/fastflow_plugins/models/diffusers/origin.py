@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastflow.sampling import check_schema, parse_json, read_bounded
 from fastflow_plugins.models.diffusers.hub import download
 
 AGAIN = "Copy or download it again."
 VOCABULARIES = ("tokenizer.json", "vocab.json", "tokenizer.model", "spiece.model", "vocab.txt")
+LIBRARIES = ("diffusers", "transformers")
 SAVE = "`pipe.save_pretrained(folder)` writes one."
 
 
@@ -105,7 +106,26 @@ def _local_index(folder: Path) -> dict[str, Any]:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    """Returns the index in a file, whose parts are classes of the libraries that pipelines use."""
     try:
-        return dict(json.loads(file.read_text()))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{file} is damaged ({error}). {AGAIN}") from error
+        content = parse_json(read_bounded(file, str(file), "a model_index.json"), str(file))
+        check_schema(dict[str, Any], content, str(file))
+        for name, value in content.items():
+            if isinstance(value, list):
+                _check_part(name, value, file)
+    except ValueError as error:
+        raise ValueError(f"{error} {AGAIN}") from error
+    return content
+
+
+def _check_part(name: str, value: list[Any], file: Path) -> None:
+    """Raises a ValueError if a part is not a class of a library that pipelines take parts from.
+
+    diffusers imports whatever module an index names.
+    """
+    check_schema(tuple[str | None, str | None], value, str(file), name=name)
+    if not name.isidentifier() or value[0] not in (None, *LIBRARIES):
+        raise ValueError(
+            f"{file} `{name}` is a class of {value[0]!r}, and parts are taken only from "
+            f"{', '.join(LIBRARIES)}."
+        )

@@ -19,6 +19,7 @@ from fastflow.policies import (
     Trial,
     TrialResult,
     Trials,
+    checked_numbers,
 )
 from fastflow_plugins.policies.plans.plan import LINEAR_SCHEME
 
@@ -260,7 +261,7 @@ class BoundedMemory(Memory):
 
 
 def _audit(content: Sequence[float]) -> Audit:
-    sample, computed_steps, predicted, measured = content
+    sample, computed_steps, predicted, measured = checked_numbers("audits", content, (4,), least=0)
     return Audit(int(sample), int(computed_steps), float(predicted), float(measured))
 
 

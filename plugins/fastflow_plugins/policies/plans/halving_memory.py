@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastflow.planning import LinearPlan, PlanArm, arms_as_text
-from fastflow.policies import Memory, TrialResult
+from fastflow.policies import Memory, TrialResult, checked_count
 from fastflow_plugins.policies.plans.live_runs import LiveRuns
 
 
@@ -82,9 +82,12 @@ class HalvingMemory(Memory):
         super().load_dict(content)
         chosen = content["chosen"]
         self.chosen = None if chosen is None else LinearPlan.from_dict(chosen)
-        self.chosen_after, self.audits = int(content["chosen_after"]), int(content["audits"])
+        self.chosen_after = checked_count("chosen_after", content["chosen_after"])
+        self.audits = checked_count("audits", content["audits"])
         self.arms = [PlanArm.from_dict(arm) for arm in content["arms"]]
         self.runs = LiveRuns.from_dict(content.get("runs") or {})
+        for plan in (*(arm.plan for arm in self.arms), *([self.chosen] if self.chosen else ())):
+            check_steps(plan, (self.key or {}).get("steps"))
 
     def summary(self) -> str:
         """Returns the table of arms."""
@@ -97,6 +100,12 @@ class HalvingMemory(Memory):
             f"runs; {self.learning_calls} network calls to learn it"
         )
         return "\n".join([head, *arms_as_text(self.arms, self.chosen)])
+
+
+def check_steps(plan: LinearPlan, steps: int | None) -> None:
+    """Raises a ValueError if a stored plan computes steps that its grid does not have."""
+    if steps is not None and plan.nodes[-1] >= steps:
+        raise ValueError(f"`nodes` must be below {steps}, the number of steps, got {plan.nodes}.")
 
 
 def halving_memory(memory: Memory) -> HalvingMemory:

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastflow.integration import Feedback
 from fastflow.planning import LiveProducts, PlanArm
-from fastflow.policies import TrialResult
+from fastflow.policies import TrialResult, checked_numbers
 
 SAME = 0.01  # relative difference up to which two recordings are of the same reference run
 
@@ -74,7 +74,8 @@ class LiveRuns:
             (str(name), int(i)): (_unpacked(live), _unpacked(cross))
             for name, i, live, cross in runs
         }
-        return cls(found, [list(map(float, mark)) for mark in content.get("marks", [])])
+        marks = content.get("marks", [])
+        return cls(found, [checked_numbers("marks", mark, (2,)).tolist() for mark in marks])
 
 
 def _mark(reference: Feedback) -> list[float]:
@@ -90,5 +91,9 @@ def _packed(array: np.ndarray) -> dict[str, Any]:
 
 
 def _unpacked(content: Mapping[str, Any]) -> np.ndarray:
-    raw = base64.b64decode(content["float64"])
-    return np.frombuffer(raw, dtype="<f8").reshape(content["shape"]).copy()
+    try:
+        raw = base64.b64decode(content["float64"], validate=True)
+        array = np.frombuffer(raw, dtype="<f8").reshape(content["shape"]).copy()
+    except ValueError as error:
+        raise ValueError("`products` must be matrices, each with its shape.") from error
+    return checked_numbers("products", array, (len(array), array.size // max(len(array), 1)))

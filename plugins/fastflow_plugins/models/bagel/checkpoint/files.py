@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fastflow.sampling import check_schema, parse_json, read_bounded
 from fastflow_plugins.models.diffusers import AGAIN, download, has
 
 NAMES = (
@@ -73,9 +73,12 @@ class Files:
         """
         file = self.folder / name
         try:
-            content = dict(json.loads(file.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{file} is damaged ({error}). {AGAIN}") from error
+            content = parse_json(read_bounded(file, str(file), "BAGEL's file"), str(file))
+            check_schema(dict[str, Any], content, str(file))
+            for entry in needed:
+                check_schema(int | None, content.get(entry), str(file), name=entry)
+        except ValueError as error:
+            raise ValueError(f"{error} {AGAIN}") from error
         missing = [entry for entry in needed if entry not in content]
         if missing:
             raise ValueError(f"{file} is not BAGEL's: it lacks {', '.join(missing)}. {AGAIN}")
