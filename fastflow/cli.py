@@ -180,13 +180,9 @@ def _report(words: list[str]) -> None:
 
     path = one_path(words, "report RUN_DIR")
     if (path / "rows").is_dir():
-        from fastflow.comparison.compare import finish
-        from fastflow.comparison.rows import ComparisonDirectory
+        from fastflow.comparison.compare import rewrite
 
-        directory = ComparisonDirectory.existing(path)
-        with locked(directory.held, "report"):
-            finish(directory)
-        print(path / "report.html")
+        print(rewrite(path))
         return
     check_run_dir(path)
     with locked(path, "report"):
@@ -238,7 +234,7 @@ def _import_scores(words: list[str]) -> None:
     if not files:
         raise ValueError(f"the scorer's files are missing. Usage: fastflow {usage}")
     flags = {name: flag(name, options) for name in ("replace", "partial")}
-    BenchmarkRun.open(path)  # refuses a directory of something else before it is held
+    BenchmarkRun.open(path)  # refuses what is no run before it is held
     with locked(path, "import-scores"):
         print(as_text(take_scores(BenchmarkRun.open(path), files, **flags)))
     print(f"report    {path / 'report.html'}\n{path}")

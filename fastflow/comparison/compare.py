@@ -156,6 +156,14 @@ def left_out(directory: ComparisonDirectory) -> list[str]:
     return reasons
 
 
+def rewrite(path: Path) -> Path:
+    """Writes the page and the tables of a comparison again, and returns the page's path."""
+    directory = ComparisonDirectory.existing(path)
+    with locked(directory.held, "report"):
+        finish(directory)
+    return path / "report.html"
+
+
 def finished(directory: ComparisonDirectory, settings: ComparisonSettings) -> list[Repetition]:
     """Returns what is measured so far with each seed; those that have nothing yet are left out.
 

@@ -6,6 +6,7 @@ from importlib import import_module
 import pytest
 
 from fastflow.cli import main
+from fastflow.errors import UserError
 
 JOB = import_module("fastflow.runs.run").RunJob
 
@@ -15,7 +16,7 @@ def names(folder):
 
 
 def refuse(self, worker):
-    raise ValueError("the model moved.")
+    raise UserError("the model moved.")
 
 
 @pytest.fixture
