@@ -99,10 +99,15 @@ class DenoisingRun:
 
 
 class FirstStep(DenoisingRun):
-    """The first step of a run, until the scheduler shows where in its grid the run begins."""
+    """The first step of a run, until the scheduler shows where in its grid the run begins.
 
-    def __init__(self):
+    Attributes:
+        after: the run that it follows, if the scheduler was not told to begin a new one.
+    """
+
+    def __init__(self, after: DenoisingRun | None = None):
         super().__init__()
+        self.after = after
         self.network: Any = None
         self.probe: ProbeNetwork = lambda: None
         self.answers: list[Any] = []
