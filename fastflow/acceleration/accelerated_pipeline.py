@@ -125,8 +125,8 @@ class AcceleratedPipeline(Accelerator):
     def _see_elsewhere(self, thing: Any, name: str) -> None:
         """Notes what the pipeline does, but not within a call of it in this thread."""
         call = self._calls[-1] if self._calls else None
-        callbacks = call.caller.callbacks if call else frozenset()
-        if name == "set_timesteps" or not Caller(self.pipe, callbacks).is_pipeline(thing):
+        seen = Caller(self.pipe, call.caller.callbacks if call else frozenset())
+        if name == "set_timesteps" or not seen.is_pipeline(thing):
             return
         if call is None:
             self.stats.trouble = reasons.OUTSIDE
@@ -272,11 +272,10 @@ class AcceleratedPipeline(Accelerator):
         jumps = shape.jumps | self._parts.jumps(self.pipe, len(begin.sigma) - 1)
         steps = min(shape.steps or len(sigmas) - 1, len(sigmas) - 1)
         grid = Grid(sigmas[: steps + 1], jumps=frozenset(k for k in jumps if k < steps))
-        scheduler = self._parts.scheduler
-        is_euler = self._parts.takes_euler_steps and scheduler is not self._not_euler
+        is_euler = self._parts.takes_euler_steps and self._parts.scheduler is not self._not_euler
         sign = begin.direction() if is_euler else 0
-        notes = begin.notes(type(scheduler).__name__, sign)
-        self.stats.notes += [note for note in notes if note not in self.stats.notes]
+        found = begin.notes(type(self._parts.scheduler).__name__, sign)
+        self.stats.notes += [note for note in found if note not in self.stats.notes]
         session = self._begin(grid, sign != 0, sign or 1)
         session.sigma, session.place = begin.sigma, begin.place
         session.is_corrected, session.writes = sign != 0, begin.writes_v
