@@ -231,9 +231,12 @@ def _method(own: type, name: str) -> Callable:
             return getattr(own, name)(self, *args, **kwargs)
         # looked up now: somebody may have put another on the class
         plain = functools.partial(getattr(own_class(self), name), self)
-        for interceptor in interceptors_of(self):
+        found = interceptors_of(self)
+        if not found:  # taken off by now
+            return plain(*args, **kwargs)
+        for interceptor in found[:-1]:
             plain = functools.partial(_call, interceptor, self, name, plain)
-        return plain(*args, **kwargs)
+        return found[-1](self, name, plain, args, kwargs)
 
     return method
 
