@@ -1,5 +1,6 @@
 """Schedulers that strangers wrote, and loops that use a scheduler in ways of their own."""
 
+import contextlib
 import copy
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from tiny_pipelines.stranger import StrangersPipeline
+from tiny_pipelines.toy import ToyNetwork
 
 import fastflow
 from fastflow.acceleration import interceptors_of
@@ -148,6 +150,48 @@ def test_a_step_that_is_called_wrongly_raises_what_it_raises_untouched():
     with fastflow.enable(pipe, "never"), pytest.raises(TypeError) as found:
         pipe()
     assert str(found.value) == str(untouched.value)
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (0, 3)])
+@pytest.mark.parametrize("policy", ["ucb", Every(interval=3)])
+def test_latents_that_are_no_batch_are_computed_and_told(shape, policy):
+    def loop(self, x, times):
+        x = torch.ones(shape)
+        for t in times:
+            v = self.velocity(torch.zeros(1, 4, 3) + x.sum(), t).mean()
+            x = self.take(v + torch.sin(x), t, x)
+        return x
+
+    pipe = pipeline(Euler, loop=loop)
+    plain = pipe()
+    for one in ("never", policy):
+        with fastflow.enable(pipe, one) as accelerated:
+            assert torch.equal(pipe(), plain)
+        assert "are no batch of samples" in accelerated.stats.warning
+
+
+def test_a_network_call_that_fails_and_is_tried_again_counts_twice():
+    class Failing(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network, self.calls = ToyNetwork(), 0
+
+        def forward(self, *args):
+            self.calls += 1
+            if self.calls in (1, 5, 6):
+                raise RuntimeError("no more memory")
+            return self.network(*args)
+
+    def velocity(self, x, t):
+        for _ in range(3):
+            with contextlib.suppress(RuntimeError):
+                return StrangersPipeline.velocity(self, x, t)
+
+    for policy in ("never", Every(interval=3)):
+        pipe = type("Pipe", (StrangersPipeline,), {"velocity": velocity})(transformer=Failing())
+        with fastflow.enable(pipe, policy) as accelerated:
+            pipe()
+        assert accelerated.stats.calls == pipe.transformer.calls
 
 
 class DoublesVelocity(Euler):

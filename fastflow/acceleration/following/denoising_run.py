@@ -78,10 +78,9 @@ class DenoisingRun:
         self.taken, self.turn = self.taken + 1, 0
 
     def _ask(self, counts: int, ask: Callable[[], Any]) -> Any:
+        self.calls += counts  # also if it fails: somebody may try again
         with self.stopwatch.running():
-            answer = ask()
-        self.calls += counts
-        return answer
+            return ask()
 
     def stats(self) -> CallStats:
         """Returns the statistics of the run; waits for the device."""

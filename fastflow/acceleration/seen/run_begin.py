@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastflow.acceleration.seen.scheduler_step import SchedulerStep, direction
+from fastflow.acceleration.seen.scheduler_step import NOTHING, SchedulerStep, direction
 from fastflow.acceleration.seen.sigma_place import SigmaPlace
 
 FindPlace = Callable[[Any], "SigmaPlace | None"]
@@ -29,7 +29,7 @@ class RunBegin:
         place: where it stands in the scheduler's sigmas; None if that shows none.
         x: the latents before the step, ``(B, ...)``.
         v: the velocity handed over, ``(B, ...)``.
-        x_next: the latents after the step, ``(B, ...)``; without elements if they are not known.
+        x_next: the latents after the step, ``(B, ...)``; `NOTHING` if they are not known.
         drew: whether the step drew random numbers.
         writes_x: whether it wrote into the latents that it was given.
         writes_v: whether it wrote into the velocity.
@@ -94,7 +94,9 @@ class RunBegin:
                 f"sigma does not fall in step {self._fallen} of {steps}, where it goes from "
                 f"{a:.4g} to {b:.4g}: a velocity cannot be extrapolated there"
             )
-        if not self.x_next.numel():
+        if self.x.ndim < 2 or not self.x.numel():
+            return f"latents of the shape {tuple(self.x.shape)} are no batch of samples"
+        if self.x_next is NOTHING:
             return "the scheduler's step returns its latents in a form that is not known"
         if self.x_next.shape != self.x.shape:
             return "the scheduler's step changes the shape of the latents"
