@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from fastflow.acceleration.accelerator import Accelerator, Follower
-from fastflow.acceleration.following import Call, DenoisingRun, FirstStep, Session
-from fastflow.acceleration.interception import attach, detach, interceptors_of, own_class
+from fastflow.acceleration.attached_parts import AttachedParts
+from fastflow.acceleration.following import Call, DenoisingRun, FirstStep, Session, reasons
+from fastflow.acceleration.interception import interceptors_of, own_class
 from fastflow.acceleration.live import (
     OUTPUT,
     FullRun,
@@ -27,7 +29,7 @@ from fastflow.acceleration.live import (
     takes,
     tune_calls,
 )
-from fastflow.acceleration.pipeline_parts import COUNTED, PipelineParts
+from fastflow.acceleration.pipeline_parts import PipelineParts
 from fastflow.acceleration.probes import probe
 from fastflow.acceleration.seen import (
     Caller,
@@ -35,18 +37,16 @@ from fastflow.acceleration.seen import (
     RunShapes,
     SchedulerStep,
     callback_codes,
+    callbacks_of,
+    direction,
+    hidden_state,
     leaves,
     settings,
+    takes_gradients,
 )
 from fastflow.integration.grid import Grid
 from fastflow.policies.targets import resolved
 from fastflow.policies.trials import Trial, TrialResult
-
-DISABLED = "it was disabled within the call"
-NO_PICKLE = (
-    "a pipeline cannot be pickled while fastflow is enabled on it: what is learned belongs to "
-    "this process. Call disable() first; `memory.save(FILE)` keeps what was learned."
-)
 
 
 class AcceleratedPipeline(Accelerator):
@@ -59,20 +59,19 @@ class AcceleratedPipeline(Accelerator):
     def __init__(self, pipe: Any, *settings: Any):
         super().__init__(pipe, *settings)
         self.pipe = pipe
-        self._parts = PipelineParts.of(pipe)
+        self._attached = AttachedParts(pipe, self)
         self._shapes = RunShapes()
-        try:
-            self._attach_parts()
-            attach(pipe, self, "__call__", pickles=NO_PICKLE)
-        except BaseException:
-            self._detach()
-            raise
+        self._not_euler: Any = None  # a scheduler whose later steps were not Euler's
+        self.stats.notes = self._parts.caches()
+
+    @property
+    def _parts(self) -> PipelineParts:
+        return self._attached.now
 
     def _detach(self) -> None:
-        detach(self.pipe, self)
-        self._detach_parts()
+        self._attached.detach(self)
         for call in self._calls:
-            call.stop(DISABLED)
+            call.stop(reasons.DISABLED)
 
     def __call__(self, thing: Any, name: str, plain: Callable, args: tuple, kwargs: dict) -> Any:
         """Answers a call of the pipeline, of its scheduler or of one of its networks."""
@@ -80,33 +79,61 @@ class AcceleratedPipeline(Accelerator):
             return self._run_pipeline(plain, args, kwargs)
         call = self._call
         if call is None or not call.caller.is_pipeline(thing):
+            if call is None:
+                self._see_elsewhere(thing, name)
+            return plain(*args, **kwargs)
+        if name == "step" and thing is not self._parts.scheduler:
+            call.stop(reasons.OTHER_SCHEDULER)
             return plain(*args, **kwargs)
         if name == "set_timesteps":
             call.end_run()
             return plain(*args, **kwargs)
         if self._parts.were_replaced(self.pipe):
-            call.stop("a part of the pipeline was replaced within its call")
-        if call.run is None:
-            call.run = DenoisingRun(call.reason) if call.reason else FirstStep()
+            call.stop(reasons.REPLACED)
         if name == "step":
             return self._step(call, SchedulerStep(thing, plain, args, kwargs))
-        network = next(n for n, m in self._parts.networks.items() if m is thing)
-        return call.run.call(
-            thing,
-            counts=network.startswith(COUNTED),
+        return self._call_network(call, thing, plain, args, kwargs)
+
+    def _call_network(
+        self, call: Call, network: Any, plain: Callable, args: tuple, kwargs: dict
+    ) -> Any:
+        """Answers a call of a network by the pipeline."""
+        inputs = leaves(args, kwargs)
+        if torch.is_grad_enabled() and takes_gradients(network, inputs):
+            call.stop(reasons.GRADIENTS)
+        run = call.run_of_network()
+        if not run.turn:
+            inputs |= settings(self.pipe)
+            if call.caller.callbacks:
+                inputs |= hidden_state(network, inputs)
+            if not run.taken:
+                self._attached.watch_others(call.caller.values())
+        return run.call(
+            network,
+            counts=self._parts.counts(network),
             ask=lambda: plain(*args, **kwargs),
-            probe=lambda: self._probe(thing, args, kwargs),
-            inputs=leaves(args, kwargs) | ({} if call.run.turn else settings(self.pipe)),
+            probe=lambda: self._probe(network, args, kwargs),
+            inputs=inputs,
         )
 
     def _probe(self, network: Any, args: tuple, kwargs: dict) -> Any:
         signal = probe(network, args, kwargs)
         if signal is None and self.policy.needs_probe:
-            self.stats.reason = (
-                f"the policy needs a probe, and {own_class(network).__name__} has none: every "
-                "step is computed. Give it one in the hook `fastflow_probes`."
-            )
+            self.stats.reason = reasons.NO_PROBE.format(own_class(network).__name__)
         return signal
+
+    def _see_elsewhere(self, thing: Any, name: str) -> None:
+        """Notes what the pipeline does, but not within a call of it in this thread."""
+        call = self._calls[-1] if self._calls else None
+        seen = Caller(self.pipe, call.caller.callbacks if call else frozenset())
+        if name == "set_timesteps" or not seen.is_pipeline(thing):
+            return
+        if call is None:
+            self.stats.trouble = reasons.OUTSIDE
+            return
+        call.stop(reasons.OTHER_THREAD)
+        if name == "__call__":
+            call.elsewhere.append(self._parts.counts(thing))
 
     def tune(
         self,
@@ -154,20 +181,25 @@ class AcceleratedPipeline(Accelerator):
         with self._lock:
             if self not in interceptors_of(self.pipe):  # another thread has just disabled it
                 return plain(*args, **kwargs)
-            self._attach_to_current_parts()
-            if self._follow is not None:
-                return self._run(lambda: plain(*args, **kwargs), self._new_call(kwargs))
-            call, repeatable = self._new_call(kwargs), Repeatable(plain, args, kwargs)
-            output = self._run(lambda: self._whole(call, plain, args, kwargs), call)
-            if not call.ended:
-                self.stats.reason = "the pipeline took no step with its scheduler and transformer"
-                self.stats.trouble = self.stats.reason
-            elif not repeatable.has_callback and not self.stats.trouble:
-                self._audit(repeatable)
-            return output
-
-    def _new_call(self, arguments: Mapping[str, Any]) -> Call:
-        return Call(Caller(self.pipe, callback_codes(arguments.items())))
+            self._attached.renew()
+            callbacks = callbacks_of(self.pipe, plain, args, kwargs)
+            call = Call(Caller(self.pipe, callback_codes(callbacks)))
+            try:
+                if self._follow is not None:
+                    return self._run(lambda: plain(*args, **kwargs), call)
+                self.stats.notes = self._parts.caches()
+                repeatable = Repeatable(plain, args, kwargs)
+                output = self._run(lambda: self._whole(call, plain, args, kwargs), call)
+                if not call.ended:
+                    self.stats.trouble = self.stats.reason = call.reason or reasons.NO_RUN
+                elif not callbacks and not self.stats.trouble:
+                    self._audit(repeatable)
+                self._ended = []
+                return output
+            finally:
+                call.caller.forget()
+                if not self._calls:
+                    self._attached.release_others()
 
     def _whole(self, call: Call, plain: Callable, args: tuple, kwargs: dict) -> Any:
         output = plain(*args, **kwargs)
@@ -197,31 +229,42 @@ class AcceleratedPipeline(Accelerator):
 
     def _repeat(self, call: Repeatable, trial: Trial, full: FullRun) -> TrialResult:
         """Makes a call again by the plan of a trial."""
-        run = self._new_call(call.kwargs)
-        repeated = self.watch(lambda: self._run(call.again, run), following(trial))
-        return result_of(repeated, full)
+        run = Call(Caller(self.pipe))
+        return result_of(self.watch(lambda: self._run(call.again, run), following(trial)), full)
 
     def _step(self, call: Call, step: SchedulerStep) -> Any:
         """Takes one step of the scheduler and returns what the scheduler returns."""
-        if isinstance(call.run, FirstStep):
-            self._begin_run(call, call.run, step)
+        run = call.run = call.run_of_step()
+        if not step.is_usual:
+            call.stop(reasons.UNUSUAL_STEP)
+            if isinstance(run, FirstStep):
+                run = call.run = run.becomes(DenoisingRun(call.reason))
+            run.advance(step.x, step.v, step.pass_on)
+        elif isinstance(run, FirstStep):
+            self._begin_run(call, run, step)
+        elif isinstance(run, Session) and run.is_second:
+            run.advance(step.x, step.v, lambda x, v: self._check(run, step, x, v))
         else:
-            assert call.run is not None
-            call.run.advance(step.x, step.v, step.take)
+            run.advance(step.x, step.v, step.take)
         return step.output
+
+    def _check(self, run: Session, step: SchedulerStep, x: Tensor, v: Tensor) -> Tensor:
+        """Takes the second computed step, and looks whether it is Euler's, as the first was."""
+        before, (a, b) = (x.clone(), v.clone()), run.grid.sigma[run.taken : run.taken + 2]
+        x_next = step.take(x, v)
+        if direction(*before, x_next, b - a) != run.sign:
+            self._not_euler = self._parts.scheduler
+            self._calls[-1].stop(reasons.NOT_EULER)
+        return x_next
 
     def _begin_run(self, call: Call, first: FirstStep, step: SchedulerStep) -> None:
         """Takes the first step of a run, which shows where the run begins and what a step does."""
-        x, v, before = step.x, step.v, step.random_state()
-        x_next = step.take(x, v)
-        drew = not all(map(torch.equal, before, step.random_state()))
-        sigmas = self._parts.sigmas(step.time)
-        begin = RunBegin(first.turn, sigmas, x, v, x_next, drew)
+        begin = RunBegin.taken(step, first.turn, self._parts.place)
         if why := call.reason or begin.why_not():
             call.run = first.becomes(DenoisingRun(why))
         else:
             call.run = self._follow_run(begin).begun(first)
-        call.run.advance(x, v, lambda x, v: x_next)
+        call.run.advance(begin.x, begin.v, lambda x, v: begin.x_next)
 
     def _follow_run(self, begin: RunBegin) -> Session:
         """Returns the session of a run."""
@@ -229,10 +272,14 @@ class AcceleratedPipeline(Accelerator):
         jumps = shape.jumps | self._parts.jumps(self.pipe, len(begin.sigma) - 1)
         steps = min(shape.steps or len(sigmas) - 1, len(sigmas) - 1)
         grid = Grid(sigmas[: steps + 1], jumps=frozenset(k for k in jumps if k < steps))
-        sign = begin.direction() if self._parts.takes_euler_steps else 0
-        self.stats.notes += begin.notes(type(self._parts.scheduler).__name__, sign)
+        is_euler = self._parts.takes_euler_steps and self._parts.scheduler is not self._not_euler
+        sign = begin.direction() if is_euler else 0
+        found = begin.notes(type(self._parts.scheduler).__name__, sign)
+        self.stats.notes += [note for note in found if note not in self.stats.notes]
         session = self._begin(grid, sign != 0, sign or 1)
-        session.sigma = begin.sigma
+        session.sigma, session.place = begin.sigma, begin.place
+        session.is_corrected, session.writes = sign != 0, begin.writes_v
+        session.repeats = False if begin.writes_v else None  # that may write into stored outputs
         return session
 
     def _learned_grid(self, run: DenoisingRun, call: Call) -> Grid | None:
@@ -241,35 +288,13 @@ class AcceleratedPipeline(Accelerator):
         if not (run.reason or call.was_interrupted):
             self._shapes.keep(run.sigma, run.taken, frozenset(run.late_jumps))
         late = run.late_jumps - run.grid.jumps
+        if late and run.skipped:
+            self.stats.notes.append(reasons.LATE.format(" ".join(map(str, sorted(late)))))
         if late and len(run.computed) == run.grid.steps:
             return Grid(run.grid.sigmas, jumps=run.grid.jumps | late)
         return run.grid
 
-    def _attach_parts(self) -> None:
-        """Intercepts the scheduler's and the networks' methods."""
-        scheduler = self._parts.scheduler
-        attach(scheduler, self, "set_timesteps", "step", copied=self._scheduler_was_copied)
-        for network in self._parts.networks.values():
-            attach(network, self, "__call__")
-        self.stats.notes = self._parts.caches()
-
-    def _scheduler_was_copied(self) -> None:
+    def scheduler_was_copied(self) -> None:
         """Gives a call up that takes steps with a copy: they are not seen."""
-        call = self._call
-        if call is not None and call.caller.is_pipeline(self._parts.scheduler):
-            call.stop(
-                "the pipeline makes a copy of its scheduler for a second stream or for single "
-                "frames, and steps that a copy takes are not followed"
-            )
-
-    def _detach_parts(self) -> None:
-        for part in (self._parts.scheduler, *self._parts.networks.values()):
-            detach(part, self)
-
-    def _attach_to_current_parts(self) -> None:
-        """Switches to the current scheduler and networks, and lists their caches again."""
-        self._detach_parts()
-        try:
-            self._parts = PipelineParts.of(self.pipe, self._parts.scheduler)
-        finally:
-            self._attach_parts()
+        if self._call is not None and self._call.caller.is_pipeline(self._parts.scheduler):
+            self._call.stop(reasons.COPIED_SCHEDULER)

@@ -122,7 +122,7 @@ class Accelerator(ABC):
         self._calls.append(call)
         try:
             output = plain()
-            call.end_run()
+            call.end()
         except BaseException:
             if self._follow is None:
                 self.stats.trouble = "the last call did not come to its end: it taught nothing."
@@ -207,12 +207,13 @@ class Accelerator(ABC):
                 call()
             finally:
                 self._follow = None
-            finished = [run for run in self._ended if isinstance(run, Session) and run.end]
-            if len(self._ended) != 1 or not finished:
-                reasons = {run.reason for run in self._ended if run.reason}
+            ended, self._ended = self._ended, []
+            finished = [run for run in ended if isinstance(run, Session) and run.end]
+            if len(ended) != 1 or not finished:
+                reasons = {run.reason for run in ended if run.reason}
                 raise ValueError(
                     f"a call that is watched must finish one denoising run; this one began "
-                    f"{len(self._ended)} and finished {len(finished)}.{' '.join(['', *reasons])}"
+                    f"{len(ended)} and finished {len(finished)}.{' '.join(['', *reasons])}"
                 )
             return finished[0]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from fastflow.acceleration.seen import draws_noise
+from fastflow.acceleration.seen import SigmaPlace, draws_noise, option
 
 COUNTED = "transformer"  # the networks whose calls count
 SKIPPABLE = (COUNTED, "controlnet")  # the networks that are not called at skipped steps
@@ -62,6 +62,11 @@ class PipelineParts:
                 f"`pipe` ({kind}) cannot be accelerated: it has no scheduler with steps that "
                 f"can be skipped. Give a diffusers pipeline with a {EULER}."
             )
+        if not callable(pipe):
+            raise ValueError(
+                f"`pipe` ({kind}) cannot be accelerated: it cannot be called. Calls of the "
+                "pipeline itself, pipe(...), are followed, and not those of its methods."
+            )
         _check_flow(scheduler, kind, scheduler is tried)
         return cls(scheduler, networks)
 
@@ -70,14 +75,31 @@ class PipelineParts:
         """Whether x may be corrected between steps; a multistep scheduler would undo that."""
         return any(cls.__name__ == EULER for cls in type(self.scheduler).__mro__)
 
+    def are_those_of(self, other: PipelineParts) -> bool:
+        """Returns whether these are the same objects under the same names."""
+        mine, theirs = self.networks, other.networks
+        return (
+            self.scheduler is other.scheduler
+            and mine.keys() == theirs.keys()
+            and all(mine[name] is theirs[name] for name in mine)
+        )
+
     def were_replaced(self, pipe: Any) -> bool:
         """Returns whether a pipeline has another scheduler or another network by now."""
         if getattr(pipe, "scheduler", None) is not self.scheduler:
             return True
         return any(getattr(pipe, name, None) is not part for name, part in self.networks.items())
 
-    def sigmas(self, time: Any) -> Tensor | None:
-        """Returns the sigmas from the step just taken on; None if the scheduler has none.
+    def counts(self, network: Any) -> bool:
+        """Returns whether the calls of one of the networks count."""
+        return any(n.startswith(COUNTED) and m is network for n, m in self.networks.items())
+
+    def are_missing(self, pipe: Any) -> bool:
+        """Returns whether a pipeline has no network now; some load theirs within a call."""
+        return all(getattr(pipe, name, None) is None for name in self.networks)
+
+    def place(self, time: Any) -> SigmaPlace | None:
+        """Returns where in the scheduler's sigmas a step was just taken; None if it shows none.
 
         Args:
             time: the timestep of that step.
@@ -86,10 +108,11 @@ class PipelineParts:
         if not isinstance(sigmas, Tensor) or sigmas.ndim != 1:
             return None
         after = getattr(self.scheduler, "step_index", None)
-        if after is None:
-            times = self.scheduler.timesteps
-            after = int((times == time).nonzero().flatten()[0]) + 1
-        return sigmas[after - 1 :]
+        if after is not None:
+            return SigmaPlace(self.scheduler, sigmas, after - 1)
+        times = [float(one) for one in self.scheduler.timesteps]
+        found = [k for k, one in enumerate(times) if one == time]
+        return SigmaPlace(self.scheduler, sigmas, found[0]) if found else None
 
     def jumps(self, pipe: Any, steps: int) -> frozenset[int]:
         """Returns the index of the step at which a second expert takes over (as in Wan 2.2).
@@ -98,11 +121,11 @@ class PipelineParts:
             pipe: the pipeline; its config may have a ``boundary_ratio``.
             steps: the number of steps of the run, the last ones of the scheduler's.
         """
-        ratio = getattr(pipe.config, "boundary_ratio", None)
+        ratio = option(getattr(pipe, "config", None), "boundary_ratio")
         if ratio is None or len(self.networks) < 2:
             return frozenset()
-        boundary = ratio * self.scheduler.config.num_train_timesteps
-        early = sum(t >= boundary for t in self.scheduler.timesteps[-steps:].tolist())
+        boundary = ratio * (option(self.scheduler.config, "num_train_timesteps") or 1000)
+        early = sum(float(t) >= boundary for t in self.scheduler.timesteps[-steps:])
         return frozenset({early} if 0 < early < steps else ())
 
     def caches(self) -> list[str]:
@@ -121,7 +144,7 @@ def _check_flow(scheduler: Any, kind: str, was_tried: bool) -> None:
     kinds = [cls.__name__ for cls in type(scheduler).__mro__]
     is_flow = (
         any(kind.startswith("FlowMatch") for kind in kinds)
-        or config.get("prediction_type") == "flow_prediction"
+        or option(config, "prediction_type") == "flow_prediction"
     )
     order = getattr(scheduler, "order", 1)
     why, use, change = "", "Use", ""
@@ -130,12 +153,12 @@ def _check_flow(scheduler: Any, kind: str, was_tried: bool) -> None:
         use = "If its network does predict a velocity, use"
     elif order != 1:
         why = f"its {name} is of order {order}: each of its steps takes more than one evaluation"
-    elif config.get("stochastic_sampling"):
+    elif option(config, "stochastic_sampling"):
         why = f"its {name} adds noise in every step (`stochastic_sampling`)"
         change = ", stochastic_sampling=False"
     elif not was_tried and draws_noise(scheduler):
         why = f"its {name} adds noise in every step"
-    elif config.get("invert_sigmas"):
+    elif option(config, "invert_sigmas"):
         why = f"its {name} integrates with rising sigmas (`invert_sigmas`)"
         change = ", invert_sigmas=False"
     if why:

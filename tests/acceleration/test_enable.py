@@ -528,9 +528,8 @@ def test_a_memory_of_another_pipeline_or_other_arms_is_refused(pipe, call, tmp_p
     with fastflow.enable(pipe, UCB(arms=(0, 1))) as accelerated:
         call(pipe)
         accelerated.memory.save(file)
-    other_arms = pytest.raises(ValueError, match=r"\(arms: here \[0, 2\], there \[0, 1\]\)")
-    with fastflow.enable(pipe, UCB(arms=(0, 2)), memory=file), other_arms:
-        call(pipe)
+    with pytest.raises(ValueError, match=r"\(arms: here \[0, 2\], there \[0, 1\]\)"):
+        fastflow.enable(pipe, UCB(arms=(0, 2)), memory=file)
 
 
 def test_a_scheduler_that_was_replaced_by_one_of_higher_order_is_refused_at_the_call(pipe, call):

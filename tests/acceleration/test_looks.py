@@ -11,7 +11,8 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 from tiny_pipelines import ltx, sd3, wan
-from tiny_pipelines.toy import ToyPipeline
+from tiny_pipelines.stranger import StrangersPipeline
+from tiny_pipelines.toy import ToyNetwork, ToyPipeline
 
 import fastflow
 from fastflow.acceleration.seen import InputWatch, direction, leaves
@@ -366,3 +367,142 @@ def test_arguments_are_watched_by_what_they_usually_do():
     assert not is_new(x[7], 0.2, prompt, scale=0.0)  # twice in a row: it differs by itself
     assert is_new(x[8][:1], 0.1, prompt, scale=0.0)
     assert is_new(x[8][:1], 0.1, prompt, scale=0.0, mask=None)
+
+
+# --- what depends on more than the arguments of a network call ---
+
+
+class Guided(StrangersPipeline):
+    """Has a guidance scale for every step, which no network call shows."""
+
+    scales = (5.0,) * 5 + (-2.0,) * 7
+
+    def loop(self, x, times):
+        for scale, t in zip(self.scales, times, strict=True):
+            both = torch.cat([-self.prompt, self.prompt])
+            a, b = self.transformer(torch.cat([x, x]), t, both)[0].chunk(2)
+            x = self.take(a + scale * (b - a), t, x)
+        return x
+
+
+def test_guidance_that_changes_outside_of_the_network_is_seen_and_told():
+    pipe = Guided()
+    plain = pipe()
+    with fastflow.enable(pipe, skipping(1, 2, 4, 5, 6, steps=12)) as accelerated:
+        found = pipe()
+        assert accelerated.stats.last.computed == (0, 3, 6, 7, 8, 9, 10, 11)
+        assert "changed at steps 5 and was seen late" in accelerated.stats.notes[0]
+        assert relative(found, plain) < 0.1
+        found = pipe()
+        assert accelerated.stats.last.computed == (0, 3, 4, 5, 7, 8, 9, 10, 11)
+        assert relative(found, plain) < 0.01
+
+
+def test_guidance_that_changes_before_anything_else_was_skipped_is_exact_in_the_second_call():
+    pipe = Guided()
+    plain = pipe()
+    with fastflow.enable(pipe, skipping(5, 6, 7, steps=12)) as accelerated:
+        pipe()
+        assert "changed at steps 5 6 and was seen late" in accelerated.stats.notes[0]
+        assert relative(pipe(), plain) < 0.01
+        assert {4, 5} <= set(accelerated.stats.last.computed)
+
+
+def test_guidance_that_changes_in_every_step_does_not_end_the_skipping():
+    pipe = Guided()
+    pipe.scales = [5 - 0.2 * k for k in range(12)]
+    plain = pipe()
+    with fastflow.enable(pipe, Every(interval=3)) as accelerated:
+        found = pipe()
+    assert accelerated.stats.last.computed == (0, 3, 6, 9, 11)
+    assert relative(found, plain) < 0.02
+
+
+class WithAdapter(torch.nn.Module):
+    """Scales its output as an adapter does, by a number in a mapping."""
+
+    def __init__(self):
+        super().__init__()
+        self.network, self.scaling = ToyNetwork(), {"adapter": 1.0}
+
+    def forward(self, *args):
+        return (self.network(*args)[0] * self.scaling["adapter"],)
+
+
+def scale_adapter(pipe, kwargs):
+    pipe.transformer.scaling["adapter"] = -1.0
+
+
+def change_weights(pipe, kwargs):
+    pipe.transformer.network.layer.weight.mul_(-1)
+
+
+def change_prompt(pipe, kwargs):
+    kwargs["prompt_embeds"].mul_(-1)
+
+
+@pytest.mark.parametrize("change", [scale_adapter, change_weights, change_prompt])
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_callback_may_change_adapters_weights_and_tensors_in_place(change, mode):
+    def callback(pipe, k, t, kwargs):
+        if k == 4:
+            change(pipe, kwargs)
+        return {}
+
+    def run(policy):
+        pipe = ToyPipeline(transformer=WithAdapter())
+        with fastflow.enable(pipe, policy) as accelerated, mode():
+            return pipe(guidance=1.0, callback_on_step_end=callback), accelerated.stats
+
+    plain, _ = run("never")
+    found, stats = run(skipping(5, 6))
+    if change is change_weights and mode is torch.inference_mode:
+        return  # weights that are no inference tensors count what is written to them
+    assert stats.last.computed == (0, 1, 2, 3, 4, 5, 7, 8, 9)
+    assert relative(found, plain) < 0.001
+
+
+# --- gradients ---
+
+
+def through(self, x, times):
+    start = x.requires_grad_()
+    x = StrangersPipeline.loop(self, start, times)
+    return torch.cat([x.detach(), *torch.autograd.grad(x.sum(), start)])
+
+
+def in_every_step(self, x, times):
+    for t in times:
+        x = x.detach().requires_grad_()
+        v = self.velocity(x, t)
+        (gradient,) = torch.autograd.grad((v**2).sum(), x)
+        x = self.take((v + 0.1 * gradient).detach(), t, x.detach())
+    return x
+
+
+def in_one_step(self, x, times):
+    for k, t in enumerate(times):
+        with torch.set_grad_enabled(k == 5):
+            x = x.detach().requires_grad_(k == 5)
+            v = self.velocity(x, t)
+            if k == 5:
+                v = v + 0.1 * torch.autograd.grad((v**2).sum(), x, retain_graph=True)[0]
+            x = self.take(v.detach(), t, x.detach())
+    return x
+
+
+@pytest.mark.parametrize("loop", [through, in_every_step, in_one_step])
+def test_where_gradients_are_taken_all_is_computed_and_told(loop):
+    def with_gradients(self, x, times):
+        with torch.set_grad_enabled(loop is not in_one_step):
+            return loop(self, x, times)
+
+    pipe = type("Pipe", (StrangersPipeline,), {"loop": with_gradients})()
+    plain = pipe()
+    with fastflow.enable(pipe, "never"):
+        assert torch.equal(pipe(), plain)
+    with fastflow.enable(pipe, Every(interval=3)) as accelerated:
+        found = pipe()
+    assert "gradients are taken through the network" in accelerated.stats.warning
+    assert accelerated.stats.last.computed[-7:] == (5, 6, 7, 8, 9, 10, 11)
+    assert relative(found, plain) < 0.01

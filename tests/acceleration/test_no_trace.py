@@ -1,14 +1,26 @@
 """The class that an intercepted object has meanwhile: nobody else ever gets to have it."""
 
+import abc
 import copy
+import gc
+import inspect
 import io
 import pickle
+import sys
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from diffusers import FluxImg2ImgPipeline, FluxTransformer2DModel
+from diffusers import (
+    FlowMatchEulerDiscreteScheduler,
+    FluxImg2ImgPipeline,
+    FluxTransformer2DModel,
+)
 from tiny_pipelines import flux
+from tiny_pipelines.stranger import StrangersPipeline
 from tiny_pipelines.toy import ToyNetwork, ToyPipeline
+from torch._dynamo.testing import CompileCounter
 
 import fastflow
 from fastflow.acceleration import attach, detach, interceptors_of, own_class
@@ -207,3 +219,196 @@ def test_another_pipeline_can_be_made_of_an_enabled_one():
         assert {FluxTransformer2DModel: "found"}[type(pipe.transformer)] == "found"
         assert type(pipe.transformer) in [FluxTransformer2DModel]
         assert accelerated.stats.per_call == []
+
+
+def test_the_class_of_an_enabled_part_is_like_its_own_class(pipe):
+    class Other(ToyNetwork):
+        pass
+
+    with fastflow.enable(pipe, "never"), fastflow.enable(ToyPipeline(), "never") as second:
+        cls, again = type(pipe.transformer), type(second.pipe.transformer)
+        assert cls == again == ToyNetwork == cls
+        assert cls != Other
+        assert {ToyNetwork: 1}[cls] == 1
+        assert isinstance(Other(), cls)
+        assert not isinstance(pipe.scheduler, cls)
+        assert issubclass(Other, cls)
+        assert not issubclass(torch.nn.Linear, cls)
+        assert inspect.signature(type(pipe)) == inspect.signature(ToyPipeline)
+
+
+def test_a_class_derived_from_that_of_an_enabled_part_is_a_plain_one(pipe):
+    plain = pipe()
+    with fastflow.enable(pipe, Every(interval=3)) as accelerated:
+
+        class Derived(type(pipe.transformer)):
+            def forward(self, *args):
+                return super().forward(*args)
+
+        assert Derived.__mro__[1] is ToyNetwork
+        assert type(Derived()) is Derived
+        pipe.transformer.__class__ = Derived
+        pipe()
+        assert accelerated.stats.calls == 4
+    assert type(pipe.transformer) is Derived
+    assert torch.equal(pipe(), plain)
+
+
+def test_a_pipeline_may_compare_the_type_of_its_scheduler():
+    """As Bria's does, which else calls a method that this scheduler does not have."""
+
+    class Comparing(StrangersPipeline):
+        def velocity(self, x, t):
+            if type(self.scheduler) != FlowMatchEulerDiscreteScheduler:  # noqa: E721
+                x = self.scheduler.scale_model_input(x, t)
+            return super().velocity(x, t)
+
+    pipe = Comparing()
+    plain = pipe()
+    with fastflow.enable(pipe, "never"):
+        assert torch.equal(pipe(), plain)
+
+
+def test_a_part_whose_class_derives_from_an_abstract_one_is_intercepted():
+    class Abstract(abc.ABC):
+        @abc.abstractmethod
+        def loop(self, x, times): ...
+
+    class Concrete(StrangersPipeline, Abstract):
+        pass
+
+    pipe = Concrete()
+    with fastflow.enable(pipe, Every(interval=3)) as accelerated:
+        assert isinstance(pipe, Abstract)
+        pipe()
+    assert accelerated.stats.calls == 5
+    assert type(pipe) is Concrete
+
+
+class WithSlots:
+    """A pipeline that has no room for another class."""
+
+    __slots__ = ("scheduler", "transformer")
+
+    def __init__(self):
+        toy = ToyPipeline()
+        self.scheduler, self.transformer = toy.scheduler, toy.transformer
+
+    @property
+    def components(self):
+        return {"scheduler": self.scheduler, "transformer": self.transformer}
+
+    def __call__(self):
+        raise NotImplementedError
+
+
+def traced():
+    inputs = torch.zeros(1, 4, 3), torch.tensor(1.0), torch.zeros(1, 3)
+    return ToyPipeline(transformer=torch.jit.trace(ToyNetwork(), inputs))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("make", [WithSlots, traced])
+def test_what_cannot_be_intercepted_is_refused_and_nothing_is_left(make):
+    pipe = make()
+    with pytest.raises(ValueError, match=r"cannot be accelerated: calls of a \w+ cannot be inter"):
+        fastflow.enable(pipe)
+    for part in (pipe, pipe.scheduler, pipe.transformer):
+        assert not interceptors_of(part)
+        assert type(part) is own_class(part)
+
+
+def test_what_cannot_be_called_is_refused(pipe):
+    class Methods:
+        scheduler, transformer, components = pipe.scheduler, pipe.transformer, pipe.components
+
+    with pytest.raises(ValueError, match="it cannot be called"):
+        fastflow.enable(Methods())
+
+
+def test_nothing_of_a_call_is_kept_alive_and_a_pipeline_is_freed_at_once():
+    class Watched(StrangersPipeline):
+        def loop(self, x, times):
+            self.kept = [weakref.ref(x), weakref.ref(self.prompt)]
+            return super().loop(x, times)
+
+    pipe = Watched()
+    network = weakref.ref(pipe.transformer)
+    gc.collect()
+    gc.disable()
+    try:
+        with fastflow.enable(pipe, "plan", computed_steps=5) as accelerated:
+            for seed in range(3):
+                pipe(seed=seed)
+                pipe.prompt = None
+                assert [one() for one in pipe.kept] == [None, None]
+        accelerated = pipe = None
+        assert network() is None
+    finally:
+        gc.enable()
+    assert accelerated is pipe
+
+
+def test_an_enabled_pipeline_that_nobody_holds_is_collected(pipe):
+    one = ToyPipeline(pipe.scheduler, ToyNetwork())
+    network = weakref.ref(one.transformer)
+    fastflow.enable(one, Every(interval=3))
+    one()
+    assert interceptors_of(pipe.scheduler)
+    del one
+    gc.collect()
+    assert network() is None
+    assert not interceptors_of(pipe.scheduler)
+    assert type(pipe.scheduler) is own_class(pipe.scheduler)
+
+
+def test_a_compiled_network_is_compiled_once_for_all_calls():
+    counter = CompileCounter()
+    pipe = StrangersPipeline()
+    pipe.transformer.compile(backend=counter)
+    with fastflow.enable(pipe, "never"):
+        for seed in range(3):
+            pipe(seed=seed)
+    assert counter.frame_count == 1
+
+
+def test_calls_from_within_compiled_code_are_untouched_and_told():
+    class Compiling(StrangersPipeline):
+        def loop(self, x, times):
+            network = torch.compile(self.transformer, backend="eager", fullgraph=True)
+            for t in times:
+                x = self.take(network(x, t, self.prompt)[0], t, x)
+            return x
+
+    pipe = Compiling()
+    plain = pipe()
+    with fastflow.enable(pipe, Every(interval=3)) as accelerated:
+        assert torch.equal(pipe(), plain)
+    assert "compiled with their caller" in accelerated.stats.warning
+
+
+def test_pipelines_in_several_threads_may_share_a_network():
+    network = ToyNetwork()
+    pipes = [StrangersPipeline(transformer=network) for _ in range(3)]
+    plain = pipes[0]()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def work(pipe):
+        for n in range(30):
+            if n % 10:
+                assert torch.equal(pipe(), plain)
+            else:
+                fastflow.enable(ToyPipeline(transformer=network), "never").disable()
+
+    try:
+        all_accelerated = [fastflow.enable(pipe, "never") for pipe in pipes]
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(work, pipes))
+    finally:
+        sys.setswitchinterval(interval)
+    for accelerated in all_accelerated:
+        assert {run.calls for run in accelerated.stats.per_call} == {12}
+        accelerated.disable()
+    assert type(network) is ToyNetwork
+    assert not interceptors_of(network)

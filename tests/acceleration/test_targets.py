@@ -122,11 +122,10 @@ def test_a_memory_serves_another_target_frozen(pipe, call, tmp_path):
         first = call(pipe, num_inference_steps=20)
         assert torch.equal(call(pipe, num_inference_steps=20), first)
     assert computed(serving) == [5, 5]
-    with (
-        fastflow.enable(pipe, "ucb", memory=file),
-        pytest.raises(ValueError, match="this memory cannot be loaded: it was learned with other"),
+    with pytest.raises(
+        ValueError, match="this memory cannot be loaded: it was learned with other"
     ):
-        call(pipe, num_inference_steps=20)
+        fastflow.enable(pipe, "ucb", memory=file)
 
 
 def test_audited_calls_return_the_full_result_and_are_measured(pipe, call):

@@ -1,11 +1,13 @@
 """Whose call it is: a part may be called by others while its pipeline is being called."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
 import torch
 from tiny_pipelines import ltx2
+from tiny_pipelines.stranger import StrangersPipeline
 from tiny_pipelines.toy import ToyPipeline
 
 import fastflow
@@ -153,3 +155,206 @@ def test_frames_on_schedulers_of_their_own_are_computed_in_full_and_told():
         assert torch.equal(pipe(), plain)
     assert accelerated.stats.calls == 10
     assert "makes a copy of its scheduler" in accelerated.stats.warning
+
+
+def call_network(pipe, k, t, kwargs):
+    if k == 4:
+        network(pipe, t, kwargs)
+    return {}
+
+
+class IsModule(torch.nn.Module):
+    def forward(self, *args):
+        return call_network(*args)
+
+
+class CallsPartial:
+    __call__ = partial(call_network)
+
+
+class IsStatic:
+    @staticmethod
+    def __call__(*args):
+        return call_network(*args)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        IsModule(),
+        CallsPartial(),
+        IsStatic(),
+        torch.no_grad()(call_network),
+        partial(torch.no_grad()(call_network)),
+        torch.inference_mode()(IsStatic().__call__),
+    ],
+)
+def test_a_callback_may_be_any_callable(callback):
+    pipe = ToyPipeline()
+    plain = pipe(callback_on_step_end=callback)
+    with fastflow.enable(pipe, "never") as accelerated:
+        assert torch.equal(pipe(callback_on_step_end=callback), plain)
+        assert accelerated.stats.calls == 10
+    with fastflow.enable(pipe, Every(interval=3)) as accelerated:
+        pipe(callback_on_step_end=callback)
+        assert accelerated.stats.last.computed == THIRDS
+
+
+class OtherName(ToyPipeline):
+    """Takes its callback under another name, and has one of its own."""
+
+    def __call__(self, progress=None, **options):
+        mine = getattr(self, "on_step", progress)
+        return super().__call__(callback_on_step_end=mine, **options)
+
+
+@pytest.mark.parametrize("way", ["positional", "other name", "held"])
+def test_a_callback_may_be_handed_over_in_any_way(way):
+    pipe = ToyPipeline() if way == "positional" else OtherName()
+    if way == "held":
+        pipe.on_step = call_network
+    with fastflow.enable(pipe, Every(interval=3)) as accelerated:
+        if way == "positional":
+            pipe(10, 1.0, None, 2.0, (0.0, 1.0), 0, 1, 1, call_network)
+        else:
+            pipe(progress=call_network)
+    assert (accelerated.stats.calls, accelerated.stats.last.computed) == (4, THIRDS)
+
+
+def test_a_call_with_a_positional_callback_is_not_audited():
+    pipe, called = ToyPipeline(), []
+    with fastflow.enable(pipe, max_error=0.05):
+        for seed in range(3):
+            pipe(20, 1.0, None, 2.0, (0.0, 1.0), seed, 1, 1, lambda *_: called.append(1))
+    assert len(called) == 60
+
+
+@torch.no_grad()
+def velocity(pipe, x, t):
+    return pipe.transformer(x, t, pipe.prompt)[0]
+
+
+def test_a_pipeline_and_a_callback_may_share_a_decorator():
+    class Free(StrangersPipeline):
+        @torch.no_grad()
+        def __call__(this, callback):
+            x = torch.randn(1, 4, 3, generator=torch.Generator().manual_seed(0))
+            this.prompt = torch.zeros(1, 3)
+            this.scheduler.set_timesteps(10)
+            for k, t in enumerate(this.scheduler.timesteps):
+                x = this.scheduler.step(velocity(this, x, t), t, x, return_dict=False)[0]
+                callback(this, k, t, {"latents": x, "prompt_embeds": this.prompt})
+            return x
+
+    pipe = Free()
+    with fastflow.enable(pipe, Every(interval=3)) as accelerated:
+        pipe(torch.no_grad()(call_network))
+    assert (accelerated.stats.calls, accelerated.stats.last.computed) == (4, THIRDS)
+
+
+def in_threads(both):
+    """A loop with one or both branches of the guidance in a worker's thread."""
+
+    def loop(self, x, times):
+        def branch(prompt):
+            with torch.no_grad():
+                return self.transformer(x, t, prompt)[0]
+
+        with ThreadPoolExecutor(1) as pool:
+            for t in times:
+                away = pool.submit(branch, -self.prompt)
+                here = pool.submit(branch, self.prompt).result() if both else branch(self.prompt)
+                x = self.take(away.result() + 2 * (here - away.result()), t, x)
+        return x
+
+    return loop
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_network_calls_in_other_threads_are_counted_and_all_is_computed_and_told(both):
+    pipe = type("Pipe", (StrangersPipeline,), {"loop": in_threads(both)})()
+    plain = pipe()
+    for policy in ("never", Every(interval=3)):
+        with fastflow.enable(pipe, policy) as accelerated:
+            assert torch.equal(pipe(), plain)
+        assert accelerated.stats.calls == 24
+        assert "from other threads" in accelerated.stats.warning
+
+
+class WithMethod(StrangersPipeline):
+    def generate(self):
+        return StrangersPipeline.__call__(self)
+
+    def stream(self):
+        x = torch.randn(1, 4, 3, generator=torch.Generator().manual_seed(0))
+        self.prompt = torch.zeros(1, 3)
+        self.scheduler.set_timesteps(12)
+        for t in self.scheduler.timesteps:
+            with torch.no_grad():
+                x = self.take(self.velocity(x, t), t, x)
+            yield x
+
+
+class Streaming(WithMethod):
+    def __call__(self):
+        return self.stream()
+
+
+class EnablesItself(WithMethod):
+    def __call__(self):
+        self.accelerated = fastflow.enable(self, Every(interval=3))
+        return super().__call__()
+
+
+@pytest.mark.parametrize(
+    ("kind", "call"),
+    [
+        (WithMethod, lambda pipe: pipe.generate()),
+        (Streaming, lambda pipe: list(pipe())[-1]),
+    ],
+)
+def test_what_a_pipeline_does_outside_of_a_followed_call_is_untouched_and_told(kind, call):
+    pipe = kind()
+    plain = call(pipe)
+    with fastflow.enable(pipe, Every(interval=3)) as accelerated:
+        assert torch.equal(call(pipe), plain)
+        assert "outside of a call of pipe(...)" in accelerated.stats.warning
+
+
+def test_a_call_that_enables_its_own_pipeline_is_untouched_and_told_and_the_next_is_skipped():
+    pipe = EnablesItself()
+    plain = WithMethod()()
+    assert torch.equal(pipe(), plain)
+    accelerated = pipe.accelerated
+    assert "a call that began before enable()" in accelerated.stats.warning
+    pipe.__class__ = WithMethod
+    pipe()
+    assert (accelerated.stats.calls, accelerated.stats.warning) == (5, "")
+    accelerated.disable()
+    assert type(pipe) is WithMethod
+
+
+def test_a_network_may_be_loaded_within_each_call_and_dropped_at_its_end():
+    class Lazy(StrangersPipeline):
+        def loop(self, x, times):
+            self.transformer = self.stored
+            try:
+                return super().loop(x, times)
+            finally:
+                self.transformer = None
+
+    pipe = Lazy()
+    pipe.stored = pipe.transformer
+    with fastflow.enable(pipe, Every(interval=3)) as accelerated:
+        for _ in range(3):
+            pipe()
+    assert [run.calls for run in accelerated.stats.per_call] == [5, 5, 5]
+    assert not interceptors_of(pipe.stored)
+
+
+def test_a_pipeline_needs_no_configuration():
+    pipe = StrangersPipeline()
+    del pipe.config
+    with fastflow.enable(pipe, Every(interval=3)) as accelerated:
+        pipe()
+    assert accelerated.stats.calls == 5

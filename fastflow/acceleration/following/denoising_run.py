@@ -78,10 +78,9 @@ class DenoisingRun:
         self.taken, self.turn = self.taken + 1, 0
 
     def _ask(self, counts: int, ask: Callable[[], Any]) -> Any:
+        self.calls += counts  # also if it fails: somebody may try again
         with self.stopwatch.running():
-            answer = ask()
-        self.calls += counts
-        return answer
+            return ask()
 
     def stats(self) -> CallStats:
         """Returns the statistics of the run; waits for the device."""
@@ -99,10 +98,15 @@ class DenoisingRun:
 
 
 class FirstStep(DenoisingRun):
-    """The first step of a run, until the scheduler shows where in its grid the run begins."""
+    """The first step of a run, until the scheduler shows where in its grid the run begins.
 
-    def __init__(self):
+    Attributes:
+        after: the run that it follows, if the scheduler was not told to begin a new one.
+    """
+
+    def __init__(self, after: DenoisingRun | None = None):
         super().__init__()
+        self.after = after
         self.network: Any = None
         self.probe: ProbeNetwork = lambda: None
         self.answers: list[Any] = []

@@ -15,9 +15,12 @@ from fastflow.acceleration.following.denoising_run import (
     ProbeNetwork,
     TakeStep,
 )
+from fastflow.acceleration.seen import NOTHING, SigmaPlace
 from fastflow.integration.episode import Episode, Scheme
 from fastflow.integration.grid import Grid
 from fastflow.integration.loop import flow
+
+MOST_ODD = 2  # skipped steps of one run with other velocities: of more, they depend on the latents
 
 
 class Session(DenoisingRun):
@@ -30,11 +33,16 @@ class Session(DenoisingRun):
 
     A step whose network calls differ from those of the step before begins a new piece of the
     velocity. It is computed; where the difference shows only in a later call of a step that is
-    being skipped, the step gets the pipeline's own velocity, and the next is computed.
+    being skipped, the step gets the pipeline's own velocity, and the next is computed. So it is
+    where the pipeline makes another velocity of the stored outputs than at the last skipped step,
+    because its guidance changed.
 
     Attributes:
         late_jumps: the steps whose first network call did not show yet that they differ.
         sigma: the sigmas from where the run began, if they go on beyond the grid.
+        place: where the scheduler stood when the run began; None if it is not known.
+        writes: whether the scheduler writes into the velocities that it is given.
+        is_corrected: whether the scheduler's steps are Euler's, between which x may be corrected.
 
     Args:
         grid: the time grid of the run.
@@ -60,8 +68,10 @@ class Session(DenoisingRun):
         self.grid, self.sign = grid, sign
         self.late_jumps: set[int] = set()
         self.sigma: Sequence[float] = grid.sigma
-        nothing = torch.empty(0)  # the pipeline brings its own latents to every step
-        self.loop = flow(nothing, grid, scheme, episode, key=key, over_rows=over_rows)
+        self.place: SigmaPlace | None = None
+        self.writes = self.is_corrected = False
+        # the pipeline brings its own latents to every step
+        self.loop = flow(NOTHING, grid, scheme, episode, key=key, over_rows=over_rows)
         self.step = next(self.loop)
         self.wants_model: bool | None = None  # whether this step is computed; None: undecided
         self.is_changed = False  # whether the network calls of this step differ in kind
@@ -70,7 +80,10 @@ class Session(DenoisingRun):
         self.answers: list[Any] = []  # their outputs, by turn
         self.again: list[Callable[[], Any]] = []  # make the calls that were answered in this step
         self.network: Any = None  # the network called first at the last computed step
-        self.shape: torch.Size | None = None  # of its velocity
+        self.last = NOTHING  # its velocity
+        self.made = NOTHING  # another velocity that the pipeline made of its outputs
+        self.odd: set[int] = set()  # the skipped steps at which it did
+        self.repeats: bool | None = None  # whether it else makes the same one again
 
     def begun(self, first: FirstStep) -> Session:
         """Takes over the network calls of the first step, and returns the session."""
@@ -83,6 +96,17 @@ class Session(DenoisingRun):
         """Computes every step from here on."""
         self.reason = self.reason or reason
 
+    @property
+    def is_second(self) -> bool:
+        """Whether this is the second computed step of a run whose first step was Euler's."""
+        is_second = self.is_corrected and len(self.computed) == 1
+        return is_second and bool(self.wants_model) and not self._is_over
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the run was followed to the end of the scheduler's sigmas."""
+        return self.end is not None and self.grid.steps >= len(self.sigma) - 1
+
     def call(
         self,
         network: Any,
@@ -92,6 +116,8 @@ class Session(DenoisingRun):
         inputs: dict | None = None,
     ) -> Any:
         is_new = inputs is not None and self.watch.is_new(self.turn, inputs)
+        if self.wants_model is None and self.place is not None and not self._is_over:
+            self.give_up(self.place.why_not(self.taken))
         if self._is_over:
             return super().call(network, counts, ask, probe)
         if self.wants_model is None:
@@ -120,16 +146,16 @@ class Session(DenoisingRun):
             )
             self.wants_model = True
             self.step.jump()
+        own, v = v, v if self.sign == 1 else -v
         others = bool(self.computed) and (
-            self.is_changed or self.turn != self.turns or v.shape != self.shape
+            self.is_changed or self.turn != self.turns or self._makes_another(v)
         )
-        v = v if self.sign == 1 else -v
         computed = self._computed(v, others)
         if others:
             self.late_jumps |= set() if self.shows_at_once else {k}
             self.step.jump()  # guidance began or ended, or another size: nothing continues
         try:
-            self.step = self.loop.send((x, computed, self._taking(take_step)))
+            self.step = self.loop.send((x, computed, self._taking(take_step, own, computed)))
             if others and self.computed[-1] != k:
                 self.step.jump()
         except StopIteration as stop:
@@ -146,9 +172,11 @@ class Session(DenoisingRun):
         """Returns the velocity if it is to be used, and None if it is to be extrapolated."""
         if self.wants_model:
             self.computed.append(self.step.k)
-            self.turns, self.shape = self.turn, v.shape
+            self.turns = self.turn
             # a copy: a CUDA graph overwrites its output buffer at the next call
-            return v.clone()
+            self.last = v.clone()
+            self.made = NOTHING
+            return self.last
         return self._late(v) if others else None
 
     def _late(self, v: Tensor) -> Tensor:
@@ -163,17 +191,50 @@ class Session(DenoisingRun):
         fresh = self.again[0]()
         self.computed.append(self.step.k)
         self.answers = [fresh]
-        self.turns, self.shape = 1, v.shape
-        return place(fresh).clone()
+        self.turns, self.last = 1, place(fresh).clone()
+        return self.last
+
+    def _makes_another(self, v: Tensor) -> bool:
+        """Returns whether the pipeline makes another velocity of the last step's outputs.
+
+        That shows only in a skipped step, and only of a pipeline whose velocity is made of them
+        alone, as other skipped steps show.
+        """
+        if v.shape != self.last.shape:
+            return True
+        if self.wants_model or self.repeats is False:
+            return False
+        is_same = torch.equal(v, self.last)
+        if self.repeats is None:
+            self._learn_repeats(v, is_same)
+        return bool(self.repeats) and not is_same
+
+    def _learn_repeats(self, v: Tensor, is_same: bool) -> None:
+        if is_same or torch.equal(v, self.made):
+            self.repeats = True
+            self.late_jumps |= self.odd
+        elif len(self.odd) == MOST_ODD:
+            self.repeats = False
+        else:
+            self.odd.add(self.step.k)
+            self.made = v.clone()
 
     def _ask_after_all(self, counts: int, ask: Callable[[], Any]) -> Any:
         self.skipped -= counts
         return self._ask(counts, ask)
 
-    def _taking(self, take_step: TakeStep) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-        if self.sign == 1:
-            return lambda x, v, dsigma: take_step(x, v)
-        return lambda x, v, dsigma: take_step(x, -v)
+    def _taking(
+        self, take_step: TakeStep, own: Tensor, computed: Tensor | None
+    ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+        """Returns how to take a step; a computed velocity is handed over as the pipeline's own."""
+
+        def take(x: Tensor, v: Tensor, dsigma: Tensor) -> Tensor:
+            if v is computed:
+                return take_step(x, own)
+            v = v.clone() if self.writes else v
+            return take_step(x, v if self.sign == 1 else -v)
+
+        return take
 
     def _decide(self, network: Any, probe: ProbeNetwork) -> None:
         if self.computed and (self.is_changed or network is not self.network):

@@ -33,12 +33,6 @@ class Repeatable:
         ]
         self.start = self._states()
 
-    @property
-    def has_callback(self) -> bool:
-        """Whether the caller is called back, and would notice a second run."""
-        named = (value for name, value in self.kwargs.items() if name.startswith("callback"))
-        return any(callable(value) for value in named)
-
     def again(self) -> Any:
         """Makes the call again, without decoding; the generators are then as they are now."""
         kwargs = dict(self.kwargs)

@@ -75,14 +75,15 @@ def _seen(now: Leaves, varying: set[Hashable]) -> Seen:
         if isinstance(value, Tensor):
             # not the data type: some pipelines begin in float32, and go on in the model's
             kept = key not in varying
-            seen[key] = value.shape, value if kept else None, _version(value) if kept else None
+            seen[key] = value.shape, value if kept else None, version_of(value) if kept else None
         else:
             cls = type(value)
             seen[key] = cls, value if cls in SIMPLE and key not in varying else None, None
     return seen
 
 
-def _version(tensor: Tensor) -> int | None:
+def version_of(tensor: Tensor) -> int | None:
+    """Returns how often a tensor was written to; None where that is not counted."""
     return None if tensor.is_inference() else tensor._version
 
 
@@ -101,6 +102,36 @@ def leaves(args: tuple, kwargs: Mapping[str, Any]) -> Leaves:
 def settings(pipe: Any) -> Leaves:
     """Returns the numbers, texts and switches among a pipeline's attributes."""
     return {name: value for name, value in vars(pipe).items() if type(value) in SIMPLE}
+
+
+def hidden_state(network: Any, inputs: Leaves) -> Leaves:
+    """Returns what a callback may change of a network call without changing an argument.
+
+    That is the scale of an adapter, the weights, and what a tensor holds where writing to it is
+    not counted. It takes some milliseconds for a network of thousands of modules.
+    """
+    state: list[Any] = []
+    for module in network.modules():
+        for value in vars(module).values():
+            kind = type(value)
+            if kind in SIMPLE:
+                state.append(value)
+            elif kind in CONTAINERS:
+                inner = value.values() if kind is dict else value
+                state += (one for one in inner if type(one) in SIMPLE)
+    state += (mark for p in network.parameters() for mark in (id(p), version_of(p)))
+    sums = {
+        (key, "sum"): float(value.sum())
+        for key, value in inputs.items()
+        if isinstance(value, Tensor) and version_of(value) is None
+    }
+    return {"network": hash(tuple(state)), **sums}
+
+
+def takes_gradients(network: Any, inputs: Leaves) -> bool:
+    """Returns whether a network's outputs will have gradients, where they are enabled."""
+    values = (value for value in inputs.values() if isinstance(value, Tensor))
+    return any(one.requires_grad for one in (*values, *network.parameters()))
 
 
 def _flat(path: tuple, value: Any, depth: int) -> Iterator[tuple[tuple, Any]]:

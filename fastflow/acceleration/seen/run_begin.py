@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
+import torch
 from torch import Tensor
 
-from fastflow.acceleration.seen.scheduler_step import direction
+from fastflow.acceleration.seen.scheduler_step import NOTHING, SchedulerStep, direction
+from fastflow.acceleration.seen.sigma_place import SigmaPlace
 
+FindPlace = Callable[[Any], "SigmaPlace | None"]
+
+FEWEST_STEPS = 2
 FEWEST_FOLLOWED = 0.5  # of a run's steps; a run that can be followed for fewer is computed
 
 
@@ -20,24 +26,43 @@ class RunBegin:
 
     Args:
         network_calls: how many network calls were seen before it.
-        sigmas: the scheduler's sigmas from this step on, ``(T + 1,)``; None if it shows none.
+        place: where it stands in the scheduler's sigmas; None if that shows none.
         x: the latents before the step, ``(B, ...)``.
         v: the velocity handed over, ``(B, ...)``.
-        x_next: the latents after the step, ``(B, ...)``.
+        x_next: the latents after the step, ``(B, ...)``; `NOTHING` if they are not known.
         drew: whether the step drew random numbers.
+        writes_x: whether it wrote into the latents that it was given.
+        writes_v: whether it wrote into the velocity.
     """
 
     network_calls: int
-    sigmas: Tensor | None
+    place: SigmaPlace | None
     x: Tensor
     v: Tensor
     x_next: Tensor
     drew: bool
+    writes_x: bool
+    writes_v: bool
+
+    @classmethod
+    def taken(cls, step: SchedulerStep, network_calls: int, place: FindPlace) -> RunBegin:
+        """Takes the first step of a run, and returns what it showed.
+
+        Args:
+            step: the step.
+            network_calls: how many network calls were seen before it.
+            place: returns where a step was just taken, given its time.
+        """
+        before, x, v = step.random_state(), step.x.clone(), step.v.clone()
+        x_next = step.take(step.x, step.v)
+        drew = not all(map(torch.equal, before, step.random_state()))
+        wrote = not torch.equal(x, step.x), not torch.equal(v, step.v)
+        return cls(network_calls, place(step.time), x, v, x_next, drew, *wrote)
 
     @cached_property
     def sigma(self) -> Sequence[float]:
         """The sigmas as numbers, read back from the device once."""
-        return () if self.sigmas is None else tuple(self.sigmas.tolist())
+        return () if self.place is None else tuple(self.place.ahead.tolist())
 
     @cached_property
     def _fallen(self) -> int:
@@ -48,8 +73,8 @@ class RunBegin:
     @property
     def falling(self) -> Tensor:
         """The sigmas for as long as they fall."""
-        assert self.sigmas is not None
-        return self.sigmas[: self._fallen + 1]
+        assert self.place is not None
+        return self.place.ahead[: self._fallen + 1]
 
     def why_not(self) -> str:
         """Returns why the run cannot be followed; empty if it can."""
@@ -57,16 +82,22 @@ class RunBegin:
         if not self.network_calls:
             return (
                 "no call of the pipeline's network was seen before its first step; calls of "
-                "`forward`, or from another thread, are not"
+                "`forward`, from another thread, or compiled with their caller, are not"
             )
-        if self.sigmas is None:
-            return "the scheduler shows no list of sigmas"
-        if self._fallen < max(2, FEWEST_FOLLOWED * steps):
-            a, b = self.sigma[self._fallen : self._fallen + 2] if self._fallen < steps else (0, 0)
+        if self.place is None:
+            return "the scheduler does not show in a list of sigmas which step it takes"
+        if steps < FEWEST_STEPS:
+            return f"a run of {steps} step{'s' * (steps != 1)} leaves nothing to skip"
+        if self._fallen < max(FEWEST_STEPS, FEWEST_FOLLOWED * steps):
+            a, b = self.sigma[self._fallen : self._fallen + 2]
             return (
                 f"sigma does not fall in step {self._fallen} of {steps}, where it goes from "
                 f"{a:.4g} to {b:.4g}: a velocity cannot be extrapolated there"
             )
+        if self.x.ndim < 2 or not self.x.numel():
+            return f"latents of the shape {tuple(self.x.shape)} are no batch of samples"
+        if self.x_next is NOTHING:
+            return "the scheduler's step returns its latents in a form that is not known"
         if self.x_next.shape != self.x.shape:
             return "the scheduler's step changes the shape of the latents"
         if self.drew:
@@ -74,7 +105,12 @@ class RunBegin:
         return ""
 
     def direction(self) -> int:
-        """Returns 1 if the step was Euler's, -1 if v was negated, 0 if it was neither."""
+        """Returns 1 if the step was Euler's, -1 if v was negated, 0 if it was neither.
+
+        It is 0 too where x was written into: its owner may count on that, and not on the result.
+        """
+        if self.writes_x:
+            return 0
         return direction(self.x, self.v, self.x_next, self.sigma[1] - self.sigma[0])
 
     def notes(self, scheduler: str, sign: int) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache, cached_property
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -13,13 +14,16 @@ from torch import Tensor
 from fastflow.acceleration.interception import own_class
 
 LARGEST_DEVIATION = 0.01  # of an Euler step's own length
-
+NOTHING = torch.empty(0)
 
 USUAL_NAMES = ("model_output", "timestep", "sample")
+NOWHERE = sys.maxsize  # the place of an argument that a step does not have
 
 
 class SchedulerStep:
-    """Holds the arguments of a call of ``step``, whose first three are v, t and x.
+    """Holds the arguments of a call of ``step``.
+
+    Those that matter are v, t and x: by their usual names, or else the first three.
 
     Args:
         scheduler: the scheduler, whose class shows the names of the arguments.
@@ -32,31 +36,44 @@ class SchedulerStep:
         time: the time handed over, one of the scheduler's timesteps.
         x: the latents ``(B, ...)``.
         output: what the method returned; None before it was called.
-
-    Raises:
-        KeyError: if one of the three is missing.
     """
 
     def __init__(self, scheduler: Any, plain: Callable, args: tuple, kwargs: dict):
         self._plain, self._args, self._kwargs = plain, list(args), dict(kwargs)
-        self._names = _names(own_class(scheduler))
+        self._places = _places(own_class(scheduler))
+        self.v: Any
+        self.time: Any
+        self.x: Any
         self.v, self.time, self.x = (
-            args[i] if i < len(args) else kwargs[name] for i, name in enumerate(self._names)
+            args[i] if i < len(args) else kwargs.get(name) for i, name in self._places
         )
         self.output: Any = None
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether there are a velocity and latents among the arguments."""
+        return isinstance(self.v, Tensor) and isinstance(self.x, Tensor)
+
+    def pass_on(self, *ignored: Any) -> Any:
+        """Calls the method with its own arguments, and returns what it returned."""
+        self.output = self._plain(*self._args, **self._kwargs)
+        return self.output
+
     def take(self, x: Tensor, v: Tensor) -> Tensor:
-        """Takes the step from other latents with another velocity, and returns the next x."""
-        for i, value in ((0, v), (2, x)):
+        """Takes the step from other latents with another velocity.
+
+        Returns:
+            The next latents; nothing, ``(0,)``, if the method returned none that can be found.
+        """
+        for (i, name), value in ((self._places[0], v), (self._places[2], x)):
             if i < len(self._args):
                 self._args[i] = value
             else:
-                self._kwargs[self._names[i]] = value
-        self.output = self._plain(*self._args, **self._kwargs)
-        if isinstance(self.output, Tensor):
-            return self.output
-        named = hasattr(self.output, "prev_sample")
-        return self.output.prev_sample if named else self.output[0]
+                self._kwargs[name] = value
+        self.pass_on()
+        if type(self.output) is tuple and self.output and isinstance(self.output[0], Tensor):
+            return self.output[0]
+        return next((one for one in _latents(self.output) if isinstance(one, Tensor)), NOTHING)
 
     @cached_property
     def generators(self) -> list[torch.Generator]:
@@ -96,15 +113,29 @@ def direction(x: Tensor, v: Tensor, x_next: Tensor, dsigma: float) -> int:
     return 1 if off <= tolerance else -1 if off_negated <= tolerance else 0
 
 
-@cache
-def _names(cls: type) -> Sequence[str]:
-    """Returns the names of v, t and x, from the first class that gives all three a name."""
+def _latents(output: Any) -> Iterator[Any]:
+    """Yields what may be the next latents in what a step returned."""
+    yield output
+    yield getattr(output, "prev_sample", None)
+    if isinstance(output, Mapping):
+        yield output.get("prev_sample")
+    elif isinstance(output, Sequence):
+        yield from output[:1]
+
+
+@lru_cache(maxsize=16)  # few: it keeps the classes alive
+def _places(cls: type) -> Sequence[tuple[int, str]]:
+    """Returns the places and names of v, t and x, from the first class that names them."""
     for one in cls.__mro__:
         if "step" in vars(one):
-            named = list(inspect.signature(vars(one)["step"]).parameters.values())[1:4]
-            if len(named) == 3 and all(p.kind is p.POSITIONAL_OR_KEYWORD for p in named):
-                return [p.name for p in named]
-    return USUAL_NAMES
+            parameters = list(inspect.signature(vars(one)["step"]).parameters.values())[1:]
+            named = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+            if {USUAL_NAMES[0], USUAL_NAMES[2]} <= set(named):
+                places = (named.index(name) if name in named else NOWHERE for name in USUAL_NAMES)
+                return list(zip(places, USUAL_NAMES))
+            if len(named) > 2:
+                return list(enumerate(named[:3]))
+    return list(enumerate(USUAL_NAMES))
 
 
 def _generators(value: Any) -> Iterator[torch.Generator]:
