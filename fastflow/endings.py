@@ -150,11 +150,14 @@ def _short(path: str) -> str:
 
 
 def _packages_of_plugins() -> set[str]:
-    """Returns the packages of the installed components, whose ValueErrors are deliberate too."""
+    """Returns the packages of what plugins brought, whose ValueErrors are deliberate too."""
     try:
-        return {e.component.__module__.partition(".")[0] for e in installed().entries}
+        catalog = installed()
     except PluginError:
         return set()
+    brought = [entry.component for entry in catalog.entries]
+    brought += [command.run for command in catalog.commands.values()]
+    return {getattr(one, "__module__", "").partition(".")[0] for one in brought}
 
 
 def _kept_traceback(error: BaseException) -> str:

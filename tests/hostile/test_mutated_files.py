@@ -4,7 +4,7 @@ import os
 import shutil
 
 import pytest
-from mutations import mutated
+from file_mutations import mutated
 
 from fastflow.acceleration.memory_store import MemoryStore
 from fastflow.comparison.compare import finished

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 from fastflow import Metric
 from fastflow.comparison.comparison_settings import ComparisonSettings
-from fastflow.registry import ConfigError, build, compose, installed, load, read, save, texts
+from fastflow.registry import (
+    ConfigError,
+    build,
+    building,
+    compose,
+    installed,
+    load,
+    read,
+    save,
+    texts,
+)
 from fastflow.registry.catalog import Catalog, CatalogEntry
 from fastflow.runs import RunSettings
 
@@ -180,7 +190,8 @@ class Filed(Metric):
 def test_paths_are_text_and_reach_a_component_as_paths(monkeypatch, tmp_path):
     entry = CatalogEntry("metric", "filed", Filed, "mine")
     more = Catalog([*installed().entries, entry], {})
-    monkeypatch.setattr(compose, "installed", lambda: more)
+    for module in (compose, building):
+        monkeypatch.setattr(module, "installed", lambda: more)
     words = ["metrics=[filed]", "metric.filed.file=a, b=${c}", "metric.filed.side=left"]
     config = read([*words, "metric.filed.folder= x"], "sample", RunSettings)
     save(config, tmp_path / "config.yaml")

@@ -73,7 +73,7 @@ def test_a_prompt_that_is_half_a_character_is_refused(sample, tmp_path):
     file.write_text('{"prompt": "a \\ud83d cat"}\n')
     done = sample(*QUICK, f"prompts={file}")
     assert done.status == 2
-    assert "the prompt 'a \\ud83d cat' is not text: it holds half a character." in done.err
+    assert "line 1, holds half a character: 'a \\ud83d cat'." in done.err
 
 
 def test_a_shell_hands_a_prompt_over_unchanged(tmp_path):
