@@ -38,7 +38,7 @@ def read_run(path):
 
 
 def resume_run(path):
-    directory = RunDirectory.existing(path.parent)
+    directory, _ = RunDirectory.existing(path.parent)
     directory.feedback()
     directory.official()
 
