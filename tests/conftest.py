@@ -1,6 +1,7 @@
 """What every test runs under: one thread a worker unless told, no network, the same seeds."""
 
 import os
+from dataclasses import dataclass
 
 from last_lines import NOT_TESTED  # before all that says something at exit
 
@@ -23,6 +24,28 @@ def seeds():
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@dataclass
+class Done:
+    """A command's exit status and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(capsys):
+    """Returns a function that runs a command in this process."""
+    from fastflow.cli import main
+
+    def run(*words):
+        status = main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return Done(status, captured.out, captured.err)
+
+    return run
 
 
 def pytest_unconfigure(config):

@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -32,27 +31,6 @@ def deeds():
     _watching[0] = True
     yield _seen
     _watching[0] = False
-
-
-@dataclass
-class Done:
-    """A command's exit status and its messages."""
-
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def command(capsys):
-    """Returns a function that runs a command."""
-
-    def run(*words):
-        status = main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return Done(status, captured.out, captured.err)
-
-    return run
 
 
 @pytest.fixture(scope="session")

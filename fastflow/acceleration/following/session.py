@@ -81,6 +81,7 @@ class Session(DenoisingRun):
         self.again: list[Callable[[], Any]] = []  # make the calls that were answered in this step
         self.network: Any = None  # the network called first at the last computed step
         self.last = NOTHING  # its velocity
+        self.handed: Tensor | None = None  # the same as the pipeline handed it over
         self.made = NOTHING  # another velocity that the pipeline made of its outputs
         self.odd: set[int] = set()  # the skipped steps at which it did
         self.repeats: bool | None = None  # whether it else makes the same one again
@@ -148,9 +149,9 @@ class Session(DenoisingRun):
             self.step.jump()
         own, v = v, v if self.sign == 1 else -v
         others = bool(self.computed) and (
-            self.is_changed or self.turn != self.turns or self._makes_another(v)
+            self.is_changed or self.turn != self.turns or self._makes_another(v, own)
         )
-        computed = self._computed(v, others)
+        computed = self._computed(v, own, others)
         if others:
             self.late_jumps |= set() if self.shows_at_once else {k}
             self.step.jump()  # guidance began or ended, or another size: nothing continues
@@ -168,13 +169,13 @@ class Session(DenoisingRun):
     def _is_over(self) -> bool:
         return bool(self.reason) or self.end is not None
 
-    def _computed(self, v: Tensor, others: bool) -> Tensor | None:
+    def _computed(self, v: Tensor, own: Tensor, others: bool) -> Tensor | None:
         """Returns the velocity if it is to be used, and None if it is to be extrapolated."""
         if self.wants_model:
             self.computed.append(self.step.k)
             self.turns = self.turn
             # a copy: a CUDA graph overwrites its output buffer at the next call
-            self.last = v.clone()
+            self.last, self.handed = v.clone(), own
             self.made = NOTHING
             return self.last
         return self._late(v) if others else None
@@ -191,20 +192,21 @@ class Session(DenoisingRun):
         fresh = self.again[0]()
         self.computed.append(self.step.k)
         self.answers = [fresh]
-        self.turns, self.last = 1, place(fresh).clone()
+        self.turns, self.last, self.handed = 1, place(fresh).clone(), place(fresh)
         return self.last
 
-    def _makes_another(self, v: Tensor) -> bool:
+    def _makes_another(self, v: Tensor, own: Tensor) -> bool:
         """Returns whether the pipeline makes another velocity of the last step's outputs.
 
         That shows only in a skipped step, and only of a pipeline whose velocity is made of them
-        alone, as other skipped steps show.
+        alone, as other skipped steps show. A velocity that is not the network's output itself,
+        as with guidance, is compared on the device, which this waits for.
         """
         if v.shape != self.last.shape:
             return True
         if self.wants_model or self.repeats is False:
             return False
-        is_same = torch.equal(v, self.last)
+        is_same = (own is self.handed and not self.writes) or torch.equal(v, self.last)
         if self.repeats is None:
             self._learn_repeats(v, is_same)
         return bool(self.repeats) and not is_same

@@ -3,7 +3,6 @@
 import errno
 import json
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,27 +11,6 @@ from fastflow.cli import main
 
 PROMPTS = Path(__file__).parents[2] / "data" / "benchmarks" / "evaluation_metadata.jsonl"
 WORDS = ["model=mixture", "executor=inline", "policy=every", "metrics=[fidelity]", "steps=8"]
-
-
-@dataclass
-class Done:
-    """A command's exit status and what it printed."""
-
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def command(capsys):
-    """Returns a function that runs a command."""
-
-    def run(*words):
-        status = main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return Done(status, captured.out, captured.err)
-
-    return run
 
 
 @pytest.fixture(scope="module")

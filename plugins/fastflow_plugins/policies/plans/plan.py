@@ -59,11 +59,7 @@ class Plan(Policy):
     early: float = EARLY
 
     def __post_init__(self):
-        for name in ("computed_steps", "warmup_samples"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")
-        if self.longest is not None and self.longest < 1:
-            raise ValueError(f"`longest` must be 1 or more, got {self.longest}.")
+        check_plan_parameters(self.computed_steps, self.warmup_samples, self.longest)
         if self.weights not in WEIGHTS:
             raise ValueError(f"`weights` must be fitted or scheme, got {self.weights!r}.")
         for name in ("power", "early"):
@@ -82,8 +78,7 @@ class Plan(Policy):
         return Unskipped(FeedbackSpec(gram=not memory.frozen))
 
     def samples_until_update(self, memory: Memory) -> int | None:
-        lacks = memory.samples < self.warmup_samples or not memory.gram.count
-        return 1 if lacks and not memory.frozen else None
+        return 1 if lacks_runs(memory, self.warmup_samples) else None
 
     def plan(self, memory: PlanMemory, grid: Grid, scheme: Scheme) -> LinearPlan:
         """Returns the plan from what the memory has seen; the search runs once."""
@@ -160,3 +155,18 @@ def plan_memory(memory: Memory) -> PlanMemory:
     if not isinstance(memory, PlanMemory):
         raise ValueError("`memory` is not a plan's: make one with `policy.empty(grid)`.")
     return memory
+
+
+def check_plan_parameters(computed_steps: int, warmup_samples: int, longest: int | None) -> None:
+    """Raises a ValueError for a parameter out of range that all plans of first samples have."""
+    for name, value in (("computed_steps", computed_steps), ("warmup_samples", warmup_samples)):
+        if value < 1:
+            raise ValueError(f"`{name}` must be 1 or more, got {value}.")
+    if longest is not None and longest < 1:
+        raise ValueError(f"`longest` must be 1 or more, got {longest}.")
+
+
+def lacks_runs(memory: Memory, warmup_samples: int) -> bool:
+    """Returns whether a memory that may learn has still to see the first samples."""
+    lacks = memory.samples < warmup_samples or not memory.gram.count
+    return lacks and not memory.frozen

@@ -27,7 +27,12 @@ from fastflow.planning import (
     longest_gap,
 )
 from fastflow.policies import Memory, Policy
-from fastflow_plugins.policies.plans.plan import LINEAR_SCHEME, PlanMemory
+from fastflow_plugins.policies.plans.plan import (
+    LINEAR_SCHEME,
+    PlanMemory,
+    check_plan_parameters,
+    lacks_runs,
+)
 
 TYPICAL = 0.8  # of a landing's error to the root mean square over samples; a median is smaller
 BELIEVED = 4.0  # a ratio of errors beyond it, or below its inverse, counts as this one
@@ -62,11 +67,7 @@ class Replan(Policy):
     trust: float = 0.3
 
     def __post_init__(self):
-        for name in ("computed_steps", "warmup_samples"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be 1 or more, got {getattr(self, name)}.")
-        if self.longest is not None and self.longest < 1:
-            raise ValueError(f"`longest` must be 1 or more, got {self.longest}.")
+        check_plan_parameters(self.computed_steps, self.warmup_samples, self.longest)
         if not 0 <= self.trust <= 2:
             raise ValueError(f"`trust` must be from 0 to 2, got {self.trust}.")
 
@@ -82,8 +83,7 @@ class Replan(Policy):
         return Unskipped(FeedbackSpec(gram=not memory.frozen))
 
     def samples_until_update(self, memory: Memory) -> int | None:
-        lacks = memory.samples < self.warmup_samples or not memory.gram.count
-        return 1 if lacks and not memory.frozen else None
+        return 1 if lacks_runs(memory, self.warmup_samples) else None
 
     def outlook(self, memory: ReplanMemory, grid: Grid) -> Outlook:
         """Returns what the memory leads to expect of any sample; it is worked out once."""
