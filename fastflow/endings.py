@@ -18,10 +18,10 @@ from typing import Any
 from fastflow.errors import OWN_PACKAGES, Failed, is_users
 from fastflow.registry.catalog import PluginError, installed
 from fastflow.sampling.executor import (
-    FirstProcessFailed,
+    AnotherFailed,
     Interrupted,
     Terminated,
-    is_first_process,
+    speaks_of,
 )
 
 STATUS_FAILED, STATUS_USAGE, STATUS_BUG = 1, 2, 70
@@ -88,18 +88,19 @@ def end(command: str, error: BaseException, show: bool = False) -> int:
         error: what ended it.
         show: whether to show the traceback.
     """
-    if isinstance(error, FirstProcessFailed):
+    if isinstance(error, AnotherFailed):
         return STATUS_FAILED
     text, status = _said(error, command)
+    if not speaks_of(error):
+        return status
     if show or os.environ.get("FASTFLOW_TRACEBACK", "0") not in ("", "0"):
         traceback.print_exception(error)
     elif status == STATUS_BUG:
         text += f" {_kept_traceback(error)}"
     text = " ".join([text, *getattr(error, "__notes__", ())])
-    if is_first_process() or not isinstance(error, (KeyboardInterrupt, Interrupted)):
-        with suppress(OSError):
-            lead = "\n" if isinstance(error, (KeyboardInterrupt, Interrupted)) else ""
-            print(f"{lead}fastflow {command}: {text}", file=sys.stderr)
+    with suppress(OSError):
+        lead = "\n" if isinstance(error, (KeyboardInterrupt, Interrupted)) else ""
+        print(f"{lead}fastflow {command}: {text}", file=sys.stderr)
     return status
 
 

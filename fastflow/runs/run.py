@@ -75,7 +75,8 @@ class RunJob:
     def work(self, worker: Worker) -> Iterator[int]:
         """Does the work of one process; yields the number of samples finished in each batch."""
         with self.held:
-            self.directory = RunDirectory(worker.from_first(self._open))
+            self.path = worker.from_first(self._open)  # the others are told where it is
+            self.directory = RunDirectory(self.path)
             try:
                 yield from self._work(worker)
             except ValueError:

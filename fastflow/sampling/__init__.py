@@ -1,8 +1,10 @@
 """Models, requests, samples, and the sampler that makes samples of requests."""
 
 from fastflow.sampling.executor import (
+    AnotherFailed,
     Executor,
     Interrupted,
+    Launch,
     ProcessLost,
     Terminated,
     Worker,
@@ -28,10 +30,12 @@ from fastflow.sampling.storage import (
 )
 
 __all__ = [
+    "AnotherFailed",
     "DiskFull",
     "Executor",
     "FlowModel",
     "Interrupted",
+    "Launch",
     "Model",
     "ModelWrapper",
     "NoProbe",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import socket
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import lightning as L
@@ -13,6 +17,10 @@ from tqdm import tqdm
 
 from fastflow.sampling import ProcessLost, Worker
 from fastflow_plugins.executors.processes import Processes
+from fastflow_plugins.executors.watch import main_address
+
+LONGEST = timedelta(days=30)  # a process may wait for another one that computes: `Watch` ends it
+MOST_GPUS = 64  # on one machine
 
 
 class WorkModule(L.LightningModule):
@@ -23,23 +31,19 @@ class WorkModule(L.LightningModule):
         self.work, self.dtype_name, self.processes = work, dtype, processes
         self.parts: Iterator[int] | None = None
         self.finished = False
+        self.group: Any = None
 
     def on_predict_start(self) -> None:
-        """Takes the signals: Lightning has set its own by now."""
-        self.processes.begin()
+        """Connects the processes, and takes the signals: Lightning has set its own by now."""
+        if dist.is_available() and dist.is_initialized():
+            self.group = dist.new_group(backend="gloo", timeout=LONGEST)
+        self.processes.begin(self.gather)
 
     def predict_step(self, batch: Any, batch_idx: int) -> int:
         """Does the next part of the work and returns how many samples it finished."""
-        if self.parts is None:
-            worker = Worker(
-                self.trainer.global_rank,
-                self.trainer.world_size,
-                str(self.trainer.strategy.root_device),
-                self.dtype_name,
-                self.gather,
-            )
-            self.parts = iter(self.work(worker))
         try:
+            if self.parts is None:
+                self.parts = iter(self.work(self._worker()))
             return next(self.parts)
         except StopIteration:
             self.finished = True
@@ -52,17 +56,55 @@ class WorkModule(L.LightningModule):
     def gather(self, value: Any) -> list[Any]:
         """Returns, in every process, the list of the values that all processes passed in.
 
+        Tensors arrive on the device of each process, or on the CPU if they come from it.
+
         Raises:
             ProcessLost: if another process has ended.
         """
-        if not (dist.is_available() and dist.is_initialized()):
+        if self.group is None:
             return [value]
+        packed = io.BytesIO()
+        torch.save(value, packed)
         values: list[Any] = [None] * dist.get_world_size()
         try:
-            dist.all_gather_object(values, value)
+            dist.all_gather_object(values, packed.getvalue(), group=self.group)
         except RuntimeError as error:
             raise self.processes.lost() from error
-        return values
+        here = {f"cuda:{i}": self._place for i in range(MOST_GPUS)}
+        return [
+            torch.load(io.BytesIO(one), map_location=here, weights_only=False) for one in values
+        ]
+
+    def _worker(self) -> Worker:
+        rank, size, device = self.trainer.global_rank, self.trainer.world_size, self._place
+        worker = Worker(rank, size, device, self.dtype_name, self.gather)
+        if size == 1:
+            return worker
+        places = self.gather((socket.gethostname(), device))
+        lead = places.index(places[rank]) == rank
+        return replace(worker, count=self._counter(), is_lead=lead)
+
+    def _counter(self) -> Callable[[str], int]:
+        """Returns the function that counts over all processes; the first one keeps the numbers."""
+        options: dict[str, Any] = {"wait_for_workers": False, "timeout": timedelta(seconds=60)}
+        store, port = None, None
+        if self.trainer.global_rank == 0:
+            store = dist.TCPStore(main_address(), 0, is_master=True, **options)
+            port = store.port
+        port = self.gather(port)[0]
+        counts = store or dist.TCPStore(main_address(), port, is_master=False, **options)
+
+        def count(name: str) -> int:
+            try:
+                return counts.add(name, 1) - 1
+            except RuntimeError as error:
+                raise self.processes.lost() from error
+
+        return count
+
+    @property
+    def _place(self) -> str:
+        return str(self.trainer.strategy.root_device)
 
 
 class _UntilFinished(IterableDataset):

@@ -8,14 +8,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from fastflow.sampling import ProcessLost, Terminated
+from fastflow.sampling import AnotherFailed, ProcessLost, Terminated
+from fastflow_plugins.executors.watch import ENDED, SIGNALLED, STOP, Watch, main_address
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-POLL, GRACE = 0.5, 10.0  # seconds between two looks, and until a process is left to itself
+BY_SIGNAL = (130, 143)  # the status after SIGINT and SIGTERM, of which this process hears as well
+POLL, GRACE = 0.25, 5.0  # seconds between two looks, and until a process is left to itself
 
 
 class Stopped(BaseException):
@@ -23,13 +26,13 @@ class Stopped(BaseException):
 
 
 class Processes:
-    """Watches the processes that Lightning starts; a context that ends them with this one.
+    """Watches the processes of a run; a context that ends all of them with this one.
 
     Lightning itself notes SIGTERM and goes on, and kills the first process without a word when
     another one ends. Here both become errors: KeyboardInterrupt, `Terminated`, `ProcessLost`.
 
     Args:
-        trainer: the trainer, whose launcher starts the processes.
+        trainer: the trainer, whose launcher starts the processes, if nothing else did.
 
     Attributes:
         failure: the error of this process's own work, which comes before those of others.
@@ -38,23 +41,35 @@ class Processes:
     def __init__(self, trainer: Any):
         self.trainer = trainer
         self.failure: BaseException | None = None
+        self.watch: Watch | None = None
         self._signal: int | None = None
-        self._lost = ""
+        self._own_lost = ""
         self._over = threading.Event()
         self._handlers: dict[int, Any] = {}
+        self._takes_signals = threading.current_thread() is threading.main_thread()
 
     def __enter__(self) -> Self:
+        """Watches the processes that this one starts, before they have met."""
+        if self._takes_signals:
+            self._handlers = {s: signal.getsignal(s) for s in SIGNALS}
+            if "LOCAL_RANK" in os.environ or "SLURM_PROCID" in os.environ:  # it starts no others
+                for signum in SIGNALS:  # torch would hold them back until all have met
+                    signal.signal(signum, signal.SIG_DFL)
+        threading.Thread(target=self._watch_own, daemon=True, name="process-watch").start()
         return self
 
-    def begin(self) -> None:
-        """Takes the signals, and the watch over the processes, from Lightning."""
-        if threading.current_thread() is threading.main_thread():
-            self._handlers = {s: signal.signal(s, self._stop) for s in SIGNALS}
+    def begin(self, gather: Callable[[Any], list[Any]]) -> None:
+        """Takes the signals from Lightning, and connects the processes, which have met."""
+        if self._takes_signals:
+            for signum in SIGNALS:
+                signal.signal(signum, self._stop)
         for thread in threading.enumerate():
             if thread.name == "child-process-observer":
                 thread._child_processes = []  # type: ignore[attr-defined]  # it then ends
-        if self._others:
-            threading.Thread(target=self._watch, daemon=True, name="process-watch").start()
+        if self.trainer.world_size > 1:
+            watch = Watch(self.trainer.global_rank, self.trainer.world_size, self._interrupt)
+            watch.connect(gather, main_address())
+            self.watch = watch
 
     def __exit__(
         self,
@@ -62,26 +77,71 @@ class Processes:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if isinstance(error, Stopped) and self._signal == signal.SIGTERM:
+            self._learn_why()
         self._over.set()
+        raised = None if error is None else self._raised(error)
+        if self.watch is not None:
+            first = self.trainer.global_rank == 0
+            was_signalled = isinstance(raised, KeyboardInterrupt)
+            stop = STOP if first else SIGNALLED if was_signalled else ENDED
+            self.watch.close(ENDED if error is None else stop)
+        if error is not None:
+            self._end_others()
         for signum, handler in self._handlers.items():
             signal.signal(signum, handler)
-        if error is None:
-            return
-        self._end_others()
-        if self.failure is not None:
-            raise self.failure
-        if self._lost or isinstance(error, ProcessLost):
-            raise ProcessLost(self._lost or str(error)) from error
-        if isinstance(error, Stopped):
-            raise (Terminated if self._signal == signal.SIGTERM else KeyboardInterrupt) from error
+        if raised is not None and raised is not error:
+            raise raised from (None if raised is self.failure else error)
 
     def lost(self) -> ProcessLost:
         """Returns the error to raise when the other processes cannot be reached any more."""
-        end = time.monotonic() + 4 * POLL
-        while not self._lost and self._others and time.monotonic() < end:
-            self._lost = self._first_lost()
+        self._learn_why(2.0)
+        return ProcessLost(self._why or "another process of the run has ended.")
+
+    def _raised(self, error: BaseException) -> BaseException:
+        """Returns what this process ends with, which one of all processes tells."""
+        watch = self.watch
+        if isinstance(self.failure, AnotherFailed):
+            return self.failure
+        if isinstance(error, Stopped) and self._signal == signal.SIGINT:
+            return KeyboardInterrupt()
+        if self.failure is not None:
+            return self._claimed(self.failure)
+        if watch is not None and watch.others_word:
+            return AnotherFailed()
+        if self._why or isinstance(error, ProcessLost):
+            lost = ProcessLost(self._why or str(error))
+            if watch is not None and not watch.speaks_for_lost():
+                return AnotherFailed()
+            lost.is_told_here = True
+            return lost
+        if isinstance(error, Stopped):
+            return Terminated()
+        return self._claimed(error)
+
+    def _claimed(self, error: BaseException) -> BaseException:
+        """Returns an error of this process; `AnotherFailed` if another one tells its own."""
+        if self.watch is None:
+            return error
+        if not self.watch.may_tell():
+            return AnotherFailed()
+        error.is_told_here = True  # type: ignore[attr-defined]
+        return error
+
+    @property
+    def _why(self) -> str:
+        """What is said of the process that was lost, in most detail."""
+        return self._own_lost or ("" if self.watch is None else self.watch.lost)
+
+    def _learn_why(self, seconds: float = 1.0) -> None:
+        """Waits a moment for what is known of the end of another process."""
+        watch, end = self.watch, time.monotonic() + seconds
+        while watch is not None and time.monotonic() < end:
+            if self._why or watch.others_word or watch.signalled:
+                break
             time.sleep(POLL / 5)
-        return ProcessLost(self._lost or "another process of the run has ended.")
+        if watch is not None and watch.lost and self._others:
+            time.sleep(2 * POLL)  # the system says how it ended a little later
 
     @property
     def _others(self) -> list[subprocess.Popen]:
@@ -92,25 +152,44 @@ class Processes:
             self._signal = signum
             raise Stopped
 
-    def _watch(self) -> None:
+    def _interrupt(self) -> None:
+        """Ends the work of this process, from another thread."""
+        if self._over.is_set():
+            return
+        os.kill(os.getpid(), signal.SIGTERM)
+        if not self._over.wait(GRACE):  # it is stuck in an exchange with the others
+            self._leave()
+
+    def _leave(self) -> None:
+        """Ends this process from another thread, as its own does not go on."""
+        watch = self.watch
+        if watch is None or (watch.speaks_for_lost() and not watch.others_word):
+            text = self._why or "another process of the run has ended."
+            print(f"fastflow: {text}", file=sys.stderr, flush=True)
+        self._end_others()
+        os._exit(1)
+
+    def _watch_own(self) -> None:
+        """Notices how a process ended that this one has started."""
         while not self._over.wait(POLL):
-            if lost := self._first_lost():
-                self._lost = lost
-                os.kill(os.getpid(), signal.SIGTERM)
-                if not self._over.wait(GRACE):  # it is stuck in an exchange with the others
-                    print(f"fastflow: {lost}", file=sys.stderr, flush=True)
-                    self._end_others()
-                    os._exit(1)
+            if text := self._first_lost():
+                self._own_lost = text
+                if self.watch is None:  # the others will never meet
+                    self._leave()
                 return
 
     def _first_lost(self) -> str:
         """Returns what is said of the first process that did not end well; empty if all live."""
         for rank, process in enumerate(self._others, start=1):
-            if code := process.poll():
+            if (code := process.poll()) and code not in BY_SIGNAL:
                 how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
                 why = ", probably as memory ran out" if code == -signal.SIGKILL else ""
-                return f"process {rank} of {len(self._others) + 1} (pid {process.pid}) {how}{why}."
+                return f"process {rank + 1} of {self._size} (pid {process.pid}) {how}{why}."
         return ""
+
+    @property
+    def _size(self) -> int:
+        return self.trainer.world_size
 
     def _end_others(self) -> None:
         for process in self._others:
