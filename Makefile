@@ -45,7 +45,7 @@ demo: $(VENV)/.installed  ## generate, skip, learn and write a report: the main 
 		out=runs/demo-$$(date +%Y%m%d-%H%M%S)
 
 compare: $(VENV)/.installed-caches  ## every method but those that learn for long, on 64 samples: a few hours
-	$(BIN)/fastflow compare model=$(MODEL) max_batch=64 live=1 pairs=1 workers=2 \
+	$(BIN)/fastflow compare model=$(MODEL) max_batch=64 live=1 pairs=1 executor=lightning executor.accelerator=cpu executor.devices=2 \
 		out=runs/compare-$$(date +%Y%m%d-%H%M%S)
 
 compare-quick: $(VENV)/.installed-caches  ## one method of each kind, few samples, one number of computed steps

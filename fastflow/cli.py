@@ -120,11 +120,14 @@ def _compare(words: list[str]) -> None:
     from fastflow.comparison.compare import compare
     from fastflow.comparison.comparison_settings import ComparisonSettings
     from fastflow.comparison.page.text import comparison_headline
+    from fastflow.sampling.executor import is_first_process
 
     config = _configuration(words, "compare", ComparisonSettings)
     if config is None:
         return
     path = compare(config)
+    if not is_first_process():
+        return
     print(comparison_headline(json.loads((path / "comparison.json").read_text())))
     print(f"report    {path / 'report.html'}\n{path}")
 

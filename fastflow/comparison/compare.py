@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
+from fastflow.comparison.cells.timing import of_one_kind
 from fastflow.comparison.checks import ComparisonResults, Repetition, evaluate
 from fastflow.comparison.comparison_settings import ComparisonSettings
 from fastflow.comparison.job import ComparisonJob
 from fastflow.comparison.page.exhibits import render_comparison
 from fastflow.comparison.page.text import results_as_csv
 from fastflow.comparison.rows import ComparisonDirectory, MethodRow
+from fastflow.evaluation.method import Method
 from fastflow.evaluation.metric import Metric
+from fastflow.evaluation.observer import Observer
 from fastflow.registry.compose import (
     Config,
     build,
@@ -29,11 +32,99 @@ from fastflow.runs.prompts import find_prompts, request
 from fastflow.runs.resuming.lock import locked
 from fastflow.runs.resuming.resumption import Resumption, forced_warnings, note_inputs
 from fastflow.runs.run_settings import RunSettings
-from fastflow.sampling.executor import Interrupted, ProcessLost, check_available
+from fastflow.sampling.executor import Executor, Interrupted, ProcessLost, Worker
 from fastflow.sampling.foreign import check_schema
 from fastflow.sampling.model import Model
 from fastflow.sampling.request import Request
 from fastflow.sampling.storage import command_line, make_folder, numbered_folder, writing
+
+
+@dataclass
+class Comparison:
+    """A comparison: what each process of it builds, and its directory.
+
+    Attributes:
+        resumed: the earlier comparison that is resumed; None if it begins.
+        held: holds the directory, in the first process, until it is closed.
+        directory: the directory; None before it is made.
+    """
+
+    config: Config
+    settings: ComparisonSettings
+    model: Model
+    methods: dict[str, Method]
+    metrics: list[Metric]
+    observers: list[Observer]
+    requests: list[Request]
+    resumed: Resumption | None = None
+    held: ExitStack = field(default_factory=ExitStack)
+    directory: ComparisonDirectory | None = None
+
+    @classmethod
+    def of(cls, config: Config, resumed: Resumption | None = None) -> Comparison:
+        """Builds what a configuration describes.
+
+        Raises:
+            ValueError: if the configuration is wrong, or prompts cannot be read.
+        """
+        seen = config if resumed is None else resumed.seen
+        settings, model = settings_of(seen, ComparisonSettings), build("model", seen["model"])
+        return cls(
+            config,
+            settings,
+            model,
+            methods=build_listed(seen | {"methods": settings.names()}, "methods"),
+            metrics=list(build_listed(seen, "metrics").values()),
+            observers=list(build_listed(seen, "observers").values()),
+            requests=[one for requests in two_sets(settings, model) for one in requests],
+            resumed=resumed,
+        )
+
+    @property
+    def samples(self) -> int:
+        """The number of samples that are measured, over all rows and seeds."""
+        rows = len(self.settings.targets) * len(self.methods)
+        return rows * self.settings.samples * len(self.settings.every_seed())
+
+    def work(self, worker: Worker) -> Iterator[int]:
+        """Does the work of one process; yields how many samples are measured."""
+        with self.held:
+            path = worker.from_first(lambda: self._open(worker).path)
+            directory = self.directory = ComparisonDirectory(path)
+            with ExitStack() as stack:
+                first = worker.rank == 0
+                opened = [o.open(path, self.config) for o in self.observers if first]
+                sessions = [stack.enter_context(one) for one in opened]
+                yield from self._measure(worker, directory)
+                if first:
+                    results = finish(directory)
+                    for session in sessions:
+                        session.summary(results.to_dict(), path)
+
+    def _open(self, worker: Worker) -> ComparisonDirectory:
+        """Makes the directory, or opens the one to resume; only in the first process."""
+        if self.resumed is None:
+            made = _begun(self.settings, self.config, self.held, self.requests)
+        else:
+            made = _resumed(self.resumed, self.held, self.requests)
+        made.write_json("versions.json", versions(worker.device))
+        reasons = [metric.unavailable() for metric in self.metrics]
+        made.write_json("left_out.json", [reason for reason in reasons if reason])
+        return made
+
+    def _measure(self, worker: Worker, directory: ComparisonDirectory) -> Iterator[int]:
+        usable = [metric for metric in self.metrics if not metric.unavailable()]
+        loaded = None
+        each = worker.from_first(lambda: list(repetitions(self.config, self.settings, directory)))
+        for one, folder in each:
+            sets = two_sets(one, self.model)
+            job = ComparisonJob(
+                one, self.model, self.methods, usable, *sets, folder, worker, loaded
+            )
+            yield from job.work()
+            loaded = job.loaded
+
+INLINE = {"name": "inline"}  # what comparisons of version 0.1 ran on, which name no executor
 
 
 def compare(config: Config) -> Path:
@@ -46,62 +137,30 @@ def compare(config: Config) -> Path:
         Interrupted: on Ctrl-C or SIGTERM, or if a process was killed; finished rows are kept.
     """
     settings = settings_of(config, ComparisonSettings)
-    with ExitStack() as held:
-        if settings.resume is None:
-            return _compare(config, settings, held)
-        path = Path(settings.resume)
-        ComparisonDirectory.existing(path)
-        resumed = Resumption.open(path, "compare", settings.force, ComparisonSettings)
-        return _compare(config, settings, held, resumed)
-
-
-def _compare(
-    config: Config,
-    settings: ComparisonSettings,
-    held: ExitStack,
-    resumed: Resumption | None = None,
-) -> Path:
-    """Begins a comparison, or resumes one; ``held`` holds its directory until it is closed."""
-    seen = config
-    if resumed is not None:
-        config, seen = resumed.config, resumed.seen
-        settings = settings_of(seen, ComparisonSettings)
-    check_available(settings.device)
-    model: Model = build("model", seen["model"])
-    methods = build_listed(seen | {"methods": settings.names()}, "methods")
-    metrics: list[Metric] = list(build_listed(seen, "metrics").values())
-    observers = list(build_listed(seen, "observers").values())
-    measured, tuning = two_sets(settings, model)  # refuses prompts that cannot be read
-    reasons = [metric.unavailable() for metric in metrics]
-    if resumed is None:
-        directory = _begun(settings, config, held, [*measured, *tuning])
-    else:
-        directory = _resumed(resumed, held, [*measured, *tuning])
-    usable = [m for m, reason in zip(metrics, reasons, strict=True) if not reason]
+    resumed = None if settings.resume is None else _opened(settings)
+    comparison = Comparison.of(config if resumed is None else resumed.config, resumed)
+    executor: Executor = build("executor", comparison.config.get("executor") or INLINE)
     try:
-        with ExitStack() as stack:
-            sessions = [stack.enter_context(o.open(directory.path, config)) for o in observers]
-            directory.write_json("versions.json", versions(settings.device))
-            directory.write_json("left_out.json", [reason for reason in reasons if reason])
-            loaded = None
-            for one, folder in repetitions(config, settings, directory):
-                sets = two_sets(one, model)
-                job = ComparisonJob(one, model, methods, usable, *sets, folder, loaded)
-                job.work()
-                loaded = job.loaded
-            results = finish(directory)
-            for session in sessions:
-                session.summary(results.to_dict(), directory.path)
-    except (KeyboardInterrupt, BrokenProcessPool) as error:
-        cause: BaseException = error
-        if isinstance(error, BrokenProcessPool):
-            cause = ProcessLost("one of the processes was killed, probably as memory ran out.")
-        raise Interrupted.by(
-            cause,
-            "Finished rows are kept; resume with: "
-            + command_line("compare", f"resume={directory.path}"),
-        ) from error
-    return directory.path
+        with comparison.held:
+            executor.run(comparison.work, comparison.samples)
+    except (KeyboardInterrupt, ProcessLost) as error:
+        raise Interrupted.by(error, _how_to_resume(comparison)) from error
+    assert comparison.directory is not None
+    return comparison.directory.path
+
+
+def _opened(settings: ComparisonSettings) -> Resumption:
+    """Returns the comparison to resume, after comparing its inputs with those it began with."""
+    path = Path(str(settings.resume))
+    ComparisonDirectory.existing(path)
+    return Resumption.open(path, "compare", settings.force, ComparisonSettings)
+
+
+def _how_to_resume(comparison: Comparison) -> str:
+    if comparison.directory is None:
+        return "Nothing was begun yet."
+    again = command_line("compare", f"resume={comparison.directory.path}")
+    return f"Finished rows are kept; resume with: {again}"
 
 
 def repetitions(
@@ -128,9 +187,9 @@ def finish(directory: ComparisonDirectory) -> ComparisonResults:
     """Writes comparison.json, comparison.csv and report.html from the finished rows."""
     config = load(directory.path / "config.yaml", ComparisonSettings)
     settings = settings_of(config, ComparisonSettings)
-    measured = finished(directory, settings)
+    measured, told = _timed_alike(finished(directory, settings))
     results = evaluate(settings, config["names"]["model"], measured)
-    results.left_out += left_out(directory) + forced_warnings(directory.path)
+    results.left_out += left_out(directory) + forced_warnings(directory.path) + told
     rows_of_each = len(settings.targets) * len(settings.names())
     asked = rows_of_each * len(settings.every_seed())
     done = sum(len(one.rows) for one in measured)
@@ -177,6 +236,14 @@ def finished(directory: ComparisonDirectory, settings: ComparisonSettings) -> li
         Repetition(folder.references(), finished_rows(folder, settings))
         for folder in (directory, *begun)
     ]
+
+
+def _timed_alike(measured: Sequence[Repetition]) -> tuple[list[Repetition], list[str]]:
+    """Returns what is measured with the times of one kind of device, and what was left out."""
+    rows, told = of_one_kind([row for one in measured for row in one.rows])
+    rest = iter(rows)
+    alike = [replace(one, rows=list(islice(rest, len(one.rows)))) for one in measured]
+    return alike, [told] if told else []
 
 
 def finished_rows(directory: ComparisonDirectory, settings: ComparisonSettings) -> list[MethodRow]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import sys
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 from fastflow.runs.run_settings import (
     UPPER_BOUNDS,
@@ -15,14 +13,12 @@ from fastflow.runs.run_settings import (
     check_paths,
     check_seed,
 )
-from fastflow.sampling.executor import check_device_name, check_dtype_name
 
 BOUNDS = {
     "samples": (1, UPPER_BOUNDS["samples"]),
     "tuning": (1, UPPER_BOUNDS["samples"]),
     "live": (1, UPPER_BOUNDS["samples"]),
     "max_batch": (1, UPPER_BOUNDS["max_batch"]),
-    "workers": (1, 1024),
     "converged_steps": (0, 10 * UPPER_BOUNDS["steps"]),
     "pairs": (0, 1000),
     "examples": (0, UPPER_BOUNDS["samples"]),
@@ -61,15 +57,14 @@ class ComparisonSettings:
         pairs: how often each method is timed, each time paired with a reference run; 0 for never.
         examples: the number of samples whose outputs are kept of each method.
         max_batch: the largest number of samples computed at once.
-        workers: the number of processes that share the methods; more than 1 only on a CPU.
-        device: a torch device.
-        dtype: a floating-point dtype of torch for the model.
         out: the directory to create; if None, runs/ with time and model.
         resume: a comparison's directory to finish; its own configuration is used.
         force: whether to resume although inputs changed; written down there.
         metrics: names of metrics.
         observers: names of observers that receive the results, such as wandb.
     """
+
+    retired: ClassVar[tuple[str, ...]] = ("workers", "device", "dtype")  # of 0.1; `executor` now
 
     methods: list[str] | None = None
     groups: dict[str, list[str]] = field(default_factory=dict)
@@ -88,9 +83,6 @@ class ComparisonSettings:
     pairs: int = 3
     examples: int = 4
     max_batch: int = 8
-    workers: int = 1
-    device: str = "cpu"
-    dtype: str = "float32"
     out: str | None = None
     resume: str | None = None
     force: bool = False
@@ -102,15 +94,6 @@ class ComparisonSettings:
         check_force(self)
         for name, (least, most) in BOUNDS.items():
             check_count(self, name, least, most)
-        check_device_name(self.device)
-        check_dtype_name(self.dtype)
-        if self.workers > 1 and self.device != "cpu":
-            raise ValueError(
-                f"`workers` must be 1 on {self.device!r}, got {self.workers}: only on a CPU can "
-                "processes share a model."
-            )
-        if self.workers > 1 and "fork" not in multiprocessing.get_all_start_methods():
-            raise ValueError(f"`workers` must be 1 on {sys.platform}: it cannot fork processes.")
         if not self.targets:
             raise ValueError(
                 "`targets` is empty. Give the numbers of computed steps to compare at."

@@ -32,11 +32,15 @@ class Measure:
     references: References
 
     def samples(
-        self, method: Method, learned: Learned, show: Callable[[Sample], None]
+        self,
+        method: Method,
+        learned: Learned,
+        show: Callable[[Sample], None],
+        requests: Sequence[Request],
     ) -> list[SampleRow]:
-        """Generates the requests with a method; returns their rows in the order of indices."""
+        """Generates requests with a method; returns their rows in the order of indices."""
         rows = []
-        for sample in method.generate(self.bench, self.requests, learned):
+        for sample in method.generate(self.bench, requests, learned):
             rows.append(replace(self.row(sample), velocity_change=None, gram=None))
             show(sample)
         return sorted(rows, key=lambda row: row.index)
@@ -53,9 +57,9 @@ class Measure:
         reference, converged = self.references.reference[index], self.references.converged
         return self.measurement.row(sample, reference, converged.get(index))
 
-    def rows(self, samples: dict[int, Sample]) -> list[SampleRow]:
-        """Measures samples; returns their rows in the order of their indices."""
-        return [replace(self.row(samples[i]), gram=None) for i in sorted(samples)]
+    def kept_row(self, sample: Sample) -> SampleRow:
+        """Measures one sample; returns what is kept of it."""
+        return replace(self.row(sample), gram=None)
 
     def pairs(self, method: Method, learned: Learned, count: int) -> list[tuple[float, float]]:
         """Times reference runs and a method in alternating order, one sample at a time.

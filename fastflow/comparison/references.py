@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from tqdm import tqdm
 
 from fastflow.comparison.stored.stored_row import StoredMeasurements, rows_from
 from fastflow.evaluation.measurement import SampleRow
@@ -20,7 +15,6 @@ from fastflow.sampling.model import FlowModel
 from fastflow.sampling.reference import Reference, reference_sampler
 from fastflow.sampling.request import Request
 from fastflow.sampling.sample import Sample
-from fastflow.sampling.storage import whole_file
 
 
 @dataclass
@@ -104,54 +98,3 @@ def mean_velocity_change(rows: Iterable[SampleRow]) -> list[float]:
 def other_batch(max_batch: int) -> int:
     """Returns another batch size, in which rounding differs."""
     return max_batch // 2 if max_batch > 1 else 2
-
-
-def converged(
-    model: FlowModel, requests: Sequence[Request], steps: int, max_batch: int, kept: Path
-) -> Iterator[tuple[int, Any]]:
-    """Yields the index and the output of converged runs, whose latents are kept in a file.
-
-    Args:
-        model: the loaded model.
-        requests: what is generated.
-        steps: the number of steps.
-        max_batch: the largest number of samples computed at once.
-        kept: the safetensors file of the latents; it is read if it exists, else written.
-    """
-    latents = _read_latents(kept)
-    problems = ((request, model.prepare(request)) for request in requests if latents)
-    if latents and all(_fits(latents.get(str(r.index)), problem) for r, problem in problems):
-        for request in requests:
-            problem = model.prepare(request)
-            x = latents[str(request.index)].to(problem.x.device)
-            yield request.index, _decode(model, x, problem)
-        return
-    latents = {}
-    longer = [replace(request, steps=steps) for request in requests]
-    for sample in reference_sampler(model, max_batch=max_batch).generate(longer):
-        if sample.x is not None:
-            latents[str(sample.request.index)] = sample.x.contiguous().cpu()
-        yield sample.request.index, sample.output
-    with whole_file(kept) as part:
-        save_file(latents, part)
-
-
-def _read_latents(kept: Path) -> dict[str, torch.Tensor]:
-    """Returns the latents in a file; none if it is missing or damaged: it is made again."""
-    if not kept.is_file():
-        return {}
-    try:
-        return load_file(kept)
-    except (SafetensorError, OSError, ValueError) as error:
-        tqdm.write(f"{kept} is damaged ({error}) and is made again.")
-        return {}
-
-
-def _fits(x: torch.Tensor | None, problem: Any) -> bool:
-    """Returns whether kept latents are those of a request."""
-    return x is not None and x.shape == problem.x.shape and bool(x.isfinite().all())
-
-
-@torch.no_grad()
-def _decode(model: FlowModel, x: torch.Tensor, problem: Any) -> Any:
-    return model.decode(x, problem)

@@ -53,6 +53,7 @@ class MethodRow:
         mark: why the row is not what its name says, such as a plan that was replaced; empty if it
             is. A marked row is never the best of ours.
         note: what else there is to know about the row.
+        timed_on: the kind of device on which the pairs were timed.
         recorded: what its schedule costs on the recorded velocities (`recorded_costs`).
     """
 
@@ -69,6 +70,7 @@ class MethodRow:
     second: SecondKnob | None = None
     mark: str = ""
     note: str = ""
+    timed_on: str = ""
     recorded: dict[str, Any] = field(default_factory=dict)
 
     def values(self, number: Callable[[SampleRow], float | None]) -> dict[int, float]:

@@ -113,6 +113,13 @@ class Method(ABC):
         """
         return Learned()
 
+    def is_separable(self, bench: Bench, learned: Learned) -> bool:
+        """Returns whether samples are the same if several processes generate a part of them each.
+
+        They are not if the method learns from one sample for the next.
+        """
+        return False
+
     def fallback(self) -> Method | None:
         """Returns a method that plans nothing and computes as many steps; None if there is none.
 

@@ -135,7 +135,8 @@ def _names_classes(content: Any) -> bool:
 def _check_settings(config: Config, settings: type, path: Path) -> None:
     """Raises a ConfigError for a setting that there is not, or whose value has another type."""
     known = {f.name for f in dataclasses.fields(settings)}
-    for key in config.keys() - {"names", *KINDS, *known}:
+    retired = getattr(settings, "retired", ())  # of an earlier version; not used any more
+    for key in config.keys() - {"names", *KINDS, *known, *retired}:
         hint = messages.similar(key, known)
         raise ConfigError(f"{path} has `{key}`, and there is no such setting. {hint}".strip())
     values = {key: value for key, value in config.items() if key in known}

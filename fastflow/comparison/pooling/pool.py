@@ -20,8 +20,8 @@ from fastflow.registry.compose import Config, load, settings_of
 from fastflow.sampling.storage import command_line, write_whole, writing
 
 # settings that change no measured number but clock readings, and the rounding in a batch
-FREE = ("seed", "seeds", "out", "resume", "force", "workers", "pairs", "examples", "max_batch")
-FREE += ("observers",)
+FREE = ("seed", "seeds", "out", "resume", "force", "pairs", "examples", "max_batch")
+FREE += ("observers", "executor", *ComparisonSettings.retired)
 
 
 def pool(paths: Sequence[Path], out: Path, fewest: int = 2) -> Path:
@@ -129,9 +129,11 @@ def _check_same(paths: Sequence[Path], configs: Sequence[Config]) -> None:
 def _leaves(content: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
     """Yields the settings that comparisons must share, nested ones with dots in their names."""
     for name, value in content.items():
+        if name == "executor" or (not within and name in FREE):
+            continue  # also the name of the executor, in `names`
         if isinstance(value, dict):
             yield from _leaves(value, f"{within}{name}.")
-        elif within or name not in FREE:
+        else:
             yield f"{within}{name}", value
 
 

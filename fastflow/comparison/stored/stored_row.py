@@ -58,6 +58,7 @@ class StoredRow:
     second: StoredKnob | None = None
     mark: str = ""
     note: str = ""
+    timed_on: str = ""
     recorded: StoredCosts = StoredCosts()
 
 

@@ -74,6 +74,9 @@ class Oracle(Method):
         calls = sum(bench.references[i].calls for i in grams)
         return Learned(dict(zip(grams, best, strict=True)), len(grams), calls, facts)
 
+    def is_separable(self, bench: Bench, learned: Learned) -> bool:
+        return True
+
     def generate(
         self, bench: Bench, requests: Sequence[Request], learned: Learned
     ) -> Iterator[Sample]:

@@ -79,12 +79,11 @@ class Skipping(Method):
     def generate(
         self, bench: Bench, requests: Sequence[Request], learned: Learned
     ) -> Iterator[Sample]:
-        state = copy.deepcopy(learned.what)
-        sampler = self._sampler(bench, state if isinstance(state, Policy) else self.policy)
-        if isinstance(state, Memory):
-            state.frozen = self.frozen
-            sampler.memory = state
-        yield from sampler.run(requests)
+        yield from self._ready(bench, learned).run(requests)
+
+    def is_separable(self, bench: Bench, learned: Learned) -> bool:
+        sampler = self._ready(bench, learned)
+        return sampler.samples_until_update(bench.steps) is None
 
     def fallback(self) -> Method | None:
         """Returns even spacing with the same number of computed steps, in place of a plan.
@@ -116,6 +115,15 @@ class Skipping(Method):
                     f"parameter {name!r}. It has: {', '.join(names) or 'none'}."
                 )
             component = getattr(component, name)
+
+    def _ready(self, bench: Bench, learned: Learned) -> Sampler:
+        """Returns the sampler that begins with what was learned."""
+        state = copy.deepcopy(learned.what)
+        sampler = self._sampler(bench, state if isinstance(state, Policy) else self.policy)
+        if isinstance(state, Memory):
+            state.frozen = self.frozen
+            sampler.memory = state
+        return sampler
 
     def _sampler(self, bench: Bench, policy: Policy) -> Sampler:
         parts = policy, self.extrapolator, self.corrector

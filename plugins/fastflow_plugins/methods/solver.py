@@ -46,6 +46,9 @@ class Solver(Method):
     def knob(self) -> Knob:
         return Knob("computed_steps", is_computed_steps=True)
 
+    def is_separable(self, bench: Bench, learned: Learned) -> bool:
+        return True
+
     def generate(
         self, bench: Bench, requests: Sequence[Request], learned: Learned
     ) -> Iterator[Sample]:

@@ -1,0 +1,1 @@
+"""The parts of a comparison that processes take: rows, blocks of prompts, and times."""
