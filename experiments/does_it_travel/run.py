@@ -35,6 +35,7 @@ from fastflow.registry.compose import (
 )
 from fastflow.registry.nodes import NAME
 from fastflow.runs.directory import versions
+from fastflow.sampling.executor import Worker
 
 SEEDS = (0, 1000, 2000)
 TARGETS = (25, 19, 14, 10, 7)
@@ -172,7 +173,9 @@ def work(directory: ComparisonDirectory, config: Config, settings: ComparisonSet
     directory.write_json("left_out.json", [])
     before = time.process_time()
     try:
-        ComparisonJob(settings, model, methods, metrics, measured, tuning, directory).work()
+        parts = settings, model, methods, metrics, measured, tuning, directory
+        for _ in ComparisonJob(*parts, Worker()).work():
+            pass
     finally:
         _add_minutes(directory, (time.process_time() - before) / 60)
 

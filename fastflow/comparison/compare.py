@@ -16,6 +16,11 @@ from fastflow.comparison.job import ComparisonJob
 from fastflow.comparison.page.exhibits import render_comparison
 from fastflow.comparison.page.text import results_as_csv
 from fastflow.comparison.rows import ComparisonDirectory, MethodRow
+from fastflow.comparison.stored.directories import (
+    begun_directory,
+    repetitions,
+    resumed_directory,
+)
 from fastflow.evaluation.method import Method
 from fastflow.evaluation.metric import Metric
 from fastflow.evaluation.observer import Observer
@@ -104,9 +109,9 @@ class Comparison:
     def _open(self, worker: Worker) -> ComparisonDirectory:
         """Makes the directory, or opens the one to resume; only in the first process."""
         if self.resumed is None:
-            made = _begun(self.settings, self.config, self.held, self.requests)
+            made = begun_directory(self.settings, self.config, self.held, self.requests)
         else:
-            made = _resumed(self.resumed, self.held, self.requests)
+            made = resumed_directory(self.resumed, self.held, self.requests)
         made.write_json("versions.json", versions(worker.device))
         reasons = [metric.unavailable() for metric in self.metrics]
         made.write_json("left_out.json", [reason for reason in reasons if reason])
@@ -124,7 +129,8 @@ class Comparison:
             yield from job.work()
             loaded = job.loaded
 
-INLINE = {"name": "inline"}  # what comparisons of version 0.1 ran on, which name no executor
+
+INLINE = {"component": "inline"}  # what comparisons of version 0.1 ran on, which name no executor
 
 
 def compare(config: Config) -> Path:
@@ -161,26 +167,6 @@ def _how_to_resume(comparison: Comparison) -> str:
         return "Nothing was begun yet."
     again = command_line("compare", f"resume={comparison.directory.path}")
     return f"Finished rows are kept; resume with: {again}"
-
-
-def repetitions(
-    config: Config, settings: ComparisonSettings, directory: ComparisonDirectory
-) -> Iterator[tuple[ComparisonSettings, ComparisonDirectory]]:
-    """Yields the settings and the folder of each seed; makes the folders that do not exist yet.
-
-    The first seed is in the comparison's own directory, the others are comparisons of their own
-    in its folder `seeds`.
-    """
-    first, *others = settings.every_seed()
-    yield replace(settings, seed=first, seeds=1), directory
-    for seed in others:
-        folder = directory.repetition(seed)
-        if not (folder.path / "config.yaml").is_file():
-            folder.make_folders()
-            for name in ("versions.json", "left_out.json"):
-                folder.write_json(name, directory.read_json(name))
-            save(config | {"seed": seed, "seeds": 1, "out": None}, folder.path / "config.yaml")
-        yield replace(settings, seed=seed, seeds=1), folder
 
 
 def finish(directory: ComparisonDirectory) -> ComparisonResults:
@@ -276,31 +262,3 @@ def two_sets(settings: ComparisonSettings, model: Model) -> tuple[list[Request],
         for part, start, count in zip(parts, first, counts, strict=True)
     )
     return measured, tuning
-
-
-def _begun(
-    settings: ComparisonSettings, config: Config, held: ExitStack, requests: list[Request]
-) -> ComparisonDirectory:
-    """Makes the directory of a comparison that begins, and holds it."""
-    if settings.out is None:
-        name = f"{time.strftime('%Y%m%d-%H%M%S')}-compare-{config['names']['model']}"
-        path = numbered_folder(Path("runs") / name)
-    else:
-        path = Path(settings.out)
-        make_folder(path, "compare")
-    held.enter_context(locked(path, "compare"))
-    directory = ComparisonDirectory.create(path)
-    with writing(path / "rows", "compare"):
-        save(config, path / "config.yaml")
-        note_inputs(path, requests)
-    return directory
-
-
-def _resumed(resumed: Resumption, held: ExitStack, requests: list[Request]) -> ComparisonDirectory:
-    """Opens the directory of an earlier comparison, and holds it."""
-    changed = resumed.changes(requests)
-    directory = ComparisonDirectory.existing(resumed.path)
-    held.enter_context(locked(directory.held, "compare"))
-    resumed.note(changed)
-    directory.make_folders()
-    return directory

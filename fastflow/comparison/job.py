@@ -181,7 +181,9 @@ class ComparisonJob:
 
     def _identical_at_zero(self, measure: Measure) -> dict[str, bool]:
         """Returns whether each method that should be exact at a knob of 0 is, bit for bit."""
-        exact = [n for n, one in self.methods.items() if one.exact_at_zero and not one.unavailable()]
+        exact = [
+            n for n, one in self.methods.items() if one.exact_at_zero and not one.unavailable()
+        ]
         found = self.worker.spread(
             self._name("exact"), exact, lambda name: self._is_identical(measure, name)
         )

@@ -2,11 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 
@@ -55,37 +50,3 @@ def test_a_comparison_that_is_worked_in_is_refused(begun, capsys, words):
         capsys.readouterr()
         assert main([*words]) == 2
         assert f"is in use: process {os.getpid()} on " in capsys.readouterr().err
-
-
-def lives(pid):
-    """Returns whether a process runs; one that ended may wait for a parent to take note."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def test_the_processes_of_a_killed_comparison_end_with_it(tmp_path):
-    words = ["compare", *WORDS[:-1], "samples=200", "workers=2", f"out={tmp_path / 'run'}"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fastflow.cli", *words],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    if not children.exists():
-        process.kill()
-        process.wait()
-        pytest.skip("needs /proc")
-    deadline = time.monotonic() + 150
-    own = []
-    while len(own) < 2 and process.poll() is None and time.monotonic() < deadline:
-        own = children.read_text().split() if children.exists() else []
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert len(own) == 2
-    while any(map(lives, own)):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

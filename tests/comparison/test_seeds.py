@@ -7,7 +7,7 @@ import pytest
 
 from fastflow.cli import main
 from fastflow.comparison.comparison_settings import ComparisonSettings
-from fastflow.comparison.job import ComparisonJob
+from fastflow.comparison.cells.row_work import RowWork
 from fastflow.evaluation.bootstrap import student
 
 WORDS = (
@@ -88,19 +88,19 @@ def test_the_finding_and_the_checks_are_over_all_seeds(repeated):
 
 
 def test_an_interrupted_seed_is_resumed_in_the_same_directory(compare, repeated, monkeypatch):
-    plain, made = ComparisonJob._row, []
+    plain, made = RowWork.row, []
 
-    def interrupted(job, measure, name, target):
+    def interrupted(job, name, target):
         if job.settings.seed == 1000 and name == "ucb":
             raise KeyboardInterrupt
-        return plain(job, measure, name, target)
+        return plain(job, name, target)
 
-    monkeypatch.setattr(ComparisonJob, "_row", interrupted)
+    monkeypatch.setattr(RowWork, "row", interrupted)
     stopped = compare(*WORDS)
     assert stopped.status == 130
     assert main(["report", str(stopped.path)]) == 0
     assert any("6 of 12 rows are missing" in text for text in stopped.results["left_out"])
-    monkeypatch.setattr(ComparisonJob, "_row", lambda *call: made.append(call[2:]) or plain(*call))
+    monkeypatch.setattr(RowWork, "row", lambda *call: made.append(call[1:]) or plain(*call))
     resumed = compare(f"resume={stopped.path}")
     assert resumed.status == 0
     assert len(made) == 6

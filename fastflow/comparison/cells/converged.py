@@ -48,7 +48,9 @@ def converged_outputs(
     def made(block: Sequence[Request]) -> Made:
         return _decoded(model, block, before) if before else _generated(model, block, steps)
 
-    found = [one for part in spread(f"converged runs, {steps} steps", blocks, made) for one in part]
+    found = [
+        one for part in spread(f"converged runs, {steps} steps", blocks, made) for one in part
+    ]
     if worker.rank == 0 and not before:
         with whole_file(kept) as part:
             save_file({str(i): x for i, x, _ in found if x is not None}, part)

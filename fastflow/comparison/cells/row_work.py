@@ -137,9 +137,7 @@ class RowWork:
         """Returns the tuned method of a row that was measured earlier."""
         return self._tuned(row.method, self.methods[row.method].at(row.value or 0.0))
 
-    def measured(
-        self, begun: Begun, requests: Sequence[Request] | None = None
-    ) -> list[SampleRow]:
+    def measured(self, begun: Begun, requests: Sequence[Request] | None = None) -> list[SampleRow]:
         """Generates and measures samples of a row, all or some, and keeps the examples."""
         assert begun.tuned is not None
         return self._measured(begun.row, begun.tuned, requests, keep=True)

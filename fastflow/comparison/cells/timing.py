@@ -60,7 +60,9 @@ def of_one_kind(rows: Sequence[MethodRow]) -> tuple[list[MethodRow], str]:
 def _untimed(work: RowWork) -> list[Cell]:
     """Returns the finished rows without the times that they should have."""
     cells = [(target, name) for target in work.settings.targets for name in work.methods]
-    found = {cell: work.directory.row(cell[1], cell[0]) for cell in cells if work.is_timed(cell[1])}
+    found = {
+        cell: work.directory.row(cell[1], cell[0]) for cell in cells if work.is_timed(cell[1])
+    }
     return [cell for cell, row in found.items() if row and not row.failure and not row.pairs]
 
 
