@@ -128,6 +128,7 @@ identity: $(VENV)/.installed-dev  ## measure docs/identity.md again: pipelines u
 bench: $(VENV)/.installed  ## what skipping costs compared with the plain pipeline, in wall time
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/enable_overhead.py
+	$(BIN)/python benchmarks/two_processes.py
 
 clean:  ## remove what can be made again (not .venv, not runs)
 	rm -rf site dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -29,19 +28,18 @@ from fastflow.registry.compose import (
     build,
     build_listed,
     load,
-    save,
     settings_of,
 )
 from fastflow.runs.directory import versions
 from fastflow.runs.prompts import find_prompts, request
 from fastflow.runs.resuming.lock import locked
-from fastflow.runs.resuming.resumption import Resumption, forced_warnings, note_inputs
+from fastflow.runs.resuming.resumption import Resumption, forced_warnings
 from fastflow.runs.run_settings import RunSettings
 from fastflow.sampling.executor import Executor, Interrupted, ProcessLost, Worker
 from fastflow.sampling.foreign import check_schema
 from fastflow.sampling.model import Model
 from fastflow.sampling.request import Request
-from fastflow.sampling.storage import command_line, make_folder, numbered_folder, writing
+from fastflow.sampling.storage import command_line
 
 
 @dataclass

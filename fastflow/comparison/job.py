@@ -31,8 +31,8 @@ from fastflow.sampling.recording import Recording
 from fastflow.sampling.reference import reference_sampler
 from fastflow.sampling.request import Request
 
-Item = TypeVar("Item")
-T = TypeVar("T")
+Piece = TypeVar("Piece")
+Done = TypeVar("Done")
 
 
 @dataclass
@@ -106,12 +106,14 @@ class ComparisonJob:
     def _name(self, work: str) -> str:
         return f"{work} of seed {self.settings.seed}"
 
-    def _spread(self, what: str, items: Sequence[Item], do: Callable[[Item], T]) -> list[T]:
+    def _spread(
+        self, what: str, items: Sequence[Piece], do: Callable[[Piece], Done]
+    ) -> list[Done]:
         """Does something with each item in one of the processes, with a progress bar."""
         quiet = self.worker.rank > 0
         with tqdm(total=len(items), desc=what, unit="batch", disable=quiet) as bar:
 
-            def done(item: Item) -> T:
+            def done(item: Piece) -> Done:
                 result = do(item)
                 bar.update()
                 return result
@@ -120,7 +122,7 @@ class ComparisonJob:
 
     def _record(self, model: FlowModel) -> Recording:
         size = self.settings.max_batch
-        batches = blocks_of(self.tuning, size)
+        batches = in_blocks(self.tuning, size)
         parts = self._spread("tuning runs", batches, lambda one: Recording.make(model, one, size))
         return Recording.joined(parts)
 
@@ -129,17 +131,17 @@ class ComparisonJob:
         size, other = settings.max_batch, other_batch(settings.max_batch)
         reference = self._spread(
             "reference runs",
-            blocks_of(requests, size),
+            in_blocks(requests, size),
             lambda block: list(reference_runs(model, block, size)),
         )
         again = self._spread(
             "reference runs, another batch size",
-            blocks_of(requests, other),
+            in_blocks(requests, other),
             lambda block: list(reference_sampler(model, max_batch=other).generate(block)),
         )
         outputs = converged_outputs(
             model,
-            blocks_of(requests, size) if settings.converged_steps else [],
+            in_blocks(requests, size) if settings.converged_steps else [],
             settings.converged_steps,
             self.directory.path / "converged.safetensors",
             self._spread,
@@ -198,6 +200,6 @@ class ComparisonJob:
         return bool((sample.x == reference.x).all()) and sample.calls == reference.calls
 
 
-def blocks_of(requests: Sequence[Request], size: int) -> list[Sequence[Request]]:
+def in_blocks(requests: Sequence[Request], size: int) -> list[Sequence[Request]]:
     """Returns the requests in blocks of a size; the last one may be smaller."""
     return [requests[start : start + size] for start in range(0, len(requests), size)]

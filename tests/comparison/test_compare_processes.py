@@ -29,7 +29,8 @@ def rows(path):
         for sample in row["samples"] + (row["second"] or {"samples": []})["samples"]:
             for name in [name for name in sample if name.startswith("seconds")]:
                 del sample[name]
-        assert row["pairs"] and row["timed_on"]
+        assert row["pairs"]
+        assert row["timed_on"]
         found[file.name] = {name: row[name] for name in row if name not in CLOCK}
     return found
 

@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from fastflow.cli import main
-from fastflow.comparison.comparison_settings import ComparisonSettings
 from fastflow.comparison.cells.row_work import RowWork
+from fastflow.comparison.comparison_settings import ComparisonSettings
 from fastflow.evaluation.bootstrap import student
 
 WORDS = (

@@ -59,8 +59,8 @@ def test_two_processes_give_what_one_gives_in_one_directory(way, alone, tmp_path
             "torchrun",
             "policy.update_every=0",
             "`update_every` must be",
-        ),  # before the processes meet
-        ("slurm", "out=full", "`out` 'full' exists already"),  # found by the first one
+        ),
+        ("slurm", "out=full", "`out` 'full' exists already"),
         ("slurm", "executor.devices=3", "`devices` is 3, but Slurm started 2 processes"),
     ],
 )

@@ -15,7 +15,7 @@ from fastflow.comparison.measure import Measure
 from fastflow.comparison.rows import ComparisonDirectory, MethodRow, SecondKnob
 from fastflow.comparison.tuning import CLOSE_ENOUGH, Search, mean_steps, replayed, share_beyond
 from fastflow.evaluation.measurement import SampleRow
-from fastflow.evaluation.method import Bench, Learned, Method
+from fastflow.evaluation.method import Learned, Method
 from fastflow.sampling.executor import Worker, kind_of_device
 from fastflow.sampling.request import Request
 from fastflow.sampling.sample import Sample

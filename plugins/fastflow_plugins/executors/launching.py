@@ -18,7 +18,7 @@ MEETING = 300  # seconds for all processes to come
 
 
 def strategy_for(name: str, devices: Any, nodes: int, launch: Launch) -> Any:
-    """Returns Lightning's strategy; the usual one of several processes waits for them in bounds."""
+    """Returns the strategy for Lightning; the usual one of several processes waits in bounds."""
     several = nodes > 1 or bool(launch.by) or (devices not in (1, "auto"))
     if name == "ddp" or (name == "auto" and several):
         return DDPStrategy(timeout=timedelta(seconds=MEETING))

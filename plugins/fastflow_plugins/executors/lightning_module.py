@@ -16,10 +16,12 @@ from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
 from fastflow.sampling import ProcessLost, Worker
+from fastflow_plugins.executors.lifeline import main_address
 from fastflow_plugins.executors.processes import Processes
-from fastflow_plugins.executors.watch import main_address
 
-LONGEST = timedelta(days=30)  # a process may wait for another one that computes: `Watch` ends it
+LONGEST = timedelta(
+    days=30
+)  # a process may wait for another one that computes: `Lifeline` ends it
 MOST_GPUS = 64  # on one machine
 
 

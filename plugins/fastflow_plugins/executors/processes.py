@@ -14,7 +14,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from fastflow.sampling import AnotherFailed, ProcessLost, Terminated
-from fastflow_plugins.executors.watch import ENDED, SIGNALLED, STOP, Watch, main_address
+from fastflow_plugins.executors.lifeline import ENDED, SIGNALLED, STOP, Lifeline, main_address
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 BY_SIGNAL = (130, 143)  # the status after SIGINT and SIGTERM, of which this process hears as well
@@ -41,7 +41,7 @@ class Processes:
     def __init__(self, trainer: Any):
         self.trainer = trainer
         self.failure: BaseException | None = None
-        self.watch: Watch | None = None
+        self.watch: Lifeline | None = None
         self._signal: int | None = None
         self._own_lost = ""
         self._over = threading.Event()
@@ -67,7 +67,7 @@ class Processes:
             if thread.name == "child-process-observer":
                 thread._child_processes = []  # type: ignore[attr-defined]  # it then ends
         if self.trainer.world_size > 1:
-            watch = Watch(self.trainer.global_rank, self.trainer.world_size, self._interrupt)
+            watch = Lifeline(self.trainer.global_rank, self.trainer.world_size, self._interrupt)
             watch.connect(gather, main_address())
             self.watch = watch
 

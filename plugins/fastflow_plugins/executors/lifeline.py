@@ -15,7 +15,7 @@ ANSWER = 3.0  # seconds for an answer
 ENDED, SIGNALLED, FAILED, STOP, YES, NO = b"E", b"I", b"F", b"S", b"Y", b"N"  # the words sent
 
 
-class Watch:
+class Lifeline:
     """Notices within a second that another process of a run was killed, failed or ended.
 
     Each process but the first holds one connection to the first. The system closes it when a
