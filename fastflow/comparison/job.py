@@ -31,7 +31,7 @@ from fastflow.sampling.recording import Recording
 from fastflow.sampling.reference import reference_sampler
 from fastflow.sampling.request import Request
 
-Piece = TypeVar("Piece")
+Share = TypeVar("Share")
 Done = TypeVar("Done")
 
 
@@ -107,13 +107,13 @@ class ComparisonJob:
         return f"{work} of seed {self.settings.seed}"
 
     def _spread(
-        self, what: str, items: Sequence[Piece], do: Callable[[Piece], Done]
+        self, what: str, items: Sequence[Share], do: Callable[[Share], Done]
     ) -> list[Done]:
         """Does something with each item in one of the processes, with a progress bar."""
         quiet = self.worker.rank > 0
         with tqdm(total=len(items), desc=what, unit="batch", disable=quiet) as bar:
 
-            def done(item: Piece) -> Done:
+            def done(item: Share) -> Done:
                 result = do(item)
                 bar.update()
                 return result

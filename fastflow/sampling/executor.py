@@ -18,7 +18,7 @@ from fastflow.errors import Failed
 
 MODEL_DTYPES = ("float32", "bfloat16", "float16", "float64")
 SHELLS = ("bash", "interactive")  # names of Slurm jobs in which nothing is started by srun
-Item = TypeVar("Item")
+Piece = TypeVar("Piece")
 T = TypeVar("T")
 
 
@@ -67,7 +67,7 @@ class Worker:
         """Returns this process's part of a list: every ``size``-th item, starting at ``rank``."""
         return list(items[self.rank :: self.size])
 
-    def claim(self, name: str, items: Sequence[Item]) -> Iterator[Item]:
+    def claim(self, name: str, items: Sequence[Piece]) -> Iterator[Piece]:
         """Yields items that no other process gets, each when the last one is done.
 
         So a process with short work takes more of it.
@@ -79,7 +79,7 @@ class Worker:
         while (number := self.count(name)) < len(items):
             yield items[number]
 
-    def spread(self, name: str, items: Sequence[Item], do: Callable[[Item], T]) -> list[T]:
+    def spread(self, name: str, items: Sequence[Piece], do: Callable[[Piece], T]) -> list[T]:
         """Does something with each item, in one process each; returns all results, in order."""
         numbered = list(enumerate(items))
         own = [(i, do(item)) for i, item in self.claim(name, numbered)]

@@ -12,7 +12,7 @@ from typing import Any
 
 PATIENCE = 60.0  # seconds for all to connect
 ANSWER = 3.0  # seconds for an answer
-ENDED, SIGNALLED, FAILED, STOP, YES, NO = b"E", b"I", b"F", b"S", b"Y", b"N"  # the words sent
+ENDED, SIGNALLED, HAS_FAILED, STOP, YES, NO = b"E", b"I", b"F", b"S", b"Y", b"N"  # the words sent
 
 
 class Lifeline:
@@ -81,7 +81,7 @@ class Lifeline:
             self._send_all(STOP)
             return first
         with suppress(OSError):
-            self._lines[0].sendall(FAILED)
+            self._lines[0].sendall(HAS_FAILED)
         self._answered.wait(ANSWER)
         return not self.others_word if self._answer is None else self._answer
 
@@ -136,11 +136,11 @@ class Lifeline:
             self._answer = word == YES
             self._answered.set()
             return
-        if word == FAILED:
+        if word == HAS_FAILED:
             with suppress(OSError):
                 line.sendall(YES if self._claim() else NO)
         self.signalled = self.signalled or word == SIGNALLED
-        if word in (FAILED, STOP):
+        if word in (HAS_FAILED, STOP):
             self.others_word = True
             self._answered.set()
         if word != ENDED:

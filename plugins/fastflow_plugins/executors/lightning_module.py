@@ -19,9 +19,7 @@ from fastflow.sampling import ProcessLost, Worker
 from fastflow_plugins.executors.lifeline import main_address
 from fastflow_plugins.executors.processes import Processes
 
-LONGEST = timedelta(
-    days=30
-)  # a process may wait for another one that computes: `Lifeline` ends it
+MOST_PATIENCE = timedelta(days=30)  # for one that computes: `Lifeline` ends it
 MOST_GPUS = 64  # on one machine
 
 
@@ -38,7 +36,7 @@ class WorkModule(L.LightningModule):
     def on_predict_start(self) -> None:
         """Connects the processes, and takes the signals: Lightning has set its own by now."""
         if dist.is_available() and dist.is_initialized():
-            self.group = dist.new_group(backend="gloo", timeout=LONGEST)
+            self.group = dist.new_group(backend="gloo", timeout=MOST_PATIENCE)
         self.processes.begin(self.gather)
 
     def predict_step(self, batch: Any, batch_idx: int) -> int:
