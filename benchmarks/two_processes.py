@@ -1,8 +1,8 @@
 """The throughput of `fastflow sample` in two processes of one thread each, over that in one.
 
 Run with `make bench`, on a machine with two free cores. Runs of a few and of many samples
-alternate between one process and two; the difference of a pair is the time of the samples alone, without
-starting and without the reference run that learning begins with. Printed is the ratio of the
+alternate between one process and two; the difference of a pair is the time of the samples alone,
+without starting and the reference run that learning begins with. Printed is the ratio of the
 medians.
 """
 

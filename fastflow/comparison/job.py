@@ -31,7 +31,7 @@ from fastflow.sampling.recording import Recording
 from fastflow.sampling.reference import reference_sampler
 from fastflow.sampling.request import Request
 
-Share = TypeVar("Share")
+Portion = TypeVar("Portion")
 Done = TypeVar("Done")
 
 
@@ -107,13 +107,13 @@ class ComparisonJob:
         return f"{work} of seed {self.settings.seed}"
 
     def _spread(
-        self, what: str, items: Sequence[Share], do: Callable[[Share], Done]
+        self, what: str, items: Sequence[Portion], do: Callable[[Portion], Done]
     ) -> list[Done]:
         """Does something with each item in one of the processes, with a progress bar."""
         quiet = self.worker.rank > 0
         with tqdm(total=len(items), desc=what, unit="batch", disable=quiet) as bar:
 
-            def done(item: Share) -> Done:
+            def done(item: Portion) -> Done:
                 result = do(item)
                 bar.update()
                 return result
