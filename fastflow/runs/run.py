@@ -176,10 +176,10 @@ class RunJob:
         summary["warnings"] += warnings(sampler, self.settings.steps, summary)
         self.directory.write_json("summary.json", summary)
         self.directory.write_json("versions.json", versions(worker.device))
-        for session in sessions:
-            session.summary(summary, path)
         with writing(path / "report.html"):
             write_report(path)
+        for session in sessions:
+            session.summary(summary, path)
 
 
 def run(config: Config) -> Path:
