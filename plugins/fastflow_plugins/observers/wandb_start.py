@@ -67,7 +67,7 @@ def begun(folder: Path, chosen: Any, options: Mapping[str, Any]) -> Any:
     """
     import wandb
 
-    waits = {"init_timeout": WAIT, "finish_timeout": WAIT}
+    waits: Any = {"init_timeout": WAIT, "finish_timeout": WAIT}
     settings = wandb.Settings(silent=True, console="off", **waits)
     again = {"resume": "allow"} if "id" in options else {}
     for attempt in dict.fromkeys((chosen, "offline")):
