@@ -133,7 +133,9 @@ def _chooses(override: str) -> bool:
     """Returns whether a word chooses components of a run: ``policy=ucb``, ``metrics=[psnr]``."""
     key = override.partition("=")[0].lstrip("+~")
     kind, _, package = key.partition("@")
-    return (kind in KINDS or kind in LISTS or kind == "experiment") and not f"{package}.".startswith(IN_LISTS)
+    return (
+        kind in KINDS or kind in LISTS or kind == "experiment"
+    ) and not f"{package}.".startswith(IN_LISTS)
 
 
 def _compose(root: str | None, overrides: Sequence[str], **options: Any) -> DictConfig:

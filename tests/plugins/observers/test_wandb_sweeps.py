@@ -2,12 +2,16 @@
 
 import itertools
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 from wandb_files import offline_runs
+from wandb_server import SWEEP, serving
 
 from fastflow.comparison.comparison_settings import ComparisonSettings
 from fastflow.registry import read
@@ -65,37 +69,46 @@ def test_the_command_of_every_choice_can_be_composed(path):
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
-def test_what_a_sweep_optimises_is_in_the_summary_of_a_run(path, request):
+def test_a_sweep_optimises_a_number_of_the_summary(path):
     sweep = content_of(path)
     assert sweep["method"] in ("grid", "random", "bayes")
     assert sweep.get("metric", {"name": "psnr_db"})["name"] == "psnr_db"
 
 
-def test_the_agent_of_wandb_runs_the_command(tmp_path, monkeypatch):
-    """W&B's own agent starts the process; only what the server would say is made up."""
-    from wandb.wandb_agent import Agent
-
-    path = presets() / "wandb" / "bandits.yaml"
-    sweep = content_of(path)
-    chosen = next(choices(sweep["parameters"]))
-    chosen |= {"model": "mixture", "samples": 3, "steps": 12, "metrics": ["fidelity"]}
-    chosen |= {"executor": "inline", "out": "run"}
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
-    monkeypatch.setenv("WANDB_SWEEP_ID", "made-up")
-    monkeypatch.setenv("WANDB_RUN_ID", "")
-    monkeypatch.setenv("WANDB_SWEEP_PARAM_PATH", "")  # the agent sets both
-    agent = Agent(api=None, queue=None, sweep_id="made-up")
-    agent._sweep_command = list(sweep["command"])
-    args = {name: {"value": value} for name, value in chosen.items()}
-    command = {"id": 1, "type": "run", "run_id": "abc123", "program": "fastflow", "args": args}
-    answer = agent._process_command(command)
-    assert "exception" not in answer
-    assert agent._run_processes["abc123"].wait() == 0
-    (run,) = offline_runs(tmp_path / "run")
-    assert (run.run.run_id, run.run.sweep_id) == ("abc123", "made-up")
-    summary = json.loads((Path("run") / "summary.json").read_text())
-    assert run.summary["psnr_db"] == summary["psnr_db"]
-    assert run.config["policy"] == "ucb"  # W&B keeps a sweep's choice in place of the node
-    assert run.config["policy.reward.mu"] == 0.1
-    assert run.config["names"]["policy"] == "ucb"
+def test_sweep_and_agent_of_wandb_run_every_choice(tmp_path):
+    """W&B's own commands do all of it; only the server is made up, and the runs are offline."""
+    sweep = content_of(presets() / "wandb" / "bandits.yaml")
+    sweep["parameters"] |= {
+        "policy": {"values": ["ucb", "epsilon_greedy"]},
+        "policy.reward.mu": {"value": 0.1},
+        "seed": {"value": 0},
+        "model": {"value": "mixture"},
+        "samples": {"value": 3},
+        "steps": {"value": 12},
+        "metrics": {"value": ["fidelity"]},
+        "executor": {"value": "inline"},
+    }
+    sweep["command"].insert(1, "WANDB_MODE=offline")  # for `env`, which starts the run
+    file = tmp_path / "sweep.yaml"
+    file.write_text(yaml.safe_dump(sweep, sort_keys=False))
+    with serving() as own:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        env = {name: v for name, v in os.environ.items() if not name.startswith("WANDB")}
+        env |= own | {"PATH": path, "WANDB_DIR": str(tmp_path)}
+        words = {"cwd": tmp_path, "env": env, "capture_output": True, "text": True}
+        made = subprocess.run(["wandb", "sweep", str(file)], check=False, timeout=120, **words)
+        assert f"wandb agent me/fastflow/{SWEEP}" in made.stderr
+        agent = ["wandb", "agent", f"me/fastflow/{SWEEP}"]
+        done = subprocess.run(agent, check=False, timeout=240, **words)
+    assert done.returncode == 0, done.stderr
+    paths = sorted((tmp_path / "runs").iterdir())
+    runs = {run.run.run_id: (path, run) for path in paths for run in offline_runs(path)}
+    assert sorted(runs) == ["run1", "run2"]
+    for run_id, policy in (("run1", "ucb"), ("run2", "epsilon_greedy")):
+        path, run = runs[run_id]
+        assert (run.run.sweep_id, run.run.run_group) == (SWEEP, "bandits")
+        summary = json.loads((path / "summary.json").read_text())
+        assert run.summary["psnr_db"] == summary["psnr_db"]
+        assert run.config["policy"] == policy  # W&B keeps the choice in place of the node
+        assert run.config["policy.reward.mu"] == 0.1
+        assert run.config["names"]["policy"] == policy
