@@ -13,15 +13,15 @@ from fastflow.evaluation import FinishedRun, Observer, ObserverSession
 from fastflow_plugins.observers.wandb_mirror import Mirror
 from fastflow_plugins.observers.wandb_start import (
     begun,
-    mode,
     remember,
     remembered,
     staged_inside,
+    wandb_mode,
 )
 from fastflow_plugins.observers.wandb_study import mirror_runs
 
-ARTIFACTS = ("memory", "plan", "report", "directory")
-LONGEST_TAG = 64  # letters, which is W&B's bound
+_ARTIFACTS = ("memory", "plan", "report", "directory")
+_LONGEST_TAG = 64  # letters, which is W&B's bound
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class WandB(Observer):
     tags: tuple[str, ...] = ()
     online: bool = False
     images: int = 16
-    artifacts: tuple[str, ...] = ARTIFACTS
+    artifacts: tuple[str, ...] = _ARTIFACTS
 
     def __post_init__(self):
         for name in ("tags", "artifacts"):
@@ -59,12 +59,12 @@ class WandB(Observer):
             raise ValueError(f"`images` must be 0 or more, got {self.images}.")
         if not self.project.strip():
             raise ValueError("`project` is empty. Give the name of a W&B project.")
-        if wrong := [tag for tag in self.tags if not 0 < len(str(tag).strip()) <= LONGEST_TAG]:
+        if wrong := [tag for tag in self.tags if not 0 < len(str(tag).strip()) <= _LONGEST_TAG]:
             raise ValueError(
-                f"`tags` must have 1 to {LONGEST_TAG} letters each, got {wrong[0]!r}."
+                f"`tags` must have 1 to {_LONGEST_TAG} letters each, got {wrong[0]!r}."
             )
-        if wrong := [name for name in self.artifacts if name not in ARTIFACTS]:
-            raise ValueError(f"`artifacts` must be of {', '.join(ARTIFACTS)}, got {wrong[0]!r}.")
+        if wrong := [name for name in self.artifacts if name not in _ARTIFACTS]:
+            raise ValueError(f"`artifacts` must be of {', '.join(_ARTIFACTS)}, got {wrong[0]!r}.")
 
     def open(
         self, run_dir: Path, config: Mapping[str, Any]
@@ -78,7 +78,7 @@ class WandB(Observer):
             raise ValueError("`group` is missing: the runs of a study are mirrored as one group.")
         kind = self.job_type or "study"
         options = {"project": self.project, "group": self.group, "tags": self.tags}
-        mirror_runs(runs, folder, options | {"job_type": kind}, mode(self.online))
+        mirror_runs(runs, folder, options | {"job_type": kind}, wandb_mode(self.online))
 
 
 def _check_installed() -> None:
@@ -95,7 +95,7 @@ def _open(recipe: WandB, run_dir: Path, config: Mapping[str, Any]) -> Iterator[O
     options["job_type"] = recipe.job_type or ("compare" if "methods" in config else "sample")
     options |= {"tags": recipe.tags, "name": run_dir.resolve().name, "config": dict(config)}
     own = remembered(run_dir, recipe.project)
-    run = begun(run_dir, mode(recipe.online), options | ({"id": own} if own else {}))
+    run = begun(run_dir, wandb_mode(recipe.online), options | ({"id": own} if own else {}))
     names = config.get("names", {})
     learned = f"{names.get('model')}-{names.get('policy')}"
     mirror, code = Mirror(run, run_dir, recipe.images, recipe.artifacts, learned), 1

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from fastflow.sampling import read_text
-from fastflow_plugins.observers.wandb_tables import media, table
+from fastflow_plugins.observers.wandb_tables import wandb_media, wandb_table
 
-CURVES = {  # of comparison.csv, and what they are called
+_CURVES = {  # of comparison.csv, and what they are called
     "calls": "calls",
     "fidelity.psnr_db": "psnr_db",
     "fidelity.ssim": "ssim",
@@ -32,7 +32,7 @@ def comparison_log(run_dir: Path, images: int) -> tuple[list[dict[str, Any]], di
     lines = list(csv.DictReader(StringIO(text, newline="")))
     rows = [{name: _value(value) for name, value in line.items()} for line in lines]
     columns = list(rows[0]) if rows else []
-    tables = {"comparison": table(columns, [list(row.values()) for row in rows])}
+    tables = {"comparison": wandb_table(columns, [list(row.values()) for row in rows])}
     measured = [row for row in rows if not str(row["method"]).startswith("reference")]
     side_by_side = _side_by_side(run_dir, measured, images)
     return list(_curves(measured)), tables | {"side_by_side": side_by_side}
@@ -60,7 +60,7 @@ def _curves(rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         curve = {"target": target}
         for row in rows:
             if row["target"] == target:
-                named = {f"{name}/{row['method']}": row.get(key) for key, name in CURVES.items()}
+                named = {f"{name}/{row['method']}": row.get(key) for key, name in _CURVES.items()}
                 curve |= {name: value for name, value in named.items() if value is not None}
         yield curve
 
@@ -76,7 +76,7 @@ def _side_by_side(run_dir: Path, rows: Sequence[Mapping[str, Any]], images: int)
 
     def shown(method: str, target: int | None, index: int) -> Any:
         path = directory.example(method, target, index)
-        return path and media(run_dir, path.relative_to(run_dir).as_posix())
+        return path and wandb_media(run_dir, path.relative_to(run_dir).as_posix())
 
     data = [
         [index, prompt, target, shown("source", None, index), shown("reference", None, index)]
@@ -85,4 +85,4 @@ def _side_by_side(run_dir: Path, rows: Sequence[Mapping[str, Any]], images: int)
         for target in targets
         if directory.example("reference", None, index)
     ]
-    return table(["sample", "prompt", "target", "source", "full", *methods], data)
+    return wandb_table(["sample", "prompt", "target", "source", "full", *methods], data)

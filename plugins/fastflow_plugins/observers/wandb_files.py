@@ -10,11 +10,11 @@ from typing import Any
 
 from fastflow_plugins.observers.wandb_tables import run_rows
 
-LEFT_OUT = (".lock", "wandb", "converged.safetensors")  # beginnings of names, in a run directory
-MEDIA = (".png", ".mp4")
+_LEFT_OUT = (".lock", "wandb", "converged.safetensors")  # beginnings of names, in a run directory
+_MEDIA = (".png", ".mp4")
 
 
-def artifacts(run: Any, run_dir: Path, kind: str, learned: str, images: int) -> Iterator[Any]:
+def run_artifacts(run: Any, run_dir: Path, kind: str, learned: str, images: int) -> Iterator[Any]:
     """Yields the artifact of a kind, if the run directory has what belongs into it.
 
     Artifacts of one name are versions of each other: those of a memory or a plan are named after
@@ -49,9 +49,9 @@ def _of_directory(what: str, run_dir: Path, images: int) -> Any:
     artifact = _new("directory", what)
     for path in sorted(run_dir.rglob("*")):
         name = path.relative_to(run_dir).as_posix()
-        if not path.is_file() or path.is_symlink() or name.startswith(LEFT_OUT):
+        if not path.is_file() or path.is_symlink() or name.startswith(_LEFT_OUT):
             continue
-        if path.suffix not in MEDIA or _index(path) < images:
+        if path.suffix not in _MEDIA or _index(path) < images:
             _add(artifact, path, name)
     return artifact
 

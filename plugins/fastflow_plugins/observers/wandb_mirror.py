@@ -12,9 +12,9 @@ from typing import Any
 from fastflow.evaluation import SampleRow
 from fastflow.sampling import Sample, Video
 from fastflow_plugins.observers.wandb_comparison import comparison_log, comparison_summary
-from fastflow_plugins.observers.wandb_files import artifacts
-from fastflow_plugins.observers.wandb_start import first_line, note
-from fastflow_plugins.observers.wandb_tables import media, run_tables
+from fastflow_plugins.observers.wandb_files import run_artifacts
+from fastflow_plugins.observers.wandb_start import first_line, note_line
+from fastflow_plugins.observers.wandb_tables import run_tables, wandb_media
 
 
 class Mirror:
@@ -46,7 +46,7 @@ class Mirror:
             call()
         except Exception as error:  # the run goes on without W&B
             self.run = None
-            note(f"W&B failed ({first_line(error)}): from here on, this run is not mirrored.")
+            note_line(f"W&B failed ({first_line(error)}): from here on, this run is not mirrored.")
 
     def sample(
         self,
@@ -66,7 +66,9 @@ class Mirror:
             log["reward"] = fmean(rewards)
         self._define(log.keys(), "sample")
         if row.index < self.images and sample.output is not None:
-            shown = [media(self.run_dir, name, row.prompt) for name in (row.image, row.image_full)]
+            shown = [
+                wandb_media(self.run_dir, name, row.prompt) for name in (row.image, row.image_full)
+            ]
             kind = "videos" if isinstance(sample.output, Video) else "images"
             log[kind] = [one for one in shown if one is not None]
         self.run.log(log)
@@ -98,5 +100,5 @@ class Mirror:
         self.run.summary.update(comparison_summary(results))
 
     def _keep(self, kind: str) -> None:
-        for artifact in artifacts(self.run, self.run_dir, kind, self.learned, self.images):
+        for artifact in run_artifacts(self.run, self.run_dir, kind, self.learned, self.images):
             self.run.log_artifact(artifact)

@@ -17,44 +17,46 @@ from tqdm import tqdm
 
 from fastflow.sampling import check_schema, parse_json, read_bounded, write_whole
 
-WAIT = 20  # seconds to wait for W&B at the start and at the end
-MODES = ("online", "offline", "shared", "disabled", "dryrun", "run")
-SENDING = ("online", "shared", "run")
-HOSTS = ("wandb", "coreweave")  # in the names of the servers
-KEYS = ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")
-IDENTITY = "wandb.json"  # in a run directory: which run of W&B it is
-STAGING = "WANDB_DATA_DIR"  # where W&B keeps the files of artifacts until they are uploaded
+_WAIT = 20  # seconds to wait for W&B at the start and at the end
+_MODES = ("online", "offline", "shared", "disabled", "dryrun", "run")
+_SENDING = ("online", "shared", "run")
+_HOSTS = ("wandb", "coreweave")  # in the names of the servers
+_KEYS = ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")
+_IDENTITY = "wandb.json"  # in a run directory: which run of W&B it is
+_STAGING = "WANDB_DATA_DIR"  # where W&B keeps the files of artifacts until they are uploaded
 _ID = re.compile(r"[\w-]{1,64}")
 
 
-def mode(online: bool) -> Any:
+def wandb_mode(online: bool) -> Any:
     """Returns the mode of W&B: WANDB_MODE if that is set, else online only if that is asked for.
 
     Args:
         online: whether it is asked for by a setting; ``wandb agent`` asks for it as well.
     """
     asked = os.environ.get("WANDB_MODE", "")
-    if asked and asked not in MODES:
-        note(f"WANDB_MODE must be one of {', '.join(MODES)}, got {asked!r}: taken as offline.")
+    if asked and asked not in _MODES:
+        note_line(
+            f"WANDB_MODE must be one of {', '.join(_MODES)}, got {asked!r}: taken as offline."
+        )
         return "offline"
     by_agent = "WANDB_SWEEP_ID" in os.environ
     chosen = asked or ("online" if online or by_agent else "offline")
-    if chosen in SENDING and not _is_logged_in():
-        note("nobody is logged in to W&B (wandb login): this becomes an offline run.")
+    if chosen in _SENDING and not _is_logged_in():
+        note_line("nobody is logged in to W&B (wandb login): this becomes an offline run.")
         return "offline"
     return chosen
 
 
 def _is_logged_in() -> bool:
     """Returns whether the environment has a key, or `wandb login` has left one."""
-    if any(os.environ.get(key) for key in KEYS):
+    if any(os.environ.get(key) for key in _KEYS):
         return True
     own = urlsplit(os.environ.get("WANDB_BASE_URL", "")).hostname
     try:
         hosts = netrc(os.environ.get("NETRC")).hosts
     except (OSError, NetrcParseError):
         return False
-    return own in hosts or any(name in host for host in hosts for name in HOSTS)
+    return own in hosts or any(name in host for host in hosts for name in _HOSTS)
 
 
 def begun(folder: Path, chosen: Any, options: Mapping[str, Any]) -> Any:
@@ -67,7 +69,7 @@ def begun(folder: Path, chosen: Any, options: Mapping[str, Any]) -> Any:
     """
     import wandb
 
-    waits: Any = {"init_timeout": WAIT, "finish_timeout": WAIT}
+    waits: Any = {"init_timeout": _WAIT, "finish_timeout": _WAIT}
     settings = wandb.Settings(silent=True, console="off", **waits)
     again = {"resume": "allow"} if "id" in options else {}
     for attempt in dict.fromkeys((chosen, "offline")):
@@ -75,14 +77,16 @@ def begun(folder: Path, chosen: Any, options: Mapping[str, Any]) -> Any:
             run = wandb.init(
                 dir=str(folder), mode=attempt, settings=settings, **{**options, **again}
             )
-            if attempt in SENDING:
-                note(f"mirrored to {run.url}")
+            if attempt in _SENDING:
+                note_line(f"mirrored to {run.url}")
             return run
         except Exception as error:  # whatever it is: the run does not need W&B
             if attempt != "offline":
-                note(f"W&B cannot be used ({first_line(error)}): this becomes an offline run.")
+                note_line(
+                    f"W&B cannot be used ({first_line(error)}): this becomes an offline run."
+                )
                 continue
-            note(f"W&B cannot be used ({first_line(error)}): this run is not mirrored.")
+            note_line(f"W&B cannot be used ({first_line(error)}): this run is not mirrored.")
     return None
 
 
@@ -92,20 +96,20 @@ def staged_inside(folder: Path) -> Iterator[None]:
 
     Otherwise tables would be in the user's home, where nobody ever removes them.
     """
-    if STAGING in os.environ:
+    if _STAGING in os.environ:
         yield
         return
-    os.environ[STAGING] = str(folder.resolve() / "wandb")
+    os.environ[_STAGING] = str(folder.resolve() / "wandb")
     try:
         yield
     finally:
-        del os.environ[STAGING]
+        del os.environ[_STAGING]
 
 
 def remember(run_dir: Path, run_id: str, project: str) -> None:
     """Writes down which run of W&B a run directory is."""
     content = {"id": run_id, "project": project}
-    write_whole(run_dir / IDENTITY, json.dumps(content) + "\n")
+    write_whole(run_dir / _IDENTITY, json.dumps(content) + "\n")
 
 
 def remembered(run_dir: Path, project: str) -> str | None:
@@ -113,7 +117,7 @@ def remembered(run_dir: Path, project: str) -> str | None:
 
     A file that cannot be read is told, and the run becomes a new one of W&B.
     """
-    path = run_dir / IDENTITY
+    path = run_dir / _IDENTITY
     if not path.is_file():
         return None
     try:
@@ -122,12 +126,12 @@ def remembered(run_dir: Path, project: str) -> str | None:
         if not _ID.fullmatch(content.get("id", "")):
             raise ValueError(f"{path} has no `id` of a run.")
     except ValueError as error:
-        note(f"{first_line(error)}: this becomes a new run of W&B.")
+        note_line(f"{first_line(error)}: this becomes a new run of W&B.")
         return None
     return content["id"] if content.get("project") == project else None
 
 
-def note(text: str) -> None:
+def note_line(text: str) -> None:
     """Prints a line above progress bars."""
     tqdm.write(f"fastflow: {text}", file=sys.stderr)
 

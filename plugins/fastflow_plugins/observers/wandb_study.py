@@ -10,7 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from fastflow.evaluation import FinishedRun
-from fastflow_plugins.observers.wandb_start import begun, first_line, note
+from fastflow_plugins.observers.wandb_start import begun, first_line, note_line
 
 
 def mirror_runs(
@@ -37,7 +37,7 @@ def mirror_runs(
             run.summary.update(dict(one.measures))
             run.finish()
         except Exception as error:  # a study does not need W&B
-            note(f"W&B failed ({first_line(error)}): the other runs are not mirrored.")
+            note_line(f"W&B failed ({first_line(error)}): the other runs are not mirrored.")
             return
 
 

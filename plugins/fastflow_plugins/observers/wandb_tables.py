@@ -10,10 +10,10 @@ from typing import Any
 from fastflow.evaluation import SampleRow
 from fastflow.sampling import read_objects
 
-DECISIONS = ("sample", "step", "arm", "error", "propensity", "reward")
+_DECISIONS = ("sample", "step", "arm", "error", "propensity", "reward")
 
 
-def media(run_dir: Path, name: str | None, caption: str | None = None) -> Any:
+def wandb_media(run_dir: Path, name: str | None, caption: str | None = None) -> Any:
     """Returns an output's file in W&B's type; None if there is none."""
     import wandb
 
@@ -40,8 +40,8 @@ def run_tables(run_dir: Path, images: int) -> dict[str, Any]:
     """
     rows = run_rows(run_dir)
     lines = (content for _, content in read_objects(run_dir / "records.jsonl", "", "a run"))
-    decisions = [[line.get(name) for name in DECISIONS] for line in lines if line.get("taken")]
-    tables = {"decisions": table(DECISIONS, decisions)} if decisions else {}
+    decisions = [[line.get(name) for name in _DECISIONS] for line in lines if line.get("taken")]
+    tables = {"decisions": wandb_table(_DECISIONS, decisions)} if decisions else {}
     return tables | {"samples": _samples(run_dir, rows, images)}
 
 
@@ -52,18 +52,18 @@ def _samples(run_dir: Path, rows: Sequence[SampleRow], images: int) -> Any:
     data = []
     for row in rows:
         files = (row.image_source, row.image_full, row.image)
-        shown = [media(run_dir, name) if row.index < images else None for name in files]
-        numbers = [finite(row.metrics.get(name)) for name in metrics]
+        shown = [wandb_media(run_dir, name) if row.index < images else None for name in files]
+        numbers = [_finite(row.metrics.get(name)) for name in metrics]
         data.append([row.index, row.prompt, row.task, row.seed, *shown, row.calls, *numbers])
-    return table([*columns, *metrics], data)
+    return wandb_table([*columns, *metrics], data)
 
 
-def finite(value: float | None) -> float | None:
+def _finite(value: float | None) -> float | None:
     """Returns a number, or None for the PSNR of identical outputs, which no JSON holds."""
     return value if value is not None and math.isfinite(value) else None
 
 
-def table(columns: Sequence[str], data: Iterable[Sequence[Any]]) -> Any:
+def wandb_table(columns: Sequence[str], data: Iterable[Sequence[Any]]) -> Any:
     """Returns a table of W&B without the columns that are empty."""
     import wandb
 
