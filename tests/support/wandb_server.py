@@ -21,6 +21,7 @@ class SweepServer(BaseHTTPRequestHandler):
         self._answer({})
 
     def do_POST(self):
+        self.server.state["asked"].append(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path != "/graphql":
             self._answer({})
@@ -80,17 +81,19 @@ def grid(parameters):
 
 @contextmanager
 def serving():
-    """Serves on a free port of this machine; yields the environment of W&B's commands."""
+    """Serves on a free port of this machine.
+
+    Yields:
+        The environment of W&B's commands, and the list of what was asked for.
+    """
     server = ThreadingHTTPServer(("127.0.0.1", 0), SweepServer)
-    server.state = {"runs": 0}
+    server.state = {"runs": 0, "asked": []}
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield {
-            "WANDB_BASE_URL": f"http://127.0.0.1:{server.server_port}",
-            "WANDB_API_KEY": "0" * 40,
-            "WANDB_ENTITY": "me",
-        }
+        own = {"WANDB_API_KEY": "0" * 40, "WANDB_ENTITY": "me"}
+        own |= {"WANDB_BASE_URL": f"http://127.0.0.1:{server.server_port}"}
+        yield own, server.state["asked"]
     finally:
         server.shutdown()
         thread.join()

@@ -13,9 +13,9 @@ from fastflow.evaluation import FinishedRun, Observer, ObserverSession
 from fastflow_plugins.observers.wandb_mirror import Mirror
 from fastflow_plugins.observers.wandb_start import (
     begun,
+    kept_here,
     remember,
     remembered,
-    staged_inside,
     wandb_mode,
 )
 from fastflow_plugins.observers.wandb_study import mirror_runs
@@ -78,7 +78,12 @@ class WandB(Observer):
             raise ValueError("`group` is missing: the runs of a study are mirrored as one group.")
         kind = self.job_type or "study"
         options = {"project": self.project, "group": self.group, "tags": self.tags}
-        mirror_runs(runs, folder, options | {"job_type": kind}, wandb_mode(self.online))
+        mode = wandb_mode(self.online)
+        folder.mkdir(
+            parents=True, exist_ok=True
+        )  # else W&B writes into the system's temporary one
+        with kept_here(folder, mode):
+            mirror_runs(runs, folder, options | {"job_type": kind}, mode)
 
 
 def _check_installed() -> None:
@@ -94,13 +99,14 @@ def _open(recipe: WandB, run_dir: Path, config: Mapping[str, Any]) -> Iterator[O
     options: dict[str, Any] = {"project": recipe.project, "group": recipe.group}
     options["job_type"] = recipe.job_type or ("compare" if "methods" in config else "sample")
     options |= {"tags": recipe.tags, "name": run_dir.resolve().name, "config": dict(config)}
-    own = remembered(run_dir, recipe.project)
-    run = begun(run_dir, wandb_mode(recipe.online), options | ({"id": own} if own else {}))
+    own, mode = remembered(run_dir, recipe.project), wandb_mode(recipe.online)
+    options |= {"id": own} if own else {}
     names = config.get("names", {})
     learned = f"{names.get('model')}-{names.get('policy')}"
-    mirror, code = Mirror(run, run_dir, recipe.images, recipe.artifacts, learned), 1
-    mirror.send(lambda: remember(run_dir, run.id, recipe.project))
-    with staged_inside(run_dir):
+    with kept_here(run_dir, mode):
+        run, code = begun(run_dir, mode, options), 1
+        mirror = Mirror(run, run_dir, recipe.images, recipe.artifacts, learned)
+        mirror.send(lambda: remember(run_dir, run.id, recipe.project))
         try:
             yield mirror
             code = 0

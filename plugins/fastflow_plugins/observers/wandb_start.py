@@ -18,12 +18,14 @@ from tqdm import tqdm
 from fastflow.sampling import check_schema, parse_json, read_bounded, write_whole
 
 _WAIT = 20  # seconds to wait for W&B at the start and at the end
+_MODE = "WANDB_MODE"
 _MODES = ("online", "offline", "shared", "disabled", "dryrun", "run")
 _SENDING = ("online", "shared", "run")
 _HOSTS = ("wandb", "coreweave")  # in the names of the servers
 _KEYS = ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")
 _IDENTITY = "wandb.json"  # in a run directory: which run of W&B it is
 _STAGING = "WANDB_DATA_DIR"  # where W&B keeps the files of artifacts until they are uploaded
+_TO_ITSELF = {"WANDB_ERROR_REPORTING": "false", _MODE: "offline"}
 _ID = re.compile(r"[\w-]{1,64}")
 
 
@@ -33,7 +35,7 @@ def wandb_mode(online: bool) -> Any:
     Args:
         online: whether it is asked for by a setting; ``wandb agent`` asks for it as well.
     """
-    asked = os.environ.get("WANDB_MODE", "")
+    asked = os.environ.get(_MODE, "")
     if asked and asked not in _MODES:
         note_line(
             f"WANDB_MODE must be one of {', '.join(_MODES)}, got {asked!r}: taken as offline."
@@ -91,19 +93,25 @@ def begun(folder: Path, chosen: Any, options: Mapping[str, Any]) -> Any:
 
 
 @contextmanager
-def staged_inside(folder: Path) -> Iterator[None]:
-    """Keeps the files of artifacts beside the offline run, unless the environment has a place.
+def kept_here(folder: Path, chosen: str) -> Iterator[None]:
+    """Keeps what W&B writes beside the run, and an offline run to itself.
 
-    Otherwise tables would be in the user's home, where nobody ever removes them.
+    Without a place in the environment, W&B keeps tables in the user's home, where nobody ever
+    removes them; and it reports its own use to its server, offline runs included.
     """
-    if _STAGING in os.environ:
-        yield
-        return
-    os.environ[_STAGING] = str(folder.resolve() / "wandb")
+    own = {_STAGING: str(folder.resolve() / "wandb")}
+    own |= {} if chosen in _SENDING else _TO_ITSELF
+    kept = {name for name in own if name in os.environ}
+    if os.environ.get(_MODE) not in _MODES:  # W&B refuses another value altogether
+        kept.discard(_MODE)
+    before = {name: os.environ.get(name) for name in own.keys() - kept}
+    os.environ.update({name: own[name] for name in before})
     try:
         yield
     finally:
-        del os.environ[_STAGING]
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ.update({} if value is None else {name: value})
 
 
 def remember(run_dir: Path, run_id: str, project: str) -> None:

@@ -2,9 +2,13 @@
 
 import json
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 from wandb_files import offline_runs
+from wandb_server import serving
 
 from fastflow.cli import main
 from fastflow.evaluation import FinishedRun
@@ -236,6 +240,17 @@ def test_what_is_asked_for_is_tried_and_becomes_an_offline_run(
     assert capsys.readouterr().err == line
 
 
+def test_another_mode_is_told_and_taken_as_offline(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WANDB_MODE", "of line")
+    begin(tmp_path)
+    assert capsys.readouterr().err == (
+        "fastflow: WANDB_MODE must be one of online, offline, shared, disabled, dryrun, run, got "
+        "'of line': taken as offline.\n"
+    )
+    assert os.environ["WANDB_MODE"] == "of line"
+    assert len(offline_runs(tmp_path)) == 1
+
+
 def test_without_a_login_nothing_is_sent(asked_modes, tmp_path, capsys):
     begin(tmp_path, online=True)
     assert asked_modes == ["offline"]
@@ -244,9 +259,19 @@ def test_without_a_login_nothing_is_sent(asked_modes, tmp_path, capsys):
     )
 
 
-def test_wandb_is_loaded_only_when_asked_for():
-    import subprocess
-    import sys
+def test_an_offline_run_asks_no_server_for_anything(tmp_path):
+    """Not even that it is in use, which W&B reports otherwise; with a login too."""
+    with serving() as (own, asked):
+        env = {name: v for name, v in os.environ.items() if not name.startswith("WANDB")}
+        code = "import sys; from fastflow.cli import main; sys.exit(main(sys.argv[1:]))"
+        words = ["sample", *WORDS, "observers=[wandb]", f"out={tmp_path / 'run'}"]
+        command = [sys.executable, "-c", code, *words]
+        done = subprocess.run(command, env=env | own, check=False, timeout=120)
+    assert done.returncode == 0
+    assert not asked
+    assert len(offline_runs(tmp_path / "run")) == 1
 
+
+def test_wandb_is_loaded_only_when_asked_for():
     code = "import sys, fastflow_plugins.plugin; assert 'wandb' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

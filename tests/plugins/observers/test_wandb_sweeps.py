@@ -91,7 +91,7 @@ def test_sweep_and_agent_of_wandb_run_every_choice(tmp_path):
     sweep["command"].insert(1, "WANDB_MODE=offline")  # for `env`, which starts the run
     file = tmp_path / "sweep.yaml"
     file.write_text(yaml.safe_dump(sweep, sort_keys=False))
-    with serving() as own:
+    with serving() as (own, _):
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         env = {name: v for name, v in os.environ.items() if not name.startswith("WANDB")}
         env |= own | {"PATH": path, "WANDB_DIR": str(tmp_path)}
