@@ -99,7 +99,7 @@ class RunJob:
         with writing(self.path / "config.yaml"):
             save(self.config, self.path / "config.yaml")
         note_inputs(self.path, self.requests)
-        directory.images.mkdir()
+        directory.images.mkdir(exist_ok=True)
         return directory.path
 
     def _resume(self, resumed: Resumption) -> Path:

@@ -26,6 +26,7 @@ def command_line(*words: str) -> str:
 
 
 LOCK, HOLDER = ".lock", ".lock.json"  # a directory's lock, and who holds it
+FOLDERS = ("rows", "images")  # made before anything is written
 UNFINISHED = re.compile(r"\.\d+-[0-9a-f]{8}\.part")  # what a killed process was writing
 
 
@@ -179,16 +180,22 @@ def make_folder(path: Path, command: str) -> bool:
 def check_empty(path: Path, command: str) -> None:
     """Raises a ValueError if a path is a file, or a directory that holds anything.
 
-    A lock is not counted, nor is what a process was writing when it was killed.
+    A lock is not counted, nor is what a process left that was killed before it had begun.
     """
     if not path.exists():
         return
-    names = [one.name for one in path.iterdir()] if path.is_dir() else [path.name]
-    if any(name not in (LOCK, HOLDER) and not UNFINISHED.fullmatch(name) for name in names):
+    if not path.is_dir() or not all(map(_is_left, path.iterdir())):
         raise ValueError(
             f"`out` {str(path)!r} exists already, and nothing is overwritten. Choose another "
             f"name, or finish that run with: {command_line(command, f'resume={path}')}"
         )
+
+
+def _is_left(path: Path) -> bool:
+    """Returns whether a killed process may have left this before it wrote its configuration."""
+    if path.name in FOLDERS and path.is_dir():
+        return not any(path.iterdir())
+    return path.name in (LOCK, HOLDER) or UNFINISHED.fullmatch(path.name) is not None
 
 
 def numbered_folder(path: Path) -> Path:
