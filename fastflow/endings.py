@@ -96,18 +96,11 @@ def end(command: str, error: BaseException, show: bool = False) -> int:
     elif status == STATUS_BUG:
         text += f" {_kept_traceback(error)}"
     text = " ".join([text, *getattr(error, "__notes__", ())])
-    if _is_to_say(error):
+    if is_first_process() or not isinstance(error, (KeyboardInterrupt, Interrupted)):
         with suppress(OSError):
             lead = "\n" if isinstance(error, (KeyboardInterrupt, Interrupted)) else ""
             print(f"{lead}fastflow {command}: {text}", file=sys.stderr)
     return status
-
-
-def _is_to_say(error: BaseException) -> bool:
-    """Returns whether this process says it: the first one says for all that it was interrupted."""
-    if is_first_process() or not isinstance(error, (KeyboardInterrupt, Interrupted)):
-        return True
-    return isinstance(error, Interrupted) and error.first_is_lost
 
 
 def _said(error: BaseException, command: str) -> tuple[str, int]:

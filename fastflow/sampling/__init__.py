@@ -2,7 +2,6 @@
 
 from fastflow.sampling.executor import (
     Executor,
-    FirstProcessLost,
     Interrupted,
     ProcessLost,
     Terminated,
@@ -10,7 +9,6 @@ from fastflow.sampling.executor import (
     check_available,
     check_device_name,
     check_dtype_name,
-    is_first_process,
 )
 from fastflow.sampling.foreign import check_schema, parse_json, read_bounded
 from fastflow.sampling.media import Video, decode_image, read_image
@@ -32,7 +30,6 @@ from fastflow.sampling.storage import (
 __all__ = [
     "DiskFull",
     "Executor",
-    "FirstProcessLost",
     "FlowModel",
     "Interrupted",
     "Model",
@@ -57,7 +54,6 @@ __all__ = [
     "check_dtype_name",
     "check_schema",
     "decode_image",
-    "is_first_process",
     "load_memory",
     "parse_json",
     "read_bounded",

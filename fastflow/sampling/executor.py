@@ -85,27 +85,22 @@ class Interrupted(Exception):
     Args:
         message: what happened, and how to resume.
         status: the exit status: 130 for Ctrl-C, 143 for SIGTERM, 1 if a process was lost.
-        first_is_lost: whether the first process, which else says it for all, was killed.
     """
 
-    def __init__(self, message: str = "", status: int = 130, first_is_lost: bool = False):
+    def __init__(self, message: str = "", status: int = 130):
         super().__init__(message)
-        self.status, self.first_is_lost = status, first_is_lost
+        self.status = status
 
     @classmethod
     def by(cls, error: BaseException, message: str) -> Interrupted:
         """Returns the interruption that an error brought about."""
         if isinstance(error, ProcessLost):
-            return cls(f"{error} {message}", 1, isinstance(error, FirstProcessLost))
+            return cls(f"{error} {message}", 1)
         return cls(message, 143 if isinstance(error, Terminated) else 130)
 
 
 class ProcessLost(Exception):
     """Raised if one of a run's processes ended or was killed; the message names it."""
-
-
-class FirstProcessLost(ProcessLost):
-    """Raised in the others if the first process was killed, so that it cannot say so itself."""
 
 
 class FirstProcessFailed(Failed):

@@ -43,7 +43,6 @@ class WorkModule(L.LightningModule):
             return next(self.parts)
         except StopIteration:
             self.finished = True
-            self.processes.finish()
             return 0
         except Exception as error:
             if not isinstance(error, ProcessLost):
