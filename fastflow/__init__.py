@@ -1,6 +1,7 @@
 """fastflow: step skipping for flow-matching models, for research and for use."""
 
 from fastflow.acceleration import enable
+from fastflow.errors import UserError
 from fastflow.evaluation import Metric, Observer
 from fastflow.integration import Corrector, Extrapolator, Grid, StepContext
 from fastflow.policies import ArmStats, Bandit, Policy, Reward, SkipLength, greedy
@@ -24,6 +25,7 @@ __all__ = [
     "Sampler",
     "SkipLength",
     "StepContext",
+    "UserError",
     "Video",
     "enable",
     "greedy",

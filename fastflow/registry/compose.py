@@ -72,6 +72,8 @@ def read(overrides: Sequence[str], root: str, settings: type) -> Config:
     outer = [o for o in overrides if not is_inside(o)]
     inside = [o for o in overrides if is_inside(o)]
     _check_names(outer, catalog)
+    if message := messages.beside_resume(overrides):
+        raise ConfigError(message)
     nesting = Nesting(catalog, _named, root)
     try:
         # the first composition finds the names in lists, each of which then adds its node

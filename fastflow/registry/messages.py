@@ -140,6 +140,22 @@ def refused(words: Sequence[str], names: Iterable[str], root: str) -> str | None
     return None
 
 
+def beside_resume(words: Sequence[str]) -> str | None:
+    """Returns a message for a setting beside ``resume=DIR``, which would have no effect.
+
+    What is resumed has its own configuration; `force` is the only other setting that it takes.
+    """
+    pairs = [word.partition("=") for word in words]
+    settings = {key.lstrip("+~"): value for key, _, value in pairs}
+    others = [name for name in settings if name not in ("resume", "force")]
+    if not settings.get("resume") or not others:
+        return None
+    return (  # the last one: words that a command adds of itself come first
+        f"`{others[-1]}` cannot be given with `resume`: what is resumed goes on with its own "
+        "configuration. Leave it out, or begin anew without `resume`."
+    )
+
+
 def plain_words(error: Exception, key: str = "") -> str:
     """Returns the message for an error of Hydra or OmegaConf, in words of our own.
 
