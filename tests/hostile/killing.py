@@ -43,16 +43,24 @@ class Warm:
         self.orders, self.answers = self.process.stdin, self.process.stdout
         assert self.answers.readline() == "ready\n"
 
-    def run(self, words, cwd, seconds=None, deeds=None, kill=signal.SIGKILL):
+    def run(self, words, cwd, seconds=None, deeds=None, kill=signal.SIGKILL, **options):
         """Runs a command, which is killed after some seconds or deeds.
+
+        Args:
+            words: the command.
+            cwd: where it runs.
+            seconds: the seconds after which it is killed.
+            deeds: the number of files that it writes, moves or removes before it is killed.
+            kill: the signal.
+            options: more of an order to `warm`.
 
         Returns:
             Its status, the number of its deeds, and all that it said.
         """
         said = Path(cwd) / "said"
-        said.unlink(missing_ok=True)
+        said.write_text("")
         order = {"words": words, "cwd": str(cwd), "err": str(said)}
-        order |= {"after": deeds, "signal": int(kill)}
+        order |= {"after": deeds, "signal": int(kill), **options}
         self.orders.write(json.dumps(order) + "\n")
         self.orders.flush()
         pid = int(self.answers.readline())

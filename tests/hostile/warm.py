@@ -1,13 +1,14 @@
 """Runs commands in forks of one process that has imported all: a start costs no seconds.
 
 A line on its input is an order in JSON: ``words``, ``cwd``, ``err`` (a file for all that is said),
-and the moment of a signal to itself, ``after`` so many ``deeds`` (files opened to write, made,
-moved, removed). It answers with a line when the command has begun (its pid) and one when it has
+the moment of a ``signal`` to itself, ``after`` so many deeds (files opened to write, made, moved,
+removed), and how ``large`` a file may become. It answers with a line when the command has begun (its pid) and one when it has
 ended (its status, and the number of its deeds).
 """
 
 import json
 import os
+import resource
 import signal
 import sys
 
@@ -56,6 +57,12 @@ def do(order: dict, counts: int) -> None:
     os.dup2(said, 1)
     os.dup2(said, 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    if order.get("large") is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (order["large"], resource.RLIM_INFINITY))
+    if order.get("user"):
+        os.setgroups([])
+        os.setresgid(order["user"], order["user"], order["user"])
+        os.setresuid(order["user"], order["user"], order["user"])
     count = 0
 
     def watch(event: str, arguments: tuple) -> None:
