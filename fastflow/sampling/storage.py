@@ -121,6 +121,13 @@ def _label(path: Path, name: str) -> str:
     return f"{name} {str(path)!r}" if name else str(path)
 
 
+FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your quota is used up",
+    errno.EFBIG: "no file may become so large here",
+}
+
+
 class NotWritten(Failed):
     """Raised when a file cannot be written; what was written before is valid."""
 
@@ -148,8 +155,8 @@ def writing(path: Path, command: str = "sample", again: str = "") -> Iterator[No
         resume = f"resume={path.parent}"
         if error.errno is None or error.errno == errno.EPIPE:
             raise
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        why, kind = ("the disk is full", DiskFull) if is_full else (error.strerror, NotWritten)
+        is_full = error.errno in FULL
+        why, kind = FULL.get(error.errno, error.strerror), DiskFull if is_full else NotWritten
         mend = "make room" if is_full else "mend that"
         raise kind(
             f"{why}: '{error.filename or path}' could not be written. "

@@ -1,4 +1,4 @@
-"""The system's errors at many places: one sentence each, status 1, and a resume that ends the same.
+"""The system's errors in many places: one sentence each, and a resume that ends the same.
 
 `make hostile` tries more sizes of disks: DISKS sets how many. Disks that are full are small file
 systems in memory, which root alone can mount; others limit the size of each file instead.
