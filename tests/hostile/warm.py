@@ -3,7 +3,7 @@
 A line on its input is an order in JSON: ``words``, ``cwd``, ``err`` (a file for all that is said),
 the moment of a ``signal`` to itself, ``after`` so many deeds (files opened to write, made, moved,
 removed), how ``large`` a file may become, and which ``user`` runs it. It answers with a line
-when the command has begun (its pid) and one when it has ended (its status, the number of its deeds).
+when the command has begun (its pid) and one when it has ended (its status, its number of deeds).
 """
 
 import json
