@@ -15,7 +15,7 @@ from fastflow.report import write_report
 from fastflow.runs.official.benchmark_run import BenchmarkRun
 from fastflow.sampling.storage import read_object, writing
 
-AGAIN = "make room, then repeat the command with replace=true."  # rows are written first
+REPLACE = "make room, then repeat the command with replace=true."  # rows are written first
 Values = dict[str, dict[str, float]]  # named numbers, by place (the sample's file)
 
 
@@ -146,7 +146,7 @@ def _write(run: BenchmarkRun, scored: Sequence[SampleRow]) -> dict[str, Any]:
     others = {name: value for name, value in summary.items() if name not in outdated}
     run.directory.write_rows(rows)
     content = others | summarise(rows) | {"benchmark": table}
-    run.directory.write_json("summary.json", content, AGAIN)
-    with writing(run.path / "report.html", again=AGAIN):
+    run.directory.write_json("summary.json", content, REPLACE)
+    with writing(run.path / "report.html", again=REPLACE):
         write_report(run.path)
     return table
