@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+HELP = ("-h", "--help")
+
 
 def check_words(words: Sequence[str]) -> None:
     """Raises a ValueError for a word that is not text: bytes that the shell passed on as such."""
