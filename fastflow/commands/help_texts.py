@@ -18,13 +18,13 @@ Try: fastflow sample model=flux_mini policy=ucb samples=16
      --traceback with any command     show where an error comes from
      fastflow --shell-completion install=bash     print what completes words in your shell"""
 
-PURPOSES = {
-    "sample": "Generates with skipping, learns between samples, scores, and writes a report: one run, "
-    "one\ndirectory.",
+APPLICATION_PURPOSES = {
+    "sample": "Generates with skipping, learns between samples, scores, and writes a report: one "
+    "run,\none directory.",
     "compare": "Compares methods at the same number of computed steps, on the same noise.",
-    "calibrate": "Fits a policy's parameters to reference runs of a model, and prints them as a preset.",
+    "calibrate": "Fits a policy's parameters to reference runs of a model, and prints a preset.",
 }
-SAMPLES = {
+TRY = {
     "sample": (
         "fastflow sample model=flux_mini policy=ucb samples=16",
         "fastflow sample policy=ucb policy.reward=paper policy.reward.mu=0.3",
@@ -48,7 +48,7 @@ OPTIONS = """\
                           defaults-tree, plugins or searchpath
   --config-dir DIR        also search DIR for presets, DIR/KIND/NAME.yaml, and experiments
   --traceback             show where an error comes from"""
-WIDTH = 23
+NAME_WIDTH = 23
 
 
 def usage(commands: Mapping[str, Command]) -> str:
@@ -77,11 +77,11 @@ def application_help(
     """
     words = "[POLICY] [key=value ...]" if command == "calibrate" else "[key=value ...]"
     parts = [
-        f"fastflow {command} [-m] {words}\n\n{PURPOSES[command]}",
+        f"fastflow {command} [-m] {words}\n\n{APPLICATION_PURPOSES[command]}",
         "Options\n" + OPTIONS,
         "Groups: GROUP=NAME, then GROUP.PARAMETER=VALUE\n" + _groups(groups, chosen),
         "Settings\n" + "\n".join(_line(name, text) for name, text in _explained(own).items()),
-        "Examples\n" + "\n".join(f"  {line}" for line in SAMPLES[command]),
+        "Examples\n" + "\n".join(f"  {line}" for line in TRY[command]),
         f"`fastflow {command} --cfg job` prints all settings with their values, `fastflow plugins "
         "KIND` all\ncomponents of a group. Sweeps, experiments and launchers: docs/sweeps.md.",
     ]
@@ -94,7 +94,7 @@ def _groups(groups: Mapping[str, str], chosen: Mapping[str, str | None]) -> str:
 
 
 def _line(name: str, text: str) -> str:
-    return f"  {name:<{WIDTH}} {text}"
+    return f"  {name:<{NAME_WIDTH}} {text}"
 
 
 def _explained(own: type) -> dict[str, str]:

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-GRACE = 2.0  # seconds in which a process may end by itself
+CHILD_GRACE = 2.0  # seconds in which a process may end by itself
 
 
 def end_children() -> None:
@@ -18,7 +18,7 @@ def end_children() -> None:
         for process in own:
             with suppress(OSError):
                 os.kill(process, signum)
-        until = time.monotonic() + GRACE
+        until = time.monotonic() + CHILD_GRACE
         while (own := [p for p in own if _lives(p)]) and time.monotonic() < until:
             time.sleep(0.05)
 

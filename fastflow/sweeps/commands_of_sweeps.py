@@ -12,8 +12,7 @@ from fastflow.registry.applications.sweep_words import is_about_hydra
 from fastflow.registry.preset_folders import searching, separate_folders
 from fastflow.runs.resuming.lock import locked
 from fastflow.sampling.storage import command_line, make_folder, numbered_folder
-from fastflow.sweeps.objective import Objective
-from fastflow.sweeps.sweep import SweepJob, default_out, name_of, seen_from, stored_words
+from fastflow.sweeps.sweep import SweepJob, default_out, seen_from, setting_of, stored_words
 from fastflow.sweeps.sweep_folder import Sweep, SweepFolder
 from fastflow.sweeps.sweep_table import sweep_table
 
@@ -66,8 +65,8 @@ def resume_sweep(
     if others and not all(map(is_about_hydra, others)):
         word = next(word for word in others if not is_about_hydra(word))
         raise UserError(
-            f"{word!r}: a resumed sweep has the settings that it began with. Leave it out, or begin "
-            "another sweep."
+            f"{word!r}: a resumed sweep has the settings that it began with. Leave it out, or "
+            "begin another sweep."
         )
     folder = SweepFolder(Path(options["resume"]).resolve())
     folder.check()
@@ -76,8 +75,8 @@ def resume_sweep(
         again = command_line(sweep.command, f"resume={options['resume']}")
         raise UserError(f"`resume` {options['resume']!r} is a sweep of {sweep.command}: {again}")
     stored, more = separate_folders(sweep.settings)
-    again = {name_of(word) for word in others}
-    stored = [word for word in stored if name_of(word) not in again]
+    again = {setting_of(word) for word in others}
+    stored = [word for word in stored if setting_of(word) not in again]
     folders = [*folders, *(one for one in more if one not in folders)]
     with seen_from(sweep.working_directory), searching(more):
         job = SweepJob(command, own, [*stored, *others], folders, "force" in options)
@@ -99,7 +98,9 @@ def print_sweep(folder: SweepFolder) -> None:
     counts = Counter(run.status for run in sweep.runs)
     if left := len(sweep.runs) - counts["done"]:
         again = command_line(sweep.command, f"resume={folder.path}")
-        raise Failed(f"{left} of {len(sweep.runs)} runs are not done; try them again with: {again}")
+        raise Failed(
+            f"{left} of {len(sweep.runs)} runs are not done; try them again with: {again}"
+        )
 
 
 def _options(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -128,6 +129,6 @@ def _check_one_process(command: str) -> None:
     size = os.environ.get("WORLD_SIZE", "1")
     if size.isdigit() and int(size) > 1:
         raise UserError(
-            f"a sweep is started once, and here are {size} processes. Start `fastflow {command} -m` "
-            "by itself; hydra/launcher=joblib or submitit_slurm starts others."
+            f"a sweep is started once, and here are {size} processes. Start `fastflow {command} "
+            "-m` by itself; hydra/launcher=joblib or submitit_slurm starts others."
         )

@@ -15,7 +15,7 @@ SETTING = "objective"
 
 
 @dataclass(frozen=True)
-class Objective:
+class SweepObjective:
     """Names the measures of a summary that a sweep makes as good as it can.
 
     Attributes:
@@ -25,7 +25,7 @@ class Objective:
     measures: Sequence[str]
 
     @classmethod
-    def of(cls, text: str | None) -> Objective:
+    def of(cls, text: str | None) -> SweepObjective:
         """Reads ``objective=score`` or ``objective=[psnr_db,calls_mean]``.
 
         Raises:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from fastflow.registry.preset_folders import OPTION
 from fastflow.sampling.executor import Interrupted
 from fastflow.sampling.storage import command_line
 from fastflow.sweeps.children import end_children
-from fastflow.sweeps.objective import SETTING, Objective
+from fastflow.sweeps.objective import SETTING, SweepObjective
 from fastflow.sweeps.sweep_folder import SweepFolder, SweptRun
 from fastflow.sweeps.swept_run import Work
 
@@ -51,7 +50,7 @@ class SweepJob:
     folders: Sequence[str]
     force: bool = False
     parts: SweepWords = field(init=False)
-    objective: Objective | None = None
+    objective: SweepObjective | None = None
 
     def __post_init__(self):
         """Composes Hydra's settings.
@@ -71,13 +70,13 @@ class SweepJob:
             raise UserError(
                 f"`{SETTING}` is for a sweeper that optimises, such as hydra/sweeper=optuna."
             )
-        given = {name_of(word) for word in self.parts.same}
+        given = {setting_of(word) for word in self.parts.same}
         parameters = parameters_of(self.settings)
         kept = {key: value for key, value in parameters.items() if key not in given}
         if kept != parameters:  # what the command line sets is not swept over
             self.settings.hydra.sweeper.params = kept
         several = [key for key, value in kept.items() if has_several(key, value)]
-        self.swept = list(dict.fromkeys([*several, *map(name_of, self.parts.swept)]))
+        self.swept = list(dict.fromkeys([*several, *map(setting_of, self.parts.swept)]))
 
     def _optimise(self, asked: Sequence[str]) -> None:
         """Tells the sweeper what to look for."""
@@ -86,7 +85,7 @@ class SweepJob:
                 f"`hydra/sweeper` looks for the best run by its summary, which a `{self.command}` "
                 "does not have. Leave it out."
             )
-        self.objective = Objective.of(asked[-1] if asked else None)
+        self.objective = SweepObjective.of(asked[-1] if asked else None)
         sweeper = self.settings.hydra.sweeper
         if not any(word.startswith("hydra.sweeper.direction=") for word in self.parts.hydra):
             directions = self.objective.directions
@@ -197,7 +196,7 @@ class Runs:
             build("policy", config["policy"])
 
 
-def name_of(word: str) -> str:
+def setting_of(word: str) -> str:
     """Returns the name of the setting that a word sets."""
     return word.partition("=")[0].lstrip("+")
 

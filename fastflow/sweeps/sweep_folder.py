@@ -15,7 +15,7 @@ from fastflow.sampling.foreign import RunFile, check_inside, check_schema, parse
 from fastflow.sampling.storage import write_whole, writing
 
 SWEEP_FILE, SWEEP_LOCK = "sweep.json", ".sweep.lock"
-PATIENCE = 60.0  # seconds to wait for another process that writes the file
+LOCK_PATIENCE = 60.0  # seconds to wait for another process that writes the file
 Status = Literal["done", "failed", "running", "waiting"]
 
 
@@ -90,7 +90,10 @@ class SweepFolder:
             read_bounded(self.path / SWEEP_FILE, where, "the folder of a sweep"), where
         )
         check_schema(Sweep, content, where)
-        runs = [SweptRun(**{k: v for k, v in run.items() if k in FIELDS}) for run in content["runs"]]
+        runs = [
+            SweptRun(**{k: v for k, v in run.items() if k in RUN_FIELDS})
+            for run in content["runs"]
+        ]
         for i, run in enumerate(runs):
             if run.path != str(i):
                 raise ValueError(f"{where} run {i} must have the `path` '{i}', got {run.path!r}.")
@@ -138,13 +141,13 @@ class SweepFolder:
             self.path.rmdir()
 
     def _alone(self) -> FileLock:
-        return FileLock(self.path / SWEEP_LOCK, timeout=PATIENCE)
+        return FileLock(self.path / SWEEP_LOCK, timeout=LOCK_PATIENCE)
 
     def _write(self, sweep: Sweep) -> None:
         write_whole(self.path / SWEEP_FILE, json.dumps(asdict(sweep), indent=1) + "\n")
 
 
-FIELDS = tuple(SweptRun.__dataclass_fields__)
+RUN_FIELDS = tuple(SweptRun.__dataclass_fields__)
 
 
 def is_sweep(path: Path) -> bool:

@@ -21,10 +21,10 @@ from fastflow.registry.preset_folders import OPTION, searching
 from fastflow.runs.run_settings import RunSettings, with_policy
 from fastflow.sampling.executor import Interrupted, Terminated
 from fastflow.sampling.storage import read_object
-from fastflow.sweeps.objective import Objective
+from fastflow.sweeps.objective import SweepObjective
 from fastflow.sweeps.sweep_folder import SweepFolder
 
-POLL = 0.3  # seconds between two looks at the process of the sweep
+LOOK_EVERY = 0.3  # seconds between two looks at the process of the sweep
 WATCH = "sweep-watch"
 BY_SIGNAL = {130: KeyboardInterrupt, 143: Terminated}
 
@@ -47,7 +47,7 @@ class Work:
     path: Path
     words: Sequence[str]
     folders: Sequence[str]
-    objective: Objective | None = None
+    objective: SweepObjective | None = None
     force: bool = False
     owner: tuple[int, str] = (0, "")
 
@@ -110,7 +110,7 @@ class Work:
         elif begun and self.force:
             where.append("force=true")
         with searching(self.folders), self._as_typed([*self.words, *overrides, *where]):
-            COMMANDS[self.command](self.config(overrides, *where))
+            DONE_BY[self.command](self.config(overrides, *where))
 
     @contextmanager
     def _as_typed(self, words: Sequence[str]) -> Iterator[None]:
@@ -130,7 +130,7 @@ class Work:
             sys.argv, main.__spec__ = before
 
     def _end_with_sweep(self) -> None:
-        """Ends this process once that of the sweep is gone, if it is another one of the machine."""
+        """Ends this process once that of the sweep is gone, if it is another one here."""
         owner, machine = self.owner
         watched = any(thread.name == WATCH for thread in threading.enumerate())
         if machine == socket.gethostname() and os.getpid() != owner and owner and not watched:
@@ -143,7 +143,7 @@ def _end_after(process: int) -> None:
             os.kill(process, 0)
         except OSError:
             os._exit(1)
-        time.sleep(POLL)
+        time.sleep(LOOK_EVERY)
 
 
 def _sample(config: Config) -> None:
@@ -177,4 +177,4 @@ def _calibrate(config: Config) -> None:
     keep_preset(config, calibrate(config))
 
 
-COMMANDS = {"sample": _sample, "compare": _compare, "calibrate": _calibrate}
+DONE_BY = {"sample": _sample, "compare": _compare, "calibrate": _calibrate}

@@ -76,7 +76,7 @@ class SweepLoader(ConfigLoaderImpl):
 
 
 @dataclass(frozen=True)
-class SweepJob:
+class HydraTask:
     """What Hydra's launchers call: it does the work of the run whose number the job has."""
 
     work: Callable[[int], Any]
@@ -118,9 +118,7 @@ def _returned(value: Any) -> JobReturn:
     return JobReturn(status=JobStatus.COMPLETED, _return_value=value)
 
 
-def compose_sweep(
-    root: str, words: Sequence[str], own: type
-) -> tuple[SweepLoader, DictConfig]:
+def compose_sweep(root: str, words: Sequence[str], own: type) -> tuple[SweepLoader, DictConfig]:
     """Returns Hydra's settings of a sweep.
 
     Args:
@@ -132,7 +130,6 @@ def compose_sweep(
         ConfigError: for a launcher or sweeper that is not installed, or a setting that is unknown
             or would change where a run is and what is in its directory.
     """
-    logging.getLogger("optuna").setLevel(logging.WARNING)
     for word in words:
         _check_word(word)
     setup_globals()
@@ -232,8 +229,9 @@ def launch_sweep(
     context = HydraContext(config_loader=loader, callbacks=Callbacks())
     try:
         sweeper: Any = Plugins.instance().instantiate_sweeper(
-            hydra_context=context, task_function=SweepJob(work), config=settings
+            hydra_context=context, task_function=HydraTask(work), config=settings
         )
+        logging.getLogger("optuna").setLevel(logging.WARNING)  # it sets a level on import
         holder = sweeper if hasattr(sweeper, "launcher") else sweeper.sweeper
         holder.launcher = RecordedLauncher(holder.launcher, register, finished)
         sweeper.sweep(list(words))

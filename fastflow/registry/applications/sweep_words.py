@@ -8,16 +8,19 @@ from itertools import islice
 from pathlib import Path
 from typing import get_type_hints
 
+from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from omegaconf import StringNode
 
-from fastflow.registry.compose import shape_of
+from fastflow.registry.catalog import installed
+from fastflow.registry.compose import folders_of_presets, shape_of
 from fastflow.registry.messages import ConfigError
 from fastflow.registry.texts import find, is_text
 
-FREE = ("prompt",)  # texts in which a comma is a comma
+FREE_TEXTS = ("prompt",)  # texts in which a comma is a comma
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,17 @@ class SweepWords:
             return override
 
 
+def names_of_group(group: str) -> list[str]:
+    """Returns the names of components, presets and experiments of a kind, or Hydra's plugins."""
+    if group.startswith("hydra/"):
+        Plugins.instance()
+        prefix = f"{group}/"
+        stored = ConfigStore.instance().list(group)
+        return [name.removesuffix(".yaml").removeprefix(prefix) for name in stored]
+    files = [own for folder in folders_of_presets() for of, own in folder.presets if of == group]
+    return [*installed().names(group), *files]
+
+
 def is_about_hydra(word: str) -> bool:
     """Returns whether a word is about Hydra itself and not about a run."""
     return word.lstrip("+~").startswith(("hydra.", "hydra/"))
@@ -111,7 +125,7 @@ def _is_one_text(name: str, value: str) -> bool:
     """Returns whether a text with commas in it is meant as it stands."""
     if value.startswith("choice("):
         return False
-    return name in FREE or (len(value) < 4096 and "\0" not in value and Path(value).exists())
+    return name in FREE_TEXTS or (len(value) < 4096 and "\0" not in value and Path(value).exists())
 
 
 def check_no_sweep(words: Sequence[str], root: str) -> None:
