@@ -9,7 +9,7 @@ from importlib import import_module
 
 from fastflow.commands.help_texts import usage
 from fastflow.registry.applications.plugin_commands import Command, listed_commands
-from fastflow.words import HELP, check_words
+from fastflow.words import APPLICATIONS, HELP, check_words
 
 SHOW_TRACEBACK = "--traceback"
 COMPLETION = ("--shell-completion", "-sc")
@@ -26,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name, *words = (sys.argv[1:] if arguments is None else arguments) or [""]
     shows, words = SHOW_TRACEBACK in words, [w for w in words if w != SHOW_TRACEBACK]
     try:
+        if name in APPLICATIONS and set(HELP) & set(words):
+            COMMANDS[name].run(words)
+            return 0
         if name in ("", "help", *HELP):
             print(usage(COMMANDS | listed_commands()), flush=True)
             return 0 if name else 2
@@ -61,7 +64,7 @@ def _run(name: str, words: list[str]) -> int:
     if name not in commands:
         print(f"fastflow: there is no command {name!r}.\n\n{usage(commands)}", file=sys.stderr)
         return 2
-    if set(HELP) & set(words) and name not in APPLICATIONS:
+    if set(HELP) & set(words):
         print(usage({name: commands[name]}))
         return 0
     check_words(words)
@@ -96,7 +99,6 @@ def _in(module: str, function: str) -> Callable[[list[str]], None]:
     return run
 
 
-APPLICATIONS = ("sample", "compare", "calibrate")  # composed by Hydra, with a help of their own
 COMMANDS = {
     "sample": Command(
         _in("applications", "run_sample"),

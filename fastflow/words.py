@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HELP = ("-h", "--help")
+APPLICATIONS = ("sample", "compare", "calibrate")  # composed by Hydra, with a help of their own
 
 
 def check_words(words: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastflow.commands.options import CHOICES
 from fastflow.errors import UserError
+from fastflow.words import APPLICATIONS
 
 _ASK = "fastflow --shell-completion query"
 BASH = f"""\
@@ -66,8 +67,6 @@ def candidates(before: Sequence[str], word: str, commands: Mapping[str, Any]) ->
         word: what is typed of the word at the cursor.
         commands: all commands, by name.
     """
-    from fastflow.cli import APPLICATIONS
-
     if not before:
         yield from (name for name in commands if name.startswith(word))
     elif before[0] in APPLICATIONS:
@@ -96,7 +95,7 @@ def _settings(before: Sequence[str], word: str) -> Iterator[str]:
     chosen = [w for w in before[1:] if re.fullmatch(r"\w+=[\w.]+", w)]
     shape = shape_of(chosen, before[0], _own(before[0]))
     yield from (f"{name}=" for name in (*GROUPS, "hydra/launcher", "hydra/sweeper"))
-    for name in keys_of(shape):
+    for name in (name for name in keys_of(shape) if name.startswith(word)):
         rest = name[len(word) :].partition(".")
         yield f"{name}=" if not rest[1] else f"{word}{rest[0]}."
 

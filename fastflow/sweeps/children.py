@@ -29,8 +29,15 @@ def _below(process: int) -> list[int]:
     for listed in Path(f"/proc/{process}/task").glob("*/children"):
         with suppress(OSError):
             for child in map(int, listed.read_text().split()):
-                found += [child, *_below(child)]
+                found += [] if _cleans_up(child) else [child, *_below(child)]
     return found
+
+
+def _cleans_up(process: int) -> bool:
+    """Returns whether a process removes what others leave behind, and then ends by itself."""
+    with suppress(OSError):
+        return b"resource_tracker" in Path(f"/proc/{process}/cmdline").read_bytes()
+    return False
 
 
 def _lives(process: int) -> bool:

@@ -123,12 +123,13 @@ class SweepJob:
             )
         except KeyboardInterrupt as error:
             end_children()
+            folder.settle(interrupted=True)
             raise Interrupted.by(error, how_to_resume(self.command, folder)) from error
         except Exception as error:
             if not runs.is_lost(error):
                 raise
         finally:
-            folder.settle(runs.seen)
+            folder.settle(interrupted=False)
             folder.close()
 
 

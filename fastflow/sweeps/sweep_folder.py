@@ -119,11 +119,13 @@ class SweepFolder:
             sweep = self.read()
             self._write(replace(sweep, runs=[*sweep.runs, *runs]))
 
-    def settle(self, numbers: Sequence[int]) -> None:
-        """Notes that runs which no process works on any more, and did not end, failed."""
+    def settle(self, interrupted: bool) -> None:
+        """Notes what became of runs that no process works on any more, and that did not end."""
         with suppress(ValueError):
-            for number in numbers:
-                if self.read().runs[number].status == "running":
+            for number, run in enumerate(self.read().runs):
+                if run.status == "running" and interrupted:
+                    self.change(number, "waiting")
+                elif run.status == "running":
                     self.change(number, "failed", "its process was lost before it ended.")
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import fastflow
 from fastflow import endings
 from fastflow.errors import Failed
 from fastflow.registry.compose import Config, read
@@ -120,9 +121,7 @@ class Work:
         options = [word for folder in self.folders for word in (OPTION, folder)]
         script = sys.argv[0]
         if getattr(before[1], "name", "fastflow.cli") != "fastflow.cli":  # a launcher's process
-            from fastflow import cli
-
-            main.__spec__, script = None, cli.__file__
+            main.__spec__, script = None, str(Path(fastflow.__file__).with_name("cli.py"))
         sys.argv = [script, self.command, *words, *options]
         try:
             yield
