@@ -1,9 +1,9 @@
 """How long `fastflow` takes until it answers, and which imports take the time.
 
 Run with `make bench`, on a machine that does nothing else. Each command is started several times
-in a process of its own, once before without being counted. Printed are the least time by the clock,
-beside what is allowed, and the least processor time, which other processes disturb less; then the
-packages that take longest to import for the slowest command.
+in a process of its own, once before without being counted. Printed are the least time by the
+clock, beside what is allowed, and the least processor time, which other processes disturb less;
+then the packages that take longest to import for the slowest command.
 """
 
 from __future__ import annotations
@@ -57,9 +57,8 @@ def main() -> None:
     for words, allowed in ALLOWED.items():
         taken, spent = seconds(words, times)
         note = "" if taken <= allowed else "  TOO LONG"
-        print(
-            f"fastflow {' '.join(words):<20} {taken:.2f} s ({spent:.2f} s processor), allowed {allowed} s{note}"
-        )
+        shown = f"{taken:.2f} s ({spent:.2f} s processor), allowed {allowed} s{note}"
+        print(f"fastflow {' '.join(words):<20} {shown}")
     print("imported for `fastflow sample --cfg job`, each with what it imports itself:")
     for package, taken in imports(("sample", "--cfg", "job"), 8):
         print(f"  {package:<20} {taken:.2f} s")

@@ -87,6 +87,7 @@ def _settings(before: Sequence[str], word: str) -> Iterator[str]:
 
     if before[-1] in CHOICES:
         yield from CHOICES[before[-1]]
+        return
     key, equals, value = word.partition("=")
     if equals:
         first = word[: len(word) - len(value) + value.rfind(",") + 1]

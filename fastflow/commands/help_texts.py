@@ -27,7 +27,7 @@ APPLICATION_PURPOSES = {
 TRY = {
     "sample": (
         "fastflow sample model=flux_mini policy=ucb samples=16",
-        "fastflow sample policy=ucb policy.reward=paper policy.reward.mu=0.3",
+        "fastflow sample policy=ucb policy.reward=paper policy.reward.scale=2",
         "fastflow sample -m policy=ucb,epsilon_greedy seed=0,1,2 hydra/launcher=joblib",
         "fastflow sample resume=runs/DIRECTORY",
     ),
