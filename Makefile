@@ -130,7 +130,8 @@ components: $(VENV)/.installed-dev  ## write docs/components.md and fields.md ag
 identity: $(VENV)/.installed-dev  ## measure docs/identity.md again: pipelines untouched and enabled
 	$(BIN)/python docs/identity.py
 
-bench: $(VENV)/.installed  ## what skipping costs compared with the plain pipeline, in wall time
+bench: $(VENV)/.installed  ## what skipping costs compared with the plain pipeline, and starting a command
+	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/enable_overhead.py
 
