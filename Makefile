@@ -10,7 +10,7 @@ SAMPLES ?= 64
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install dev demo compare compare-quick test lint types contracts packages tests \
-	browser fuzz portable lowest docs components identity bench format clean
+	browser fuzz hostile portable lowest docs components identity bench format clean
 
 help:  ## list the commands
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,11 @@ CASES ?= 10000
 fuzz: $(VENV)/.installed-dev  ## mutated command lines and files: make fuzz CASES=10000
 	FUZZ=$(CASES) $(BIN)/python -m pytest -q -n auto tests/fuzz
 
+KILLS ?= 34
+
+hostile: $(VENV)/.installed-dev  ## kills at random moments and disks of many sizes: make hostile KILLS=34
+	KILLS=$(KILLS) DISKS=60 $(BIN)/python -m pytest -q -n0 tests/hostile/test_kills.py tests/hostile/test_system_errors.py
+
 browser:  ## find a browser for the report's tests, or install one (apt-get, as root)
 	@.ci/browser
 
@@ -125,7 +130,8 @@ components: $(VENV)/.installed-dev  ## write docs/components.md and fields.md ag
 identity: $(VENV)/.installed-dev  ## measure docs/identity.md again: pipelines untouched and enabled
 	$(BIN)/python docs/identity.py
 
-bench: $(VENV)/.installed  ## what skipping costs compared with the plain pipeline, in wall time
+bench: $(VENV)/.installed  ## what skipping costs compared with the plain pipeline, and starting a command
+	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/enable_overhead.py
 	$(BIN)/python benchmarks/two_processes.py

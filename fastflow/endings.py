@@ -104,6 +104,13 @@ def end(command: str, error: BaseException, show: bool = False) -> int:
     return status
 
 
+def sentence(error: BaseException, command: str) -> str:
+    """Returns the sentence about an error, for a command that goes on with something else."""
+    text, status = _said(error, command)
+    kept = [_kept_traceback(error)] if status == STATUS_BUG else []
+    return " ".join([text, *kept, *getattr(error, "__notes__", ())])
+
+
 def _said(error: BaseException, command: str) -> tuple[str, int]:
     """Returns the sentence about an error, and the exit status."""
     if isinstance(error, (KeyboardInterrupt, Interrupted)):

@@ -6,6 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+HELP = ("-h", "--help")
+APPLICATIONS = ("sample", "compare", "calibrate")  # composed by Hydra, with a help of their own
+
 
 def check_words(words: Sequence[str]) -> None:
     """Raises a ValueError for a word that is not text: bytes that the shell passed on as such."""

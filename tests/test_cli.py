@@ -1,9 +1,18 @@
 """The command line: help, unknown commands, and commands of plugins."""
 
+import shlex
+import subprocess
+import sys
+from dataclasses import fields
+
 import pytest
 
 from fastflow import cli
+from fastflow.commands import help_texts
+from fastflow.comparison.comparison_settings import ComparisonSettings
 from fastflow.registry import Command, PluginError, installed
+from fastflow.registry.applications.plugin_commands import listed_commands
+from fastflow.runs import RunSettings
 from fastflow.words import paths_and_options
 
 
@@ -63,3 +72,96 @@ def test_a_plugin_cannot_replace_a_command(monkeypatch, capsys):
     assert "a plugin" in capsys.readouterr().err
     with pytest.raises(PluginError, match="report"):
         cli._plugin_commands(installed().commands)
+
+
+LIGHT = "import sys; from fastflow.cli import main; main(['--help']); print(*sys.modules)"
+
+
+def test_help_waits_for_no_heavy_package():
+    words = [sys.executable, "-c", LIGHT]
+    shown = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+    loaded = {name.partition(".")[0] for name in shown.split()}
+    assert "pluggy" in loaded
+    assert not loaded & {"torch", "hydra", "omegaconf", "numpy", "pydantic", "matplotlib"}
+
+
+def test_help_lists_the_commands_that_plugins_have():
+    assert listed_commands().keys() == installed().commands.keys()
+
+
+@pytest.mark.parametrize("name", ["sample", "compare", "calibrate"])
+def test_help_of_an_application_explains_groups_and_settings(name, command):
+    shown = command(name, "policy=ucb", "--help").out
+    assert f"fastflow {name} [-m] " in shown
+    for text in ("-m, --multirun", "--cfg job|hydra|all", "  model=flux_mini", "  experiment  "):
+        assert text in shown
+    own = ComparisonSettings if name == "compare" else RunSettings
+    for field in fields(own):
+        assert f"\n  {field.name} " in shown
+    assert all(len(line) < 160 for line in shown.splitlines())
+
+
+@pytest.mark.parametrize("name", ["sample", "compare", "calibrate"])
+def test_every_setting_of_an_example_in_a_help_text_is_one(name, command):
+    for line in help_texts.TRY[name]:
+        words = shlex.split(line)[2:]
+        if not any(word.startswith("resume=") for word in words) and "-m" not in words:
+            assert command(name, *words, "--cfg").status == 0, line
+
+
+@pytest.mark.parametrize("words", [["--cfg"], ["--cfg", "job"], ["-c=job"], ["--cfg=job", "-m"]])
+def test_cfg_prints_the_configuration_of_a_run(words, command):
+    plain = command("sample", "--cfg", "policy=uniform").out
+    assert command("sample", *words, "policy=uniform").out == plain
+    assert "hydra" not in plain
+
+
+def test_cfg_prints_hydras_settings_too(command):
+    shown = command("sample", "--cfg", "all", "hydra/launcher=joblib", "hydra.launcher.n_jobs=3")
+    assert shown.status == 0, shown.err
+    assert "component: ucb" in shown.out
+    assert "n_jobs: 3" in shown.out
+    assert "output_subdir: null" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("what", "text"), [("searchpath", "pkg://hydra.conf"), ("defaults-tree", "policy: uniform")]
+)
+def test_info_prints_what_a_configuration_is_composed_of(what, text):
+    words = [sys.executable, "-m", "fastflow.cli", "sample", "--info", what, "policy=uniform"]
+    shown = subprocess.run(words, capture_output=True, text=True, check=True, timeout=100).stdout
+    assert text in shown
+
+
+COMPLETED = {
+    "fastflow comp": ["compare"],
+    "fastflow sample policy=ucb": ["ucb", "ucb_ahead", "ucb_paper", "ucb_released"],
+    "fastflow sample -m policy=never,ucb_p": ["never,ucb_paper"],
+    "fastflow sample policy=ucb policy.reward.m": ["policy.reward.mu="],
+    "fastflow sample policy.rew": ["policy.reward."],
+    "fastflow compare tar": ["targets="],
+    "fastflow sample --cfg hy": ["hydra"],
+    "fastflow sample --conf": ["--config-dir"],
+    "fastflow sample hydra/launcher=ba": ["basic"],
+    "fastflow sample policy=nonsense st": [],
+    "fastflow report ": [],
+}
+
+
+@pytest.mark.parametrize("line", COMPLETED)
+def test_words_are_completed(line, monkeypatch, command):
+    monkeypatch.setenv("COMP_LINE", line + " and more")
+    monkeypatch.setenv("COMP_POINT", str(len(line)))
+    done = command("--shell-completion", "query=bash")
+    assert done.out.split() == COMPLETED[line]
+
+
+def test_bash_completes_with_what_is_installed(command):
+    script = command("--shell-completion", "install=bash").out
+    fake = 'fastflow() { echo "$COMP_LINE/$COMP_POINT/$2"; }\n'
+    ask = 'COMP_LINE="fastflow sam" COMP_POINT=12; _fastflow_words; echo "${COMPREPLY[0]}"'
+    done = subprocess.run(
+        ["bash", "-c", fake + script + ask], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "fastflow sam/12/query=bash\n", done.stderr
+    assert command("-sc", "install=csh").status == 2

@@ -1,5 +1,6 @@
 """How commands end: by a signal, a full disk, a closed output, a lost process, a bug."""
 
+import errno
 import json
 import os
 import signal
@@ -162,6 +163,38 @@ def test_what_is_calibrated_is_printed_before_it_is_written(tmp_path, monkeypatc
     said = capsys.readouterr()
     assert "changes:" in said.out
     assert "the fit is what was printed." in said.err
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EDQUOT, "your quota is used up"),
+        (errno.EFBIG, "no file may become so large here"),
+        (errno.EROFS, "Read-only file system"),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+def test_what_keeps_a_run_from_writing_is_one_sentence(number, why, tmp_path, monkeypatch, capsys):
+    def fail(image, path):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr("fastflow.runs.directory.keep", fail)
+    path = tmp_path / "run"
+    assert cli.main(["sample", *MIXTURE, "executor=inline", "samples=2", f"out={path}"]) == 1
+    own = [line for line in capsys.readouterr().err.splitlines() if line.startswith("fastflow")]
+    mend = "make room" if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "mend that"
+    assert len(own) == 1
+    assert own[0].startswith(f"fastflow sample: {why}: '")
+    assert f"{mend}, then go on with: fastflow sample resume={path}" in own[0]
+    monkeypatch.undo()
+    assert cli.main(["sample", f"resume={path}"]) == 0
+
+
+def test_a_user_error_is_public():
+    import fastflow
+
+    assert fastflow.UserError is UserError
 
 
 def chance():

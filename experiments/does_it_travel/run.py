@@ -74,6 +74,7 @@ class Plan:
         steps: the number of steps of the reference run.
         max_batch: the most samples computed at once.
         weights: the folder of the weights of this folder's models; their own if None.
+        words: further settings, as `fastflow compare` takes them.
     """
 
     out: Path
@@ -84,6 +85,7 @@ class Plan:
     steps: int = 50
     max_batch: int = 32
     weights: Path | None = None
+    words: Sequence[str] = ()
 
     def folder(self, model: str, seed: int) -> Path:
         """Returns the directory of one comparison."""
@@ -105,6 +107,7 @@ class Plan:
                 f"max_batch={self.max_batch}",
                 *("pairs=0", "converged_steps=0", "examples=1"),
                 *([] if own else [f"model={model}"]),
+                *self.words,
             ],
             "compare",
             ComparisonSettings,
@@ -233,13 +236,16 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=Plan.steps)
     parser.add_argument("--max-batch", type=int, default=Plan.max_batch)
     parser.add_argument("--weights", type=Path, help="folder of the weights that train.py wrote")
+    parser.add_argument("--set", nargs="+", default=[], help="further settings: device=cuda")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     names = chosen.methods or default_methods()
     if names == ["all"]:
         names = listed_methods()
     numbers = {n: getattr(chosen, n) for n in ("samples", "tuning", "steps", "max_batch")}
-    plan = Plan(chosen.out, names, chosen.targets, **numbers, weights=chosen.weights)
+    plan = Plan(
+        chosen.out, names, chosen.targets, **numbers, weights=chosen.weights, words=chosen.set
+    )
     for seed, model in product(chosen.seeds, chosen.models):
         with claimed(plan.folder(model, seed)) as mine:
             print(f"{model}, seed {seed}{'' if mine else ': another process works on it'}")

@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=list(MODELS))
     parser.add_argument("--target", type=int, default=19)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first seed")
     parser.add_argument("--samples", type=int, default=33, help="of the stream")
     parser.add_argument("--tried", type=int, default=12, help="other samples, at every check")
     parser.add_argument(
@@ -70,13 +71,39 @@ def main() -> None:
         default=OUT,
         help="where the results go; the committed ones are in experiments/regret",
     )
+    parser.add_argument("--join", type=Path, nargs="+", help="folders of parts that are made")
     options = parser.parse_args()
-    found: dict[str, Any] = {"settings": {k: v for k, v in vars(options).items() if k != "out"}}
+    if options.join:
+        options.out.mkdir(parents=True, exist_ok=True)
+        write(
+            joined([json.loads((p / "result.json").read_text()) for p in options.join]),
+            options.out,
+        )
+        return
+    found: dict[str, Any] = {
+        "settings": {k: v for k, v in vars(options).items() if k not in ("out", "join")}
+    }
     parts_of = tqdm(rows(options), total=len(options.models) * options.seeds)
     found["rows"] = [row for part in parts_of for row in part]
     options.out.mkdir(parents=True, exist_ok=True)
     write(found, options.out)
     print(options.out)
+
+
+def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the results of runs that differ in their models or seeds as those of one run.
+
+    Raises:
+        SystemExit: if they differ in another setting.
+    """
+    free = ("models", "seeds", "first", "join")
+    kept = [{k: v for k, v in part["settings"].items() if k not in free} for part in parts]
+    if any(settings != kept[0] for settings in kept):
+        raise SystemExit("--join takes parts that differ in their models and seeds alone.")
+    rows = [row for part in parts for row in part["rows"]]
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    seeds = len({row["seed"] for row in rows})
+    return {"settings": kept[0] | {"models": models, "seeds": seeds}, "rows": rows}
 
 
 def write(found: dict[str, Any], out: Path) -> None:
@@ -91,7 +118,7 @@ def write(found: dict[str, Any], out: Path) -> None:
 def rows(options: argparse.Namespace) -> Iterator[list[dict[str, Any]]]:
     """Yields the rows of each model and seed: one for each policy and check."""
     for model in options.models:
-        for seed in range(options.seeds):
+        for seed in range(options.first, options.first + options.seeds):
             words = [
                 f"model={model}",
                 f"methods=[{','.join(options.policies)}]",
@@ -243,6 +270,7 @@ def draw(found: dict[str, Any]) -> Figure:
             axes.fill_between(spent, low, high, color=f"C{i}", alpha=0.12, lw=0)
         axes.axhline(0, color="0.4", lw=0.8)
         axes.set(title=model, xlabel="calls spent, in full runs", ylabel="regret, dB")
+        axes.set_xscale("log")
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].legend(fontsize=8)
     return figure

@@ -2,8 +2,10 @@
 
 from fastflow.comparison.compare import compare
 from fastflow.comparison.comparison_settings import ComparisonSettings
+from fastflow.comparison.rows import ComparisonDirectory
 
 __all__ = [
+    "ComparisonDirectory",
     "ComparisonSettings",
     "compare",
 ]

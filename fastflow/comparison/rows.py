@@ -201,6 +201,11 @@ class ComparisonDirectory:
         """Returns the path of an example output, if that is an image."""
         return self.path / "images" / f"{_stem(method, target)}-{index:04d}.png"
 
+    def example(self, method: str, target: int | None, index: int) -> Path | None:
+        """Returns the file of an example output, an image or a video; None if none was kept."""
+        path = self.image(method, target, index)
+        return next((p for p in (path, path.with_suffix(".mp4")) if p.is_file()), None)
+
     @property
     def held(self) -> Path:
         """The folder that is locked: of a further seed, that of the whole comparison."""

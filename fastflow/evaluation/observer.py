@@ -10,7 +10,39 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fastflow.evaluation.measurement import SampleRow
+from fastflow.sampling.foreign import check_schema, parse_json, parse_yaml, read_bounded
 from fastflow.sampling.sample import Sample
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedRun:
+    """A run that is over, as one row of a study.
+
+    Args:
+        name: the name to show it by.
+        config: its settings, nested as in config.yaml.
+        measures: its measures, by name, as in summary.json.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    measures: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, run_dir: Path) -> FinishedRun:
+        """Returns the run of a directory.
+
+        Raises:
+            ValueError: naming the file, if its settings or its summary are missing or damaged.
+        """
+        config, summary = run_dir / "config.yaml", run_dir / "summary.json"
+        contents = (
+            parse_yaml(read_bounded(config, str(config), "a run directory"), str(config)),
+            parse_json(read_bounded(summary, str(summary), "a finished run"), str(summary)),
+        )
+        for path, content in zip((config, summary), contents, strict=True):
+            check_schema(dict[str, Any], content, str(path))
+        return cls(name=run_dir.resolve().name, config=contents[0], measures=contents[1])
 
 
 class ObserverSession(Protocol):
@@ -45,3 +77,18 @@ class Observer(ABC):
         self, run_dir: Path, config: Mapping[str, Any]
     ) -> AbstractContextManager[ObserverSession]:
         """Returns a context in which a run is followed; it ends with the run, even on an error."""
+
+    def mirror(self, runs: Sequence[FinishedRun], folder: Path) -> None:
+        """Mirrors runs that are over, those of a study, as one group.
+
+        Args:
+            runs: the runs.
+            folder: a folder that the observer may write into.
+
+        Raises:
+            ValueError: if the observer follows runs only while they are in progress.
+        """
+        raise ValueError(
+            f"the observer {type(self).__name__} follows runs while they are in progress, and "
+            "cannot mirror a study."
+        )

@@ -11,7 +11,8 @@ from typing import Any
 
 import pluggy
 
-from fastflow.registry.hooks import KINDS, PROJECT, SPECIFICATIONS, Command, Kind
+from fastflow.registry.applications.plugin_commands import PROJECT, Command
+from fastflow.registry.hooks import KINDS, SPECIFICATIONS, Kind
 from fastflow.registry.preset_folders import PresetFolder, distinct, folders_of
 
 

@@ -26,7 +26,14 @@ from fastflow.registry.hooks import KINDS
 from fastflow.registry.messages import ConfigError
 from fastflow.registry.nesting import Nesting, depth, is_inside, keys_of, plain
 from fastflow.registry.nodes import LISTS, NAME, named_first, store_nodes, store_settings
-from fastflow.registry.preset_folders import PresetFolder, check_apart, distinct, given
+from fastflow.registry.preset_folders import (
+    EXPERIMENT,
+    GROUPS,
+    PresetFolder,
+    check_apart,
+    distinct,
+    given,
+)
 from fastflow.sampling.storage import write_whole
 
 IN_LISTS = tuple(f"{kind}." for kind in LISTS.values())
@@ -67,18 +74,21 @@ def read(overrides: Sequence[str], root: str, settings: type) -> Config:
         ConfigError: for an unknown component, an unknown setting or a value of the wrong type.
     """
     catalog = installed()
-    _prepare(catalog)
+    make_known(catalog)
     store_settings(settings)
+    overrides = [o.removeprefix("+") if _is_experiment(o) else o for o in overrides]
     outer = [o for o in overrides if not is_inside(o)]
     inside = [o for o in overrides if is_inside(o)]
     _check_names(outer, catalog)
+    if message := messages.beside_resume(overrides):
+        raise ConfigError(message)
     nesting = Nesting(catalog, _named, root)
     try:
         # the first composition finds the names in lists, each of which then adds its node
-        chosen = [o for o in outer if _chooses(o) and not o.startswith("~")]
-        _check_grammar(chosen, (*KINDS, *LISTS), root)
+        chosen = [o for o in outer if chooses(o) and not o.startswith("~")]
+        _check_grammar(chosen, (*GROUPS, *LISTS), root)
         first = _compose(root, chosen)
-        if message := messages.refused(overrides, (*keys_of(first), *KINDS, *LISTS), root):
+        if message := messages.refused(overrides, (*keys_of(first), *GROUPS, *LISTS), root):
             raise ConfigError(message)
         listed = [
             f"+{kind}@{kind}.{name}={name}"
@@ -105,6 +115,33 @@ def read(overrides: Sequence[str], root: str, settings: type) -> Config:
     return used | {"names": names}
 
 
+def shape_of(words: Sequence[str], root: str, settings: type) -> DictConfig:
+    """Returns a configuration with the components that words choose, to look types up in it.
+
+    Raises:
+        ConfigError: if there is no such component or experiment.
+    """
+    catalog = installed()
+    make_known(catalog)
+    store_settings(settings)
+    chosen = [word.lstrip("+") for word in words if chooses(word) and not word.startswith("~")]
+    chosen = [word for word in chosen if not is_inside(word)]
+    _check_names(chosen, catalog)
+    _check_grammar(chosen, (*GROUPS, *LISTS), root)
+    try:
+        return Nesting(catalog, _named, root).complete_all(_own(_compose(root, chosen)))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(_explain(error, chosen, root)) from error
+
+
+def chosen_by_default(root: str) -> dict[str, str | None]:
+    """Returns the name that a command chooses of each kind, None for none; lists as texts."""
+    stated = yaml.safe_load((presets() / f"{root}.yaml").read_text(encoding="utf-8"))
+    pairs = (item for item in stated["defaults"] if isinstance(item, dict))
+    chosen = {kind: name for item in pairs for kind, name in item.items() if kind in KINDS}
+    return chosen | {kind: None for key, kind in LISTS.items() if key in stated}
+
+
 def preset(kind: str, name: str) -> Any:
     """Returns the component of a preset, such as the policy ucb_paper, or of a name.
 
@@ -114,7 +151,7 @@ def preset(kind: str, name: str) -> Any:
     catalog = installed()
     if name in catalog.names(kind):
         return catalog.get(kind, name)()
-    _prepare(catalog)
+    make_known(catalog)
     node = Nesting(catalog, _named).complete(kind, _named(kind, name), kind)
     return build(kind, texts.content_of(node))
 
@@ -129,15 +166,19 @@ def save(config: Config, path: Path) -> None:
     write_whole(path, to_yaml(config))
 
 
-def _chooses(override: str) -> bool:
+def chooses(override: str) -> bool:
     """Returns whether a word chooses components of a run: ``policy=ucb``, ``metrics=[psnr]``."""
     key = override.partition("=")[0].lstrip("+~")
     kind, _, package = key.partition("@")
-    return (kind in KINDS or kind in LISTS) and not f"{package}.".startswith(IN_LISTS)
+    return (kind in GROUPS or kind in LISTS) and not f"{package}.".startswith(IN_LISTS)
+
+
+def _is_experiment(override: str) -> bool:
+    return override.lstrip("+").startswith(f"{EXPERIMENT}=")
 
 
 def _compose(root: str | None, overrides: Sequence[str], **options: Any) -> DictConfig:
-    more = [str(folder.path.resolve()).replace("'", "\\'") for folder in _folders()[1:]]
+    more = [str(folder.path.resolve()).replace("'", "\\'") for folder in folders_of_presets()[1:]]
     quoted = ",".join(f"'file://{path}'" for path in more)
     search = [f"hydra.searchpath=[{quoted}]"] if more else []
     with initialize_config_dir(str(presets().resolve()), version_base="1.3"):
@@ -149,13 +190,13 @@ def _compose(root: str | None, overrides: Sequence[str], **options: Any) -> Dict
     return config
 
 
-def _prepare(catalog: Catalog) -> None:
+def make_known(catalog: Catalog) -> None:
     """Makes components and presets known to Hydra, by names that each mean one thing."""
     store_nodes(catalog)
-    check_apart(_folders(), [(entry.kind, entry.name) for entry in catalog.entries])
+    check_apart(folders_of_presets(), [(entry.kind, entry.name) for entry in catalog.entries])
 
 
-def _folders() -> list[PresetFolder]:
+def folders_of_presets() -> list[PresetFolder]:
     """Returns all folders of presets, ours first."""
     return distinct([PresetFolder("fastflow", presets()), *given(), *installed().folders])
 
@@ -182,12 +223,12 @@ def _check_names(overrides: Sequence[str], catalog: Catalog) -> None:
     for override in overrides:
         group, _, name = override.partition("=")
         kind = group.split("@")[0].lstrip("+")
-        if kind in KINDS and "," not in name:
+        if kind in GROUPS and "," not in name:
             _check_name(kind, name, catalog)
 
 
 def _check_name(kind: str, name: str, catalog: Catalog) -> None:
-    files = [own for folder in _folders() for of, own in folder.presets if of == kind]
+    files = [own for folder in folders_of_presets() for of, own in folder.presets if of == kind]
     if name not in catalog.names(kind) + files:
         raise ConfigError(catalog.unknown(kind, name, files))
 
@@ -214,6 +255,11 @@ def _explain(error: Exception, overrides: Sequence[str], root: str) -> str:
         return message
     if (key := messages.unknown_key(error)) is None:
         return messages.plain_words(error)
+    if key.partition(".")[0] == EXPERIMENT:
+        return (
+            "an experiment's file states settings of the whole configuration, and says so in its "
+            "first line: # @package _global_"
+        )
     choices = [o for o in overrides if o.partition("=")[0].split("@")[0] in KINDS]
     whole = Nesting(installed(), _named, root).complete_all(_compose(root, choices))
     return messages.unknown_setting(key, keys_of(whole), root)

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import pluggy
-
 from fastflow.evaluation.benchmark import Benchmark
 from fastflow.evaluation.method import Method
 from fastflow.evaluation.metric import Metric
@@ -20,12 +18,9 @@ from fastflow.integration.corrector import Corrector
 from fastflow.integration.extrapolator import Extrapolator
 from fastflow.policies.policy import Policy
 from fastflow.policies.reward import Reward
+from fastflow.registry.applications.plugin_commands import fastflow_commands, hookspec
 from fastflow.sampling.executor import Executor
 from fastflow.sampling.model import Model, Probe
-
-PROJECT = "fastflow"
-hookspec = pluggy.HookspecMarker(PROJECT)
-hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @dataclass(frozen=True)
@@ -75,22 +70,6 @@ KINDS: dict[str, Kind] = {
 }
 
 
-@dataclass(frozen=True)
-class Command:
-    """Defines a command of ``fastflow`` on the command line, provided by a plugin.
-
-    Args:
-        run: runs the command with the words after its name; raises ValueError for words that it
-            does not take, with a message that states the remedy.
-        usage: the words it takes, such as ``NAME [key=value ...]``.
-        purpose: what it does, in a few words.
-    """
-
-    run: Callable[[list[str]], None]
-    usage: str
-    purpose: str
-
-
 def _specification(kind: Kind) -> Callable[[], dict[str, type]]:
     def components() -> dict[str, type]: ...  # type: ignore[empty-body]
 
@@ -98,11 +77,6 @@ def _specification(kind: Kind) -> Callable[[], dict[str, type]]:
     package = ".".join(kind.base.__module__.split(".")[:2])
     components.__doc__ = f"{kind.purpose} Subclasses of `{package}.{kind.base.__name__}`, by name."
     return hookspec(components)
-
-
-@hookspec
-def fastflow_commands() -> dict[str, Command]:  # type: ignore[empty-body]
-    """Commands extend the command line: `fastflow.registry.Command`, by name."""
 
 
 SPECIFICATIONS = type(

@@ -41,6 +41,9 @@ PLAIN_WORDS = {  # what Hydra and OmegaConf say, and what it means; {0} is the s
     r"Could not override '(.*?)'": "there is no setting `{1}`.",
     r"In '.*?': Could not find '(.*?)'": "there is no preset '{1}'.",
     r"Multiple values for (\S+?)\.": "`{1}` is given twice. Give it once.",
+    r"does not support sweep type": "an interval needs a sweeper that draws from it, such as "
+    "hydra/sweeper=optuna.",
+    r"Sweeping over Hydra's": "Hydra's own settings can have one value only.",
     r"ecursive interpolation|InterpolationResolutionError": "{0} refers to itself.",
 }
 
@@ -138,6 +141,22 @@ def refused(words: Sequence[str], names: Iterable[str], root: str) -> str | None
         if key.startswith("+") and head not in KINDS:
             return f"{word!r}: `{name}` is a setting of its own. Write {name}={value}."
     return None
+
+
+def beside_resume(words: Sequence[str]) -> str | None:
+    """Returns a message for a setting beside ``resume=DIR``, which would have no effect.
+
+    What is resumed has its own configuration; `force` is the only other setting that it takes.
+    """
+    pairs = [word.partition("=") for word in words]
+    settings = {key.lstrip("+~"): value for key, _, value in pairs}
+    others = [name for name in settings if name not in ("resume", "force")]
+    if not settings.get("resume") or not others:
+        return None
+    return (  # the last one: words that a command adds of itself come first
+        f"`{others[-1]}` cannot be given with `resume`: what is resumed goes on with its own "
+        "configuration. Leave it out, or begin anew without `resume`."
+    )
 
 
 def plain_words(error: Exception, key: str = "") -> str:

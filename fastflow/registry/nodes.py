@@ -25,6 +25,9 @@ PLAIN = (int, float, str, bool)
 LISTS = {"metrics": "metric", "observers": "observer", "methods": "method"}
 
 
+_STORED: dict[str, Any] = {}  # the catalog whose nodes are registered, and with what
+
+
 class Slot(NamedTuple):
     """Describes a field that holds a component.
 
@@ -42,10 +45,13 @@ class Slot(NamedTuple):
 
 
 def store_nodes(catalog: Catalog) -> None:
-    """Registers a node for every component with Hydra, in the group of its kind."""
+    """Registers a node for every component with Hydra, in the group of its kind, once."""
     store = ConfigStore.instance()
+    if _STORED.get("store") is store and _STORED["catalog"] is catalog:
+        return
     for entry in catalog.entries:
         store.store(group=entry.kind, name=entry.name, node=node_of(entry.name, entry.component))
+    _STORED.update(store=store, catalog=catalog)
 
 
 def store_settings(settings: type) -> None:

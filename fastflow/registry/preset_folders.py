@@ -15,11 +15,13 @@ from fastflow.registry.messages import ConfigError
 from fastflow.sampling.foreign import parse_yaml, read_bounded
 
 OPTION = "--config-dir"  # names a folder in addition to those installed
+EXPERIMENT = "experiment"  # the folder of files that each state the settings of an experiment
+GROUPS = (*KINDS, EXPERIMENT)
 FOLDER = "conf"  # beside a plugin's module, or in a package that it is in
 
 
 class PresetFolder(NamedTuple):
-    """Holds presets: a folder for each kind, with a file for each preset.
+    """Holds presets: a folder for each kind, with a file for each preset, and experiments.
 
     Args:
         owner: whose it is, for messages.
@@ -31,10 +33,10 @@ class PresetFolder(NamedTuple):
 
     @property
     def presets(self) -> dict[tuple[str, str], Path]:
-        """The files of its presets, by kind and name."""
+        """The files of its presets and experiments, by kind and name."""
         return {
             (kind, file.stem): file
-            for kind in KINDS
+            for kind in GROUPS
             for file in sorted((self.path / kind).glob("*.yaml"))
         }
 

@@ -109,10 +109,10 @@ class RunDirectory:
             observed.setdefault(record["sample"], []).append(observation)
         return {row.index: Feedback(tuple(observed[row.index]), row.feedback_gram) for row in rows}
 
-    def write_json(self, name: str, content: Any) -> None:
-        """Writes a JSON file atomically."""
+    def write_json(self, name: str, content: Any, again: str = "") -> None:
+        """Writes a JSON file atomically; ``again`` says what to do if that fails."""
         path = self.path / name
-        with writing(path):
+        with writing(path, again=again):
             write_whole(path, json.dumps(content, indent=1) + "\n")
 
     def write_rows(self, rows: Sequence[SampleRow]) -> None:

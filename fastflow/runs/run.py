@@ -100,7 +100,7 @@ class RunJob:
         with writing(self.path / "config.yaml"):
             save(self.config, self.path / "config.yaml")
         note_inputs(self.path, self.requests)
-        directory.images.mkdir()
+        directory.images.mkdir(exist_ok=True)
         return directory.path
 
     def _resume(self, resumed: Resumption) -> Path:
@@ -177,10 +177,10 @@ class RunJob:
         summary["warnings"] += warnings(sampler, self.settings.steps, summary)
         self.directory.write_json("summary.json", summary)
         self.directory.write_json("versions.json", versions(worker.device))
-        for session in sessions:
-            session.summary(summary, path)
         with writing(path / "report.html"):
             write_report(path)
+        for session in sessions:
+            session.summary(summary, path)
 
 
 def run(config: Config) -> Path:

@@ -119,9 +119,12 @@ def check_force(settings: Any) -> None:
 
 
 def with_policy(words: Sequence[str]) -> list[str]:
-    """Returns the words of a command line, with a policy for a target that comes without one."""
-    names = [word.partition("=")[0] for word in words]
+    """Returns the words of a command line, with a policy for a target that comes without one.
+
+    An experiment may choose the policy, so beside one nothing is added.
+    """
+    names = [word.partition("=")[0].lstrip("+") for word in words]
     named = [name for name in names if name in TARGETS]
-    if not named or "policy" in names:
+    if not named or {"policy", "experiment"} & set(names):
         return list(words)
     return [f"policy={'bounded' if 'max_error' in named else 'plan'}", *words]

@@ -26,6 +26,7 @@ def command_line(*words: str) -> str:
 
 
 LOCK, HOLDER = ".lock", ".lock.json"  # a directory's lock, and who holds it
+FOLDERS = ("rows", "images")  # made before anything is written
 UNFINISHED = re.compile(r"\.\d+-[0-9a-f]{8}\.part")  # what a killed process was writing
 
 
@@ -120,6 +121,13 @@ def _label(path: Path, name: str) -> str:
     return f"{name} {str(path)!r}" if name else str(path)
 
 
+FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your quota is used up",
+    errno.EFBIG: "no file may become so large here",
+}
+
+
 class NotWritten(Failed):
     """Raised when a file cannot be written; what was written before is valid."""
 
@@ -147,8 +155,8 @@ def writing(path: Path, command: str = "sample", again: str = "") -> Iterator[No
         resume = f"resume={path.parent}"
         if error.errno is None or error.errno == errno.EPIPE:
             raise
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        why, kind = ("the disk is full", DiskFull) if is_full else (error.strerror, NotWritten)
+        is_full = error.errno in FULL
+        why, kind = FULL.get(error.errno, error.strerror), DiskFull if is_full else NotWritten
         mend = "make room" if is_full else "mend that"
         raise kind(
             f"{why}: '{error.filename or path}' could not be written. "
@@ -179,16 +187,22 @@ def make_folder(path: Path, command: str) -> bool:
 def check_empty(path: Path, command: str) -> None:
     """Raises a ValueError if a path is a file, or a directory that holds anything.
 
-    A lock is not counted, nor is what a process was writing when it was killed.
+    A lock is not counted, nor is what a process left that was killed before it had begun.
     """
     if not path.exists():
         return
-    names = [one.name for one in path.iterdir()] if path.is_dir() else [path.name]
-    if any(name not in (LOCK, HOLDER) and not UNFINISHED.fullmatch(name) for name in names):
+    if not path.is_dir() or not all(map(_is_left, path.iterdir())):
         raise ValueError(
             f"`out` {str(path)!r} exists already, and nothing is overwritten. Choose another "
             f"name, or finish that run with: {command_line(command, f'resume={path}')}"
         )
+
+
+def _is_left(path: Path) -> bool:
+    """Returns whether a killed process may have left this before it wrote its configuration."""
+    if path.name in FOLDERS and path.is_dir():
+        return not any(path.iterdir())
+    return path.name in (LOCK, HOLDER) or UNFINISHED.fullmatch(path.name) is not None
 
 
 def numbered_folder(path: Path) -> Path:

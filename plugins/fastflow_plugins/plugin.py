@@ -12,6 +12,7 @@ from fastflow_plugins.extrapolators import (
     Nudge,
     Offset,
     Quadratic,
+    Secant,
     Spectrum,
 )
 from fastflow_plugins.methods import (
@@ -103,6 +104,7 @@ def fastflow_extrapolators() -> dict[str, type]:
         "reuse": Reuse,
         "linear": Linear,
         "quadratic": Quadratic,
+        "secant": Secant,
         "nudge": Nudge,
         "fitted": Fitted,
         "offset": Offset,

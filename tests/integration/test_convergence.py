@@ -21,7 +21,7 @@ from fastflow.integration.corrector import NoCorrection
 from fastflow.integration.extrapolator import Reuse
 from fastflow.testing import drive, uneven
 from fastflow_plugins.correctors.interpolate import Interpolate
-from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic
+from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic, Secant
 from fastflow_plugins.policies.never import Never
 from fastflow_plugins.policies.static import Listed
 
@@ -30,6 +30,7 @@ METHODS = [
     (Reuse(), NoCorrection()),
     (Nudge(rate=0.1), NoCorrection()),
     (Linear(), NoCorrection()),
+    (Secant(lag=3), NoCorrection()),
     (Quadratic(), NoCorrection()),
     (Reuse(), Interpolate()),
     (Reuse(), Interpolate(order=2)),

@@ -26,6 +26,7 @@ def test_wandb_that_cannot_be_reached_becomes_an_offline_run(sample, monkeypatch
 
     monkeypatch.setattr(wandb, "init", init)
     monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     done = sample("observers=[wandb]", "samples=2", "metrics=[]")
     assert done.status == 0
     line = "W&B cannot be used (no such host): this becomes an offline run."

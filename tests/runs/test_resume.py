@@ -95,3 +95,16 @@ def test_a_killed_process_keeps_its_finished_samples(sample, tmp_path):
     assert resumed.status == 0
     assert len(resumed.lines("samples.jsonl")) >= total
     assert all(row in resumed.lines("samples.jsonl") for row in finished)
+
+
+@pytest.mark.parametrize("words", [["steps=20"], ["+steps=20"], ["policy=every"], ["speedup=2"]])
+def test_a_setting_beside_resume_is_refused_by_name(sample, words):
+    begun = sample("samples=2")
+    done = sample(f"resume={begun.path}", "force=true", *words)
+    name = words[0].partition("=")[0].lstrip("+")
+    assert done.status == 2
+    assert done.err == (
+        f"fastflow sample: `{name}` cannot be given with `resume`: what is resumed goes on with "
+        "its own configuration. Leave it out, or begin anew without `resume`.\n"
+    )
+    assert sample(f"resume={begun.path}", "force=true").status == 0

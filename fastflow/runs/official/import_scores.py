@@ -13,8 +13,9 @@ from fastflow.evaluation.measurement import SIDES, SampleRow
 from fastflow.evaluation.summary import summarise
 from fastflow.report import write_report
 from fastflow.runs.official.benchmark_run import BenchmarkRun
-from fastflow.sampling.storage import read_object
+from fastflow.sampling.storage import read_object, writing
 
+REPLACE = "make room, then repeat the command with replace=true."  # rows are written first
 Values = dict[str, dict[str, float]]  # named numbers, by place (the sample's file)
 
 
@@ -144,6 +145,8 @@ def _write(run: BenchmarkRun, scored: Sequence[SampleRow]) -> dict[str, Any]:
     outdated = summarise(before)
     others = {name: value for name, value in summary.items() if name not in outdated}
     run.directory.write_rows(rows)
-    run.directory.write_json("summary.json", others | summarise(rows) | {"benchmark": table})
-    write_report(run.path)
+    content = others | summarise(rows) | {"benchmark": table}
+    run.directory.write_json("summary.json", content, REPLACE)
+    with writing(run.path / "report.html", again=REPLACE):
+        write_report(run.path)
     return table

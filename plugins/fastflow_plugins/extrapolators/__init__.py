@@ -2,7 +2,7 @@
 
 from fastflow_plugins.extrapolators.fitted import Fitted
 from fastflow_plugins.extrapolators.offset import Offset
-from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic
+from fastflow_plugins.extrapolators.polynomial import Linear, Nudge, Quadratic, Secant
 from fastflow_plugins.extrapolators.spectrum import Spectrum
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "Nudge",
     "Offset",
     "Quadratic",
+    "Secant",
     "Spectrum",
 ]

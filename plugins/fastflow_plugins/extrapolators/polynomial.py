@@ -23,6 +23,39 @@ class Linear(Extrapolator):
 
 
 @dataclass(frozen=True)
+class Secant(Extrapolator):
+    """Extends the line through the last computed velocity and one computed longer ago.
+
+    With ``lag`` 1 it is `Linear`; a larger one sees less of the last change and of its rounding.
+    The paper's p is the earlier of the two, and it leaves open which. While fewer have been
+    computed, or since a jump, the earliest one is taken. It holds ``lag`` + 1 velocities.
+
+    Args:
+        lag: how many computed velocities the earlier one is before the last, 1 or more.
+    """
+
+    lag: int = 2
+
+    def __post_init__(self):
+        if not isinstance(self.lag, int) or self.lag < 1:
+            raise ValueError(f"`lag` must be a whole number of 1 or more, got {self.lag!r}.")
+
+    @property
+    def depth(self) -> int:
+        return self.lag + 1
+
+    @property
+    def degree(self) -> int:
+        return 1
+
+    def weights(self, times: Sequence[float], t: float) -> tuple[float, ...]:
+        if len(times) == 1:
+            return (1.0,)
+        last, earlier = lagrange((times[0], times[-1]), t)
+        return (last, *(0.0,) * (len(times) - 2), earlier)
+
+
+@dataclass(frozen=True)
 class Quadratic(Extrapolator):
     """Extends the parabola through the last three computed velocities: order two."""
 

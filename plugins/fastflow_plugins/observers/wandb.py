@@ -1,202 +1,114 @@
-"""Mirrors a run to Weights & Biases."""
+"""Mirrors runs, comparisons and studies to Weights & Biases."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.util import find_spec
-from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from tqdm import tqdm
+from fastflow.evaluation import FinishedRun, Observer, ObserverSession
+from fastflow_plugins.observers.wandb_mirror import Mirror
+from fastflow_plugins.observers.wandb_start import (
+    begun,
+    kept_here,
+    remember,
+    remembered,
+    wandb_mode,
+)
+from fastflow_plugins.observers.wandb_study import mirror_runs
 
-from fastflow.evaluation import Observer, ObserverSession, SampleRow
-from fastflow.sampling import Sample, Video
-
-WAIT = 20  # seconds to wait for W&B at the start and at the end
-MODES = ("online", "offline", "shared", "disabled", "dryrun", "run")
-HOSTS = ("wandb", "coreweave")  # in the names of the servers
+_ARTIFACTS = ("memory", "plan", "report", "directory")
+_LONGEST_TAG = 64  # letters, which is W&B's bound
 
 
 @dataclass(frozen=True, kw_only=True)
 class WandB(Observer):
-    """Mirrors a run to W&B: configuration, curves, images, a table of decisions, the summary.
+    """Mirrors a run to W&B: configuration, curves, images side by side, decisions, files.
 
-    The mode is WANDB_MODE if that is set; otherwise it is online for a user who is logged in, and
-    offline for others. Offline runs are written into the run directory, from which `wandb sync`
-    uploads them. If W&B cannot be reached within 20 s, or fails, a line says so and the run goes
-    on, offline or without it: its results are the same. Install it with
-    ``pip install 'fastflow[wandb]'``.
+    Runs are offline, in the run directory, from where ``wandb sync`` uploads them, unless
+    `online` is set, WANDB_MODE says otherwise, or ``wandb agent`` started the run. Nothing is sent
+    without a login. What cannot be reached within 20 s, or fails, becomes an offline run, and a
+    line says so; the results are the same. A resumed run goes on as the same run of W&B, whose id
+    is in the run directory's wandb.json. Install it with ``pip install 'fastflow[wandb]'``.
 
     Args:
         project: the W&B project.
         group: groups runs, for example those of one ablation.
+        job_type: the kind of run within a group; None for ``sample`` or ``compare``.
+        tags: short texts to filter runs by.
+        online: whether the run is sent while it is in progress.
         images: the number of samples, from the first on, whose images or videos are sent.
+        artifacts: what is kept as artifacts, of memory, plan, report and directory.
     """
 
     project: str = "fastflow"
     group: str | None = None
+    job_type: str | None = None
+    tags: tuple[str, ...] = ()
+    online: bool = False
     images: int = 16
+    artifacts: tuple[str, ...] = _ARTIFACTS
 
     def __post_init__(self):
+        for name in ("tags", "artifacts"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.images < 0:
             raise ValueError(f"`images` must be 0 or more, got {self.images}.")
         if not self.project.strip():
             raise ValueError("`project` is empty. Give the name of a W&B project.")
+        if wrong := [tag for tag in self.tags if not 0 < len(str(tag).strip()) <= _LONGEST_TAG]:
+            raise ValueError(
+                f"`tags` must have 1 to {_LONGEST_TAG} letters each, got {wrong[0]!r}."
+            )
+        if wrong := [name for name in self.artifacts if name not in _ARTIFACTS]:
+            raise ValueError(f"`artifacts` must be of {', '.join(_ARTIFACTS)}, got {wrong[0]!r}.")
 
     def open(
         self, run_dir: Path, config: Mapping[str, Any]
     ) -> AbstractContextManager[ObserverSession]:
-        if find_spec("wandb") is None:
-            raise ValueError(
-                "the observer wandb needs a package: pip install 'fastflow[wandb]'. Install it, "
-                "or leave `observers` out."
-            )
+        _check_installed()
         return _open(self, run_dir, config)
+
+    def mirror(self, runs: Sequence[FinishedRun], folder: Path) -> None:
+        _check_installed()
+        if not (self.group or "").strip():
+            raise ValueError("`group` is missing: the runs of a study are mirrored as one group.")
+        kind = self.job_type or "study"
+        options = {"project": self.project, "group": self.group, "tags": self.tags}
+        mode = wandb_mode(self.online)
+        folder.mkdir(
+            parents=True, exist_ok=True
+        )  # else W&B writes into the system's temporary one
+        with kept_here(folder, mode):
+            mirror_runs(runs, folder, options | {"job_type": kind}, mode)
+
+
+def _check_installed() -> None:
+    if find_spec("wandb") is None:
+        raise ValueError(
+            "the observer wandb needs a package: pip install 'fastflow[wandb]'. Install it, "
+            "or leave `observers` out."
+        )
 
 
 @contextmanager
 def _open(recipe: WandB, run_dir: Path, config: Mapping[str, Any]) -> Iterator[ObserverSession]:
-    run = _begun(recipe, run_dir, config)
-    if run is None:
-        yield Mirror(None, 0, run_dir)
-        return
-    mirror, code = Mirror(run, recipe.images, run_dir), 1
-    try:
-        yield mirror
-        code = 0
-    finally:
-        mirror.send(lambda: run.finish(exit_code=code))
-
-
-def _begun(recipe: WandB, run_dir: Path, config: Mapping[str, Any]) -> Any:
-    """Returns a run of W&B, offline if it cannot be reached; None if there can be none at all."""
-    import wandb
-
-    options = {"silent": True, "console": "off", "init_timeout": WAIT, "finish_timeout": WAIT}
-    for mode in dict.fromkeys((_mode(), "offline")):
+    options: dict[str, Any] = {"project": recipe.project, "group": recipe.group}
+    options["job_type"] = recipe.job_type or ("compare" if "methods" in config else "sample")
+    options |= {"tags": recipe.tags, "name": run_dir.resolve().name, "config": dict(config)}
+    own, mode = remembered(run_dir, recipe.project), wandb_mode(recipe.online)
+    options |= {"id": own} if own else {}
+    names = config.get("names", {})
+    learned = f"{names.get('model')}-{names.get('policy')}"
+    with kept_here(run_dir, mode):
+        run, code = begun(run_dir, mode, options), 1
+        mirror = Mirror(run, run_dir, recipe.images, recipe.artifacts, learned)
+        mirror.send(lambda: remember(run_dir, run.id, recipe.project))
         try:
-            return wandb.init(
-                project=recipe.project,
-                group=recipe.group,
-                name=run_dir.name,
-                dir=str(run_dir),
-                config=dict(config),
-                mode=mode,
-                settings=wandb.Settings(**options),
-            )
-        except Exception as error:  # whatever it is: the run does not need W&B
-            if mode != "offline":
-                _note(f"W&B cannot be used ({_first_line(error)}): this becomes an offline run.")
-                continue
-            _note(f"W&B cannot be used ({_first_line(error)}): this run is not mirrored.")
-    return None
-
-
-def _mode() -> Any:
-    """Returns WANDB_MODE if it is set; otherwise online if a user is logged in, else offline."""
-    mode = os.environ.get("WANDB_MODE", "")
-    if mode in MODES:
-        return mode
-    if mode:
-        _note(f"WANDB_MODE must be one of {', '.join(MODES)}, got {mode!r}: taken as offline.")
-        return "offline"
-    return "online" if os.environ.get("WANDB_API_KEY") or _is_logged_in() else "offline"
-
-
-def _is_logged_in() -> bool:
-    """Returns whether `wandb login` has left a key."""
-    own = urlsplit(os.environ.get("WANDB_BASE_URL", "")).hostname
-    try:
-        hosts = netrc().hosts
-    except (OSError, NetrcParseError):
-        return False
-    return own in hosts or any(name in host for host in hosts for name in HOSTS)
-
-
-def _note(text: str) -> None:
-    tqdm.write(f"fastflow: {text}", file=sys.stderr)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-
-
-class Mirror:
-    """Sends samples and the summary to a W&B run; once that fails, nothing more.
-
-    Args:
-        run: the run of W&B; None to send nothing.
-        images: the number of samples, from the first on, whose outputs are sent.
-        run_dir: the run directory.
-    """
-
-    def __init__(self, run: Any, images: int, run_dir: Path):
-        self.run: Any = run
-        self.images, self.run_dir = images, run_dir
-        self.decisions: list[list[Any]] = []
-
-    def send(self, call: Callable[[], Any]) -> None:
-        """Makes a call of W&B, whose failure is noted and ends the mirroring."""
-        if self.run is None:
-            return
-        try:
-            call()
-        except Exception as error:  # the run goes on without W&B
-            self.run = None
-            _note(f"W&B failed ({_first_line(error)}): from here on, this run is not mirrored.")
-
-    def sample(
-        self,
-        sample: Sample,
-        reference: Sample | None,
-        row: SampleRow,
-        rewards: Sequence[float | None],
-    ) -> None:
-        """Logs calls, seconds and metrics, and the first samples' images."""
-        self.send(lambda: self._log(sample, reference, row))
-        for seen, reward in zip(sample.feedback.observations, rewards, strict=True):
-            if seen.taken:
-                line = [row.index, seen.step, seen.arm, seen.error, reward]
-                self.decisions.append(line)
-
-    def _log(self, sample: Sample, reference: Sample | None, row: SampleRow) -> None:
-        seconds = {f"seconds/{name}": value for name, value in asdict(row.seconds).items()}
-        log: dict[str, Any] = {"sample": row.index, "calls": row.calls}
-        log |= {**row.metrics, **seconds}
-        if row.index < self.images and sample.output is not None:
-            kept = [
-                (sample.output, row.image),
-                (reference and reference.output, row.image_full),
-            ]
-            shown = [
-                self._media(output, str(name), row.prompt)
-                for output, name in kept
-                if output is not None
-            ]
-            log["videos" if isinstance(sample.output, Video) else "images"] = shown
-        self.run.log(log)
-
-    def _media(self, output: Any, name: str, caption: str) -> Any:
-        """Returns an output in W&B's type; a video is read from its file in the run directory."""
-        import wandb
-
-        if isinstance(output, Video):
-            return wandb.Video(str(self.run_dir / name), caption=caption, format="mp4")
-        return wandb.Image(output, caption=caption)
-
-    def summary(self, summary: Mapping[str, Any], run_dir: Path) -> None:
-        """Sends the table of decisions and the summary."""
-        self.send(lambda: self._sum_up(summary))
-
-    def _sum_up(self, summary: Mapping[str, Any]) -> None:
-        import wandb
-
-        columns: list[Any] = ["sample", "step", "arm", "error", "reward"]
-        self.run.log({"decisions": wandb.Table(columns=columns, data=self.decisions)})
-        self.run.summary.update(dict(summary))
+            yield mirror
+            code = 0
+        finally:
+            mirror.send(lambda: run.finish(exit_code=code))

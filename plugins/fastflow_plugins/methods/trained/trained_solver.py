@@ -47,6 +47,9 @@ class TrainedSolver(Scheduled):
         if not self.rate > 0:
             raise ValueError(f"`rate` must be above 0, got {self.rate}.")
 
+    def fallback(self) -> None:
+        """Returns None: a solver that was trained and validated on its own runs stays itself."""
+
     def trained(self, name: str, bench: Bench) -> dict[str, Any]:
         """Returns what was learned: from the file if it is there, else trained and added to it.
 

@@ -1,0 +1,1 @@
+"""Commands as applications: those of plugins, and what Hydra does for ours."""
