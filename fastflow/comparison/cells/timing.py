@@ -26,11 +26,12 @@ def time_rows(work: RowWork, name: str) -> None:
         name: the name of this work.
     """
     worker = work.worker
+    worker.gather(None)  # here all wait until the last row is written
     cells = worker.from_first(lambda: _untimed(work))
     if not cells:
         return
     kind = kind_of_device(worker.device)
-    kinds = worker.gather(kind)  # here all wait until the last row is measured
+    kinds = worker.gather(kind)
     ready = {cell: one for part in worker.gather(_sendable(work.ready)) for cell, one in part}
     if worker.is_lead and kind == kinds[0]:
         for target, method in worker.claim(f"{name} times", cells):

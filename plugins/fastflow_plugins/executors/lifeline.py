@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-PATIENCE = 60.0  # seconds for all to connect
+CONNECT_SECONDS = 60.0  # seconds for all to connect
 ANSWER = 3.0  # seconds for an answer
 ENDED, SIGNALLED, HAS_FAILED, STOP, YES, NO = b"E", b"I", b"F", b"S", b"Y", b"N"  # the words sent
 
@@ -60,7 +60,7 @@ class Lifeline:
             own = (listener.getsockname()[1], secrets.token_bytes(16))
         port, token = gather(own)[0]
         if listener is None:
-            line = socket.create_connection((address, port), timeout=PATIENCE)
+            line = socket.create_connection((address, port), timeout=CONNECT_SECONDS)
             line.sendall(token + self.rank.to_bytes(4, "big"))
             self._lines[0] = line
         else:
@@ -99,10 +99,10 @@ class Lifeline:
             line.close()
 
     def _accept(self, listener: socket.socket, token: bytes) -> None:
-        listener.settimeout(PATIENCE)
+        listener.settimeout(CONNECT_SECONDS)
         while len(self._lines) < self.size - 1:
             line, _ = listener.accept()
-            line.settimeout(PATIENCE)
+            line.settimeout(CONNECT_SECONDS)
             hello = line.recv(20, socket.MSG_WAITALL)
             rank = int.from_bytes(hello[16:], "big")
             if secrets.compare_digest(hello[:16], token) and 0 < rank < self.size:

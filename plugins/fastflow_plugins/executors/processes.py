@@ -17,7 +17,10 @@ from fastflow.sampling import AnotherFailed, ProcessLost, Terminated
 from fastflow_plugins.executors.lifeline import ENDED, SIGNALLED, STOP, Lifeline, main_address
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-BY_SIGNAL = (130, 143)  # the status after SIGINT and SIGTERM, of which this process hears as well
+SIGNAL_STATUSES = (
+    130,
+    143,
+)  # the status after SIGINT and SIGTERM, of which this process hears as well
 POLL, GRACE = 0.25, 5.0  # seconds between two looks, and until a process is left to itself
 
 
@@ -181,7 +184,7 @@ class Processes:
     def _first_lost(self) -> str:
         """Returns what is said of the first process that did not end well; empty if all live."""
         for rank, process in enumerate(self._others, start=1):
-            if (code := process.poll()) and code not in BY_SIGNAL:
+            if (code := process.poll()) and code not in SIGNAL_STATUSES:
                 how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
                 why = ", probably as memory ran out" if code == -signal.SIGKILL else ""
                 return f"process {rank + 1} of {self._size} (pid {process.pid}) {how}{why}."
