@@ -20,7 +20,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SIGNAL_STATUSES = (
     130,
     143,
-)  # the status after SIGINT and SIGTERM, of which this process hears as well
+)  # after SIGINT and SIGTERM, which this process hears as well
 POLL, GRACE = 0.25, 5.0  # seconds between two looks, and until a process is left to itself
 
 
