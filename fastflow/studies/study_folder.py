@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastflow.errors import UserError
-from fastflow.sampling.foreign import RunFile, check_schema, parse_json, read_bounded
+from fastflow.sampling.foreign import RunFile, check_inside, check_schema, parse_json, read_bounded
 from fastflow.sampling.storage import numbered_folder, whole_file, write_whole, writing
 from fastflow.studies.figures.drawn import draw_section
 from fastflow.studies.figures.paper_style import StudyFigure
@@ -94,6 +94,8 @@ def check_own(folder: Path) -> None:
             f"`out` {str(folder)!r} exists already and is not a study: nothing is overwritten. "
             "Choose another name."
         )
+    if not is_empty:
+        check_inside(folder)
 
 
 def _is_within(path: Path, out: Path | None) -> bool:

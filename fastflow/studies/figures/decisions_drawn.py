@@ -19,6 +19,7 @@ from fastflow.studies.reading.study_run import COMPARED, StudyRun
 from fastflow.studies.safe_text import for_figure
 
 MOST_STRIPS = 30
+MOST_CELLS = 200  # of a strip; longer ones are stored as pixels
 MOST_PANELS = 4
 
 
@@ -38,6 +39,7 @@ def step_strips(section: Section, suffix: str) -> list[StudyFigure]:
     def plot(figure: Figure) -> None:
         ax = figure.add_subplot()
         image = ax.pcolormesh(shares, cmap=GREYS, vmin=0, vmax=1, edgecolor="white", linewidth=0.3)
+        image.set_rasterized(steps > MOST_CELLS)
         ax.set_yticks(np.arange(len(groups)) + 0.5, [for_figure(g.label()) for g in groups])
         ax.invert_yaxis()
         ax.tick_params(length=0)

@@ -50,8 +50,8 @@ def regret_curves(section: Section, suffix: str) -> list[StudyFigure]:
     caption = (
         "For each decision, the mean reward of the best arm of its step less that of the arm "
         "taken, summed over the samples; means over the whole run, arms tried once included. "
-        "Band: from the lowest to the highest seed. The unit is each policy's own reward, which its "
-        "mu scales." + how_chosen(section, [group for group, _ in found])
+        "Band: from the lowest to the highest seed. The unit is each policy's own reward, which "
+        "its mu scales." + how_chosen(section, [group for group, _ in found])
     )
     height = 0.65 * COLUMN + 0.13 * -(-len(found) // 2)
     return [draw_for_paper(f"regret{suffix}", "Regret", caption, height, plot)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -77,9 +78,11 @@ def axes_of(section: Section) -> tuple[str, str] | None:
 
 def _values(groups: Sequence[Group], name: str) -> list[str]:
     """Returns the values of a setting as text, numbers in their order."""
-    found = {setting_text(g.first.settings, name): g.first.settings.get(name) for g in groups}
+    found: dict[str, Any] = {
+        setting_text(g.first.settings, name): g.first.settings.get(name) for g in groups
+    }
     is_number = [isinstance(v, int | float) and not isinstance(v, bool) for v in found.values()]
-    return sorted(found, key=lambda text: float(found[text] or 0)) if all(is_number) else [*found]
+    return sorted(found, key=lambda text: found[text]) if all(is_number) else [*found]
 
 
 def _place(group: Group, axes: tuple[str, str]) -> tuple[str, ...]:

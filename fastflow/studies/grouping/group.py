@@ -8,7 +8,7 @@ from statistics import fmean
 
 from fastflow.studies.grouping.differing import setting_text, short_name
 from fastflow.studies.grouping.measure import Measure
-from fastflow.studies.reading.study_run import StudyRun
+from fastflow.studies.reading.study_run import COMPARED, StudyRun
 
 Bounds = tuple[float, float]
 
@@ -57,9 +57,14 @@ class Group:
         return [run.seed for run in self.runs]
 
     @property
-    def contest(self) -> tuple[object, ...]:
+    def contest(self) -> tuple[int, int]:
         """What groups share whose numbers are ranked: steps, and a comparison's target."""
-        return (self.first.steps, self.first.settings.get("target"))
+        return (self.first.steps, self.target)
+
+    @property
+    def target(self) -> int:
+        """The computed steps that a comparison's methods are brought to; 0 for runs."""
+        return self.first.settings["target"] if self.first.kind == COMPARED else 0
 
     @property
     def mark(self) -> str:

@@ -51,7 +51,7 @@ class Measure:
 
 
 KNOWN = (
-    Measure(name="calls", column=CALLS, title="calls", higher=False, digits=1),
+    Measure(name="calls", column=CALLS, title="calls", higher=False, digits=1, brief=True),
     Measure(
         name="speedup_calls",
         column=CALLS_FULL,

@@ -11,6 +11,7 @@ from fastflow.studies.grouping.estimating import estimate
 from fastflow.studies.grouping.group import Group
 from fastflow.studies.grouping.measure import Measure, measures_of
 from fastflow.studies.reading.study_run import COMPARED, StudyRun
+from fastflow.studies.safe_text import plain
 
 EVEN = 0.05  # groups whose mean calls differ by a larger share are not at equal calls
 
@@ -87,13 +88,12 @@ def _section(key: tuple[object, ...], runs: Sequence[StudyRun]) -> Section:
     for run in runs:
         grouped.setdefault(settings_key(run, every), []).append(run)
     groups = [Group(runs=own, names=names) for own in grouped.values()]
-    order = {contest: i for i, contest in enumerate(dict.fromkeys(g.contest for g in groups))}
-    groups.sort(key=lambda group: order[group.contest])
+    groups.sort(key=lambda group: (-group.first.steps, -group.target))
     measures = measures_of(runs)
     swept = {name for run in runs for name in run.swept}
     parts = (model, benchmark, "comparison" if kind == COMPARED else None)
     return Section(
-        title=", ".join(str(part) for part in parts if part),
+        title=plain(", ".join(str(part) for part in parts if part)),
         kind=str(kind),
         names=names,
         swept=[name for name in names if name in swept],

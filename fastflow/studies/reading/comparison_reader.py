@@ -118,7 +118,7 @@ def _run(
         kind=COMPARED,
         settings=_settings(row, config),
         swept=(METHOD, TARGET, *swept),
-        seed=config.get("seed", 0) if path.parent.name != "seeds" else int(path.name),
+        seed=_seed(config),
         steps=config["steps"],
         indices=[sample.index for sample in samples],
         prompts=units(samples),
@@ -128,6 +128,13 @@ def _run(
         learning=row.learned.get("calls", 0),
         mark=_mark(row, config, branches),
     )
+
+
+def _seed(config: Mapping[str, Any]) -> int:
+    """Returns the seed of a directory: the first one if its settings list several."""
+    listed = config.get("seeds")
+    first = listed[0] if isinstance(listed, list) and listed else None
+    return first if isinstance(first, int) else config.get("seed", 0)
 
 
 def _settings(row: MethodRow, config: Mapping[str, Any]) -> dict[str, Any]:

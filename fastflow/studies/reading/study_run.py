@@ -121,10 +121,11 @@ def _metric(name: str) -> Number:
 
 def _column(values: Mapping[int, float], order: Sequence[int]) -> np.ndarray:
     column = np.array([values.get(index, math.nan) for index in order], dtype=float)
-    column[~np.isfinite(column)] = math.nan
+    column[~(np.abs(column) < LARGEST)] = math.nan
     return column
 
 
+LARGEST = 1e100  # squares of larger numbers, as a variance needs them, are infinite
 IGNORED = ("seed", "seeds", "out", "resume", "force", "observers", "executor.progress")
 IGNORED += ("workers", "pairs", "examples", "metrics")
 _NAMES, _COMPONENT = "names.", ".component"

@@ -9,6 +9,7 @@ from fastflow.studies.grouping.differing import setting_text, short_name
 from fastflow.studies.grouping.group import Estimate, Group
 from fastflow.studies.grouping.measure import Measure, common
 from fastflow.studies.grouping.section import Section
+from fastflow.studies.safe_text import plain
 
 MINUS = "\N{MINUS SIGN}"
 LEGEND = (
@@ -39,7 +40,7 @@ class NumberCell:
 
 def heads(section: Section) -> list[str]:
     """Returns the names of the columns that state settings."""
-    return [short_name(name, section.names) for name in section.names]
+    return [plain(short_name(name, section.names)) for name in section.names]
 
 
 def setting_cells(group: Group) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from fastflow.studies.grouping.group import Group
@@ -33,38 +33,48 @@ def latex_table(section: Section) -> str:
     """Returns the table of a section; contests are divided by rules."""
     measures = shown_measures(section)
     columns = "l" * len(section.names) + "r" * len(measures)
-    names = [*map(for_latex, heads(section)), *(for_latex(m.title) for m in measures)]
+    names = [*map(for_latex, heads(section)), *(_head(m.title) for m in measures)]
     bodies = [
-        "\n".join(_row(group, measures) for group in own)
+        "\n".join(_lines(group, measures) for group in own)
         for _, own in groupby(section.groups, key=lambda group: group.contest)
     ]
     lines = [
         f"% {for_latex(section.title)}",
+        r"{\setlength{\tabcolsep}{4pt}",
         rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
         r"\toprule",
         " & ".join(names) + r" \\",
         r"\midrule",
         "\n\\midrule\n".join(bodies),
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _row(group: Group, measures: Sequence[Measure]) -> str:
-    return " & ".join(_cells(group, measures)) + r" \\"
+def _head(title: str) -> str:
+    """Returns the head of a column, its unit in a second line."""
+    name, _, unit = for_latex(title).partition(", ")
+    return rf"\shortstack[r]{{{name}\\{unit}}}" if unit else name
 
 
-def _cells(group: Group, measures: Sequence[Measure]) -> Iterator[str]:
-    yield from map(for_latex, setting_cells(group))
-    for cell, measure in zip(number_cells(group, measures), measures, strict=True):
-        yield _number(cell, measure.brief)
+def _lines(group: Group, measures: Sequence[Measure]) -> str:
+    """Returns the line of a group's means, and below it that of the intervals if it has any."""
+    cells = list(number_cells(group, measures))
+    settings = map(for_latex, setting_cells(group))
+    means = " & ".join([*settings, *map(_mean, cells)])
+    spreads = ["" if m.brief else _spread(c) for c, m in zip(cells, measures, strict=True)]
+    if not any(spreads):
+        return means + r" \\"
+    below = " & ".join([*[""] * len(group.names), *spreads])
+    return rf"{means} \\[-3pt]" + f"\n{below}" + r" \\"
 
 
-def _number(cell: NumberCell, brief: bool) -> str:
-    mean = rf"\textbf{{{for_latex(cell.mean)}}}" if cell.best else for_latex(cell.mean)
-    spread = [f"[{for_latex(cell.prompts)}]"] if cell.prompts else []
-    spread += [rf"$\pm$\,{for_latex(cell.seeds)}"] if cell.seeds else []
-    if brief or not spread:
-        return mean
-    return rf"\shortstack[r]{{{mean}\\{{\tiny {' '.join(spread)}}}}}"
+def _mean(cell: NumberCell) -> str:
+    return rf"\textbf{{{for_latex(cell.mean)}}}" if cell.best else for_latex(cell.mean)
+
+
+def _spread(cell: NumberCell) -> str:
+    parts = [f"[{for_latex(cell.prompts)}]"] if cell.prompts else []
+    parts += [rf"$\pm$\,{for_latex(cell.seeds)}"] if cell.seeds else []
+    return rf"{{\tiny {' '.join(parts)}}}" if parts else ""
