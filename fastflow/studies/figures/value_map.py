@@ -71,6 +71,8 @@ def axes_of(section: Section) -> tuple[str, str] | None:
     if len(able) < 2:
         return None
     along, down = able[:2]
+    if isinstance(section.groups[0].first.settings.get(along), str):  # long names, in lines
+        along, down = down, along
     cells = {_place(group, (down, along)) for group in section.groups}
     full = len(_values(section.groups, along)) * len(_values(section.groups, down))
     return (down, along) if len(cells) > full / 2 else None

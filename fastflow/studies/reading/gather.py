@@ -161,7 +161,7 @@ def _why(run: dict, folder: Path, sweep: Path) -> str:
     settings = " ".join(run["overrides"])
     if run["status"] != "done":
         reason = f": {run['error']}" if run.get("error") else ""
-        return f"it is {_STATUS[run['status']]} ({settings}){reason}"
+        return f"it {_STATUS[run['status']]} ({settings}){reason}"
     if not folder.resolve().is_relative_to(sweep.resolve()):
         return "its path leads out of the sweep's folder."
     return (
@@ -169,7 +169,7 @@ def _why(run: dict, folder: Path, sweep: Path) -> str:
     )
 
 
-_STATUS = {"failed": "failed", "running": "unfinished", "waiting": "not begun"}
+_STATUS = {"failed": "failed", "running": "is unfinished", "waiting": "was not begun"}
 
 
 def _read(one: Found) -> Iterator[StudyRun | LeftOut]:
