@@ -23,7 +23,7 @@ _LATEX = {
 _FORMULA = re.compile(r"\s*[=+\-@\t\r|%]")
 
 
-def plain(text: object, longest: int = 80) -> str:
+def one_line(text: object, longest: int = 80) -> str:
     """Returns a text in one line, without characters that cannot be seen, and cut if too long.
 
     Control characters, line breaks and those that turn the direction of writing become spaces.
@@ -34,13 +34,13 @@ def plain(text: object, longest: int = 80) -> str:
 
 def for_markdown(text: object, longest: int = 80) -> str:
     """Returns a text for a cell of a Markdown table; nothing in it is markup or HTML."""
-    escaped = re.sub(r"([\\`*_\[\]#|~<>&$]|:(?=//))", r"\\\1", plain(text, longest))
+    escaped = re.sub(r"([\\`*_\[\]#|~<>&$]|:(?=//))", r"\\\1", one_line(text, longest))
     return escaped.replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;")
 
 
 def for_latex(text: object) -> str:
     """Returns a text for LaTeX; others than ASCII become the nearest of it, or ``?``."""
-    return "".join(_LATEX.get(c) or _ascii(c) for c in plain(text))
+    return "".join(_LATEX.get(c) or _ascii(c) for c in one_line(text))
 
 
 def _ascii(letter: str) -> str:
@@ -57,11 +57,11 @@ def for_csv(value: object) -> object:
     """
     if value is None or isinstance(value, int | float):
         return value
-    text = plain(value, 2000)
+    text = one_line(value, 2000)
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def for_figure(text: object, longest: int = 26) -> str:
     """Returns a text that the figures' font can write."""
-    shown = "".join(c if ord(c) < 0x500 else "?" for c in plain(text, longest))
+    shown = "".join(c if ord(c) < 0x500 else "?" for c in one_line(text, longest))
     return f" {shown}" if shown.startswith("_") else shown

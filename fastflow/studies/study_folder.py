@@ -21,7 +21,7 @@ from fastflow.studies.tables.latex_table import as_latex
 from fastflow.studies.tables.markdown_table import as_markdown_page, markdown_table
 
 MARK = "study.json"  # states that a folder is a study's, which may be written again
-TEXTS = ("study.csv", "runs.csv", "study.md", "study.tex", "study.html")
+_TEXTS = ("study.csv", "runs.csv", "study.md", "study.tex", "study.html")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def write_study(paths: Sequence[Path], out: Path | None = None, progress: bool =
         render_study(views, gathered.left_out, len(gathered.runs)),
     )
     with writing(folder / MARK, again="repeat the command."):
-        _write(folder, dict(zip(TEXTS, texts, strict=True)), figures)
+        _write(folder, dict(zip(_TEXTS, texts, strict=True)), figures)
     names = [figure.name for figure in figures]
     tables = "\n\n".join(map(markdown_table, sections))
     return Study(folder, len(gathered.runs), len(gathered.left_out), names, tables)

@@ -7,8 +7,14 @@ import pytest
 
 from fastflow.studies.figures.decisions_drawn import arm_shares, computed_shares
 from fastflow.studies.figures.drawn import draw_section
-from fastflow.studies.figures.learning import running_mean
-from fastflow.studies.figures.paper_style import COLOURS, COLUMN, DASHES, MARKERS, line_styles
+from fastflow.studies.figures.learning_curves import running_mean
+from fastflow.studies.figures.paper_style import (
+    COLUMN,
+    PAPER_COLOURS,
+    PAPER_DASHES,
+    PAPER_MARKERS,
+    line_styles,
+)
 from fastflow.studies.figures.regret import cumulative_regret
 from fastflow.studies.figures.value_map import axes_of
 from fastflow.studies.grouping.section import sections_of
@@ -66,7 +72,9 @@ def test_the_same_runs_give_the_same_files(write_grid):
 
 
 def test_every_line_has_its_own_colour_marker_and_dashes():
-    assert len(set(COLOURS)) == len(set(MARKERS)) == len(set(map(str, DASHES))) == 7
+    assert (
+        len(set(PAPER_COLOURS)) == len(set(PAPER_MARKERS)) == len(set(map(str, PAPER_DASHES))) == 7
+    )
     styles = line_styles([str(i) for i in range(7)])
     assert len({style["marker"] for style in styles.values()}) == 7
 

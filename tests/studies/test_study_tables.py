@@ -7,7 +7,7 @@ import pytest
 
 from fastflow.studies.grouping.section import sections_of
 from fastflow.studies.reading.gather import gather
-from fastflow.studies.safe_text import for_csv, for_figure, for_latex, for_markdown, plain
+from fastflow.studies.safe_text import for_csv, for_figure, for_latex, for_markdown, one_line
 from fastflow.studies.tables.csv_table import groups_csv, runs_csv
 from fastflow.studies.tables.latex_table import as_latex
 from fastflow.studies.tables.markdown_table import as_markdown_page, markdown_table
@@ -81,8 +81,8 @@ def test_nothing_of_a_foreign_name_is_markup_in_markdown(nasty):
 
 
 def test_a_text_is_one_line_without_marks_that_cannot_be_seen():
-    assert plain("a\n\tb\u202ec\u200d\x1b[31m") == "a  b c  [31m"
-    assert plain("x" * 200) == "x" * 79 + "…"
+    assert one_line("a\n\tb\u202ec\u200d\x1b[31m") == "a  b c  [31m"
+    assert one_line("x" * 200) == "x" * 79 + "…"
     assert for_markdown("a|b_c") == "a\\|b\\_c"
     assert for_latex("50% & é 日") == r"50\% \& e ?"
     assert for_figure("_日$") == " _?$"

@@ -14,16 +14,16 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from fastflow.studies.figures.paper_style import GREYS, StudyFigure, draw_for_paper
 from fastflow.studies.figures.series import chosen, how_chosen, quality_of
 from fastflow.studies.grouping.group import Group
-from fastflow.studies.grouping.section import Section
+from fastflow.studies.grouping.section import StudySection
 from fastflow.studies.reading.study_run import COMPARED, StudyRun
 from fastflow.studies.safe_text import for_figure
 
 MOST_STRIPS = 30
-MOST_CELLS = 200  # of a strip; longer ones are stored as pixels
-MOST_PANELS = 4
+LONGEST_STRIP = 200  # of a strip; longer ones are stored as pixels
+MOST_STACKS = 4
 
 
-def step_strips(section: Section, suffix: str) -> list[StudyFigure]:
+def step_strips(section: StudySection, suffix: str) -> list[StudyFigure]:
     """Draws for every group the share of samples in which each step was computed.
 
     Args:
@@ -39,7 +39,7 @@ def step_strips(section: Section, suffix: str) -> list[StudyFigure]:
     def plot(figure: Figure) -> None:
         ax = figure.add_subplot()
         image = ax.pcolormesh(shares, cmap=GREYS, vmin=0, vmax=1, edgecolor="white", linewidth=0.3)
-        image.set_rasterized(steps > MOST_CELLS)
+        image.set_rasterized(steps > LONGEST_STRIP)
         ax.set_yticks(np.arange(len(groups)) + 0.5, [for_figure(g.label()) for g in groups])
         ax.invert_yaxis()
         ax.tick_params(length=0)
@@ -73,7 +73,7 @@ def computed_shares(runs: Sequence[StudyRun], steps: int) -> np.ndarray:
     return counts / max(total, 1)
 
 
-def arms_over_time(section: Section, suffix: str) -> list[StudyFigure]:
+def arms_over_time(section: StudySection, suffix: str) -> list[StudyFigure]:
     """Draws how often each skip length is chosen, in stretches of the samples.
 
     Args:
@@ -83,7 +83,7 @@ def arms_over_time(section: Section, suffix: str) -> list[StudyFigure]:
     quality = quality_of(section)
     if quality is None or section.kind == COMPARED:
         return []
-    groups = [g for g in chosen(section, quality) if len(g.first.indices) >= 8][:MOST_PANELS]
+    groups = [g for g in chosen(section, quality) if len(g.first.indices) >= 8][:MOST_STACKS]
     tables = [arm_shares(group.runs) for group in groups]
     lengths = sorted({length for table in tables for length in table})
     if not groups or len(lengths) < 2:

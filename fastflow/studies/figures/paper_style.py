@@ -12,14 +12,14 @@ import matplotlib
 from matplotlib.figure import Figure
 
 COLUMN = 3.25  # inches, one of two columns of a page
-INK, MUTED, LINE = "#1a1a1a", "#5a5a5a", "#c8c8c8"
+INK, MUTED, _LINE = "#1a1a1a", "#5a5a5a", "#c8c8c8"
 
 # Okabe and Ito, Color Universal Design, 2008, https://jfly.uni-koeln.de/color/ without its yellow,
 # which is too light for a line. Every series has a marker and dashes of its own besides, for
 # prints without colours.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#e69f00", "#56b4e9")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-DASHES = ("-", (0, (4, 1.2)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (7, 2)), (0, (2, 1)), "-.")
+PAPER_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#e69f00", "#56b4e9")
+PAPER_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+PAPER_DASHES = ("-", (0, (4, 1.2)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (7, 2)), (0, (2, 1)), "-.")
 MAP = "cividis"  # even in lightness, so that it reads the same in grey
 GREYS = "Greys"
 
@@ -47,7 +47,7 @@ _STYLE = {
     "ytick.labelcolor": INK,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
-    "grid.color": LINE,
+    "grid.color": _LINE,
     "grid.linewidth": 0.4,
     "legend.frameon": False,
     "legend.fontsize": 6.5,
@@ -105,6 +105,6 @@ def draw_for_paper(
 
 def line_styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Returns colour, marker and dashes for each name of a series, as arguments of ``plot``."""
-    styles = zip(cycle(COLOURS), cycle(MARKERS), cycle(DASHES))
+    styles = zip(cycle(PAPER_COLOURS), cycle(PAPER_MARKERS), cycle(PAPER_DASHES))
     keys = ("color", "marker", "linestyle")
     return {name: dict(zip(keys, style)) for name, style in zip(names, styles)}

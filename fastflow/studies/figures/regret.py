@@ -14,7 +14,7 @@ from fastflow.sampling.storage import read_objects
 from fastflow.studies.figures.paper_style import COLUMN, StudyFigure, draw_for_paper, line_styles
 from fastflow.studies.figures.series import chosen, how_chosen, quality_of
 from fastflow.studies.grouping.group import Group
-from fastflow.studies.grouping.section import Section
+from fastflow.studies.grouping.section import StudySection
 from fastflow.studies.reading.study_run import StudyRun
 from fastflow.studies.safe_text import for_figure
 
@@ -23,7 +23,7 @@ LARGEST_RECORDS = 64 << 20  # bytes; a run with a larger records.jsonl has no cu
 Decision = tuple[int, int, int, float]  # sample, step, arm, reward
 
 
-def regret_curves(section: Section, suffix: str) -> list[StudyFigure]:
+def regret_curves(section: StudySection, suffix: str) -> list[StudyFigure]:
     """Draws the cumulative regret of the groups whose runs state rewards.
 
     Args:

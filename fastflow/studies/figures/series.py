@@ -8,20 +8,20 @@ from statistics import median
 from fastflow.evaluation.summary import PSNR
 from fastflow.studies.grouping.differing import setting_text
 from fastflow.studies.grouping.group import Group
-from fastflow.studies.grouping.measure import Measure
-from fastflow.studies.grouping.section import Section
+from fastflow.studies.grouping.section import StudySection
+from fastflow.studies.grouping.study_measure import StudyMeasure
 
 MOST_LINES = 6
-QUALITY = (PSNR, "ssim", "score", "lpips", "clip_score", "rms")
+_QUALITY = (PSNR, "ssim", "score", "lpips", "clip_score", "rms")
 
 
-def quality_of(section: Section) -> Measure | None:
+def quality_of(section: StudySection) -> StudyMeasure | None:
     """Returns the measure of quality that figures show; None if nothing was measured."""
     found = {measure.name: measure for measure in section.measures}
-    return next((found[name] for name in QUALITY if name in found), None)
+    return next((found[name] for name in _QUALITY if name in found), None)
 
 
-def leading(section: Section) -> str:
+def leading(section: StudySection) -> str:
     """Returns the setting whose values are the lines of a figure: the first one that is text."""
     for name in section.names:
         values = [group.first.settings.get(name) for group in section.groups]
@@ -30,7 +30,7 @@ def leading(section: Section) -> str:
     return ""
 
 
-def series_of(section: Section) -> dict[str, list[Group]]:
+def series_of(section: StudySection) -> dict[str, list[Group]]:
     """Returns the groups by the value of the leading setting."""
     name = leading(section)
     found: dict[str, list[Group]] = {}
@@ -47,7 +47,7 @@ def joined(groups: Sequence[Group], lead: str) -> bool:
     return len(varying) == 1
 
 
-def chosen(section: Section, measure: Measure) -> list[Group]:
+def chosen(section: StudySection, measure: StudyMeasure) -> list[Group]:
     """Returns at most six groups: all, or of each series the one nearest to the median calls.
 
     Groups of a section may take very different numbers of calls; those that are shown together
@@ -64,7 +64,7 @@ def chosen(section: Section, measure: Measure) -> list[Group]:
     return nearest[:MOST_LINES]
 
 
-def how_chosen(section: Section, groups: Sequence[Group]) -> str:
+def how_chosen(section: StudySection, groups: Sequence[Group]) -> str:
     """Returns a sentence on which groups a figure shows; empty if it shows all."""
     if len(groups) == len(section.groups):
         return ""

@@ -13,18 +13,18 @@ from matplotlib.ticker import MaxNLocator
 from fastflow.studies.figures.paper_style import COLUMN, StudyFigure, draw_for_paper, line_styles
 from fastflow.studies.figures.series import joined, leading, quality_of, series_of
 from fastflow.studies.grouping.group import Group
-from fastflow.studies.grouping.measure import Measure
-from fastflow.studies.grouping.section import Section
+from fastflow.studies.grouping.section import StudySection
+from fastflow.studies.grouping.study_measure import StudyMeasure
 from fastflow.studies.safe_text import for_figure
 
-COSTS = (
+_COSTS = (
     ("calls", "network calls per sample", "Quality against calls"),
     ("seconds", "denoising time per sample, s", "Quality against time"),
 )
 MOST_SERIES = 14
 
 
-def tradeoffs(section: Section, suffix: str) -> list[StudyFigure]:
+def tradeoffs(section: StudySection, suffix: str) -> list[StudyFigure]:
     """Draws the quality of every group over its calls, and over its time.
 
     Args:
@@ -34,12 +34,12 @@ def tradeoffs(section: Section, suffix: str) -> list[StudyFigure]:
     quality = quality_of(section)
     if quality is None:
         return []
-    drawn = (_tradeoff(section, quality, *cost, suffix) for cost in COSTS)
+    drawn = (_tradeoff(section, quality, *cost, suffix) for cost in _COSTS)
     return [figure for figure in drawn if figure is not None]
 
 
 def _tradeoff(
-    section: Section, quality: Measure, cost: str, label: str, title: str, suffix: str
+    section: StudySection, quality: StudyMeasure, cost: str, label: str, title: str, suffix: str
 ) -> StudyFigure | None:
     lead = leading(section)
     able = {
@@ -76,7 +76,7 @@ def _series(
     label: str,
     groups: Sequence[Group],
     cost: str,
-    quality: Measure,
+    quality: StudyMeasure,
     style: dict[str, Any],
     lead: str,
 ) -> None:

@@ -14,15 +14,15 @@ from fastflow.studies.figures.paper_style import COLUMN, MAP, StudyFigure, draw_
 from fastflow.studies.figures.series import quality_of
 from fastflow.studies.grouping.differing import setting_text, short_name
 from fastflow.studies.grouping.group import Group
-from fastflow.studies.grouping.measure import Measure
-from fastflow.studies.grouping.section import Section
+from fastflow.studies.grouping.section import StudySection
+from fastflow.studies.grouping.study_measure import StudyMeasure
 from fastflow.studies.safe_text import for_figure
 
-MOST_PANELS = 4
+MOST_MAPS = 4
 MOST_CELLS = 12  # along a side
 
 
-def value_maps(section: Section, suffix: str) -> list[StudyFigure]:
+def value_maps(section: StudySection, suffix: str) -> list[StudyFigure]:
     """Draws the quality of a grid of two settings; further settings have a panel for each value.
 
     Args:
@@ -38,7 +38,7 @@ def value_maps(section: Section, suffix: str) -> list[StudyFigure]:
     panels: dict[str, list[Group]] = {}
     for group in able:
         panels.setdefault(group.label(rest) if rest else "", []).append(group)
-    shown = dict(list(panels.items())[:MOST_PANELS])
+    shown = dict(list(panels.items())[:MOST_MAPS])
     if not shown:
         return []
     rows, columns = (_values(able, name) for name in axes)
@@ -60,7 +60,7 @@ def value_maps(section: Section, suffix: str) -> list[StudyFigure]:
     return [draw_for_paper(f"map{suffix}", title, caption, max(height, 0.5 * COLUMN), plot)]
 
 
-def axes_of(section: Section) -> tuple[str, str] | None:
+def axes_of(section: StudySection) -> tuple[str, str] | None:
     """Returns the settings of the vertical and the horizontal axis; None if there is no grid.
 
     Swept settings come before others, and those with more values before those with fewer. A grid
@@ -94,7 +94,7 @@ def _place(group: Group, axes: tuple[str, str]) -> tuple[str, ...]:
 def _panel(
     ax: Axes,
     groups: Sequence[Group],
-    quality: Measure,
+    quality: StudyMeasure,
     axes: tuple[str, str],
     values: tuple[list[str], list[str]],
     limits: tuple[float, float],
@@ -119,7 +119,7 @@ def _panel(
 _CENTRE = {"ha": "center", "va": "center", "fontsize": 6}
 
 
-def _text(group: Group, quality: Measure) -> str:
+def _text(group: Group, quality: StudyMeasure) -> str:
     mean = f"{group.estimates[quality.name].mean:.{min(quality.digits, 3)}g}"
     if quality.digits == 2:
         mean = f"{group.estimates[quality.name].mean:.1f}"

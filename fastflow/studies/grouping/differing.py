@@ -19,7 +19,7 @@ def differing(runs: Sequence[StudyRun]) -> list[str]:
     return [name for name in names if len({_key(run, name) for run in runs}) > 1]
 
 
-def shown(runs: Sequence[StudyRun], names: Sequence[str]) -> list[str]:
+def table_columns(runs: Sequence[StudyRun], names: Sequence[str]) -> list[str]:
     """Returns the settings that a table needs in order to tell its groups apart.
 
     A parameter that only some components have, and that follows from the other columns, such as

@@ -12,13 +12,13 @@ import numpy as np
 
 from fastflow.evaluation.bootstrap import bootstrap_groups, repeated_mean, student
 from fastflow.studies.grouping.group import Bounds, Estimate, Group
-from fastflow.studies.grouping.measure import Measure
+from fastflow.studies.grouping.study_measure import StudyMeasure
 
 TAILS = (0.025, 0.975)
 RESAMPLES = 2000
 
 
-def estimate(groups: Sequence[Group], measures: Sequence[Measure]) -> list[Group]:
+def estimate(groups: Sequence[Group], measures: Sequence[StudyMeasure]) -> list[Group]:
     """Returns groups with an `Estimate` of every measure that they have.
 
     The interval over prompts resamples prompts, each with all of its seeds; every group of the
@@ -86,7 +86,7 @@ def _over_seeds(mean: float, of_seeds: Sequence[float]) -> Bounds | None:
     return (mean - half, mean + half)
 
 
-def _with_best(groups: Sequence[Group], measures: Sequence[Measure]) -> list[Group]:
+def _with_best(groups: Sequence[Group], measures: Sequence[StudyMeasure]) -> list[Group]:
     """Returns groups whose best estimates are marked, contest by contest."""
     done: list[Group] = []
     for _, contest in groupby(groups, key=lambda group: group.contest):
@@ -98,7 +98,7 @@ def _with_best(groups: Sequence[Group], measures: Sequence[Measure]) -> list[Gro
     return done
 
 
-def _best(groups: Sequence[Group], measure: Measure) -> Iterator[int]:
+def _best(groups: Sequence[Group], measure: StudyMeasure) -> Iterator[int]:
     """Yields the group with the best mean, and those not distinguishable from it.
 
     Two groups are distinguishable if the 95 % interval of their paired difference, over prompts

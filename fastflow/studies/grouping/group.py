@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from fastflow.studies.grouping.differing import setting_text, short_name
-from fastflow.studies.grouping.measure import Measure
+from fastflow.studies.grouping.study_measure import StudyMeasure
 from fastflow.studies.reading.study_run import COMPARED, StudyRun
 
 Bounds = tuple[float, float]
@@ -96,7 +96,7 @@ class Group:
                 found.setdefault(prompt, []).append(value)
         return {prompt: fmean(values) for prompt, values in found.items()}
 
-    def of_seeds(self, measure: Measure) -> list[float]:
+    def of_seeds(self, measure: StudyMeasure) -> list[float]:
         """Returns the mean, or the ratio of means, of each seed that has it."""
         means = ((run.mean(measure.column), run.mean(measure.over)) for run in self.runs)
         if not measure.over:

@@ -6,23 +6,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from fastflow.studies.grouping.differing import differing, settings_key, shown
+from fastflow.studies.grouping.differing import differing, settings_key, table_columns
 from fastflow.studies.grouping.estimating import estimate
 from fastflow.studies.grouping.group import Group
-from fastflow.studies.grouping.measure import Measure, measures_of
+from fastflow.studies.grouping.study_measure import StudyMeasure, measures_of
 from fastflow.studies.reading.study_run import COMPARED, StudyRun
-from fastflow.studies.safe_text import plain
+from fastflow.studies.safe_text import one_line
 
 EVEN = 0.05  # groups whose mean calls differ by a larger share are not at equal calls
 
 
 @dataclass(frozen=True, kw_only=True)
-class Section:
+class StudySection:
     """The groups of one model, and of one benchmark if they have one.
 
     Args:
         title: the model and the kind of runs.
-        kind: `RUN` or `COMPARED`.
+        kind: `SAMPLED` or `COMPARED`.
         names: the settings that tell the groups apart: the columns of the table.
         swept: those of them that a sweep varied.
         all_names: every setting in which its runs differ.
@@ -36,7 +36,7 @@ class Section:
     swept: Sequence[str]
     all_names: Sequence[str]
     groups: Sequence[Group]
-    measures: Sequence[Measure]
+    measures: Sequence[StudyMeasure]
 
     @property
     def contests(self) -> list[list[Group]]:
@@ -71,7 +71,7 @@ class Section:
                 yield f"{group.label()} is marked and never in bold: {group.mark}."
 
 
-def sections_of(runs: Sequence[StudyRun]) -> list[Section]:
+def sections_of(runs: Sequence[StudyRun]) -> list[StudySection]:
     """Returns runs as sections, with means, intervals and the best groups."""
     found: dict[tuple[object, ...], list[StudyRun]] = {}
     for run in runs:
@@ -80,10 +80,10 @@ def sections_of(runs: Sequence[StudyRun]) -> list[Section]:
     return [_section(key, own) for key, own in found.items()]
 
 
-def _section(key: tuple[object, ...], runs: Sequence[StudyRun]) -> Section:
+def _section(key: tuple[object, ...], runs: Sequence[StudyRun]) -> StudySection:
     kind, model, benchmark = key
     every = differing(runs)
-    names = shown(runs, every)
+    names = table_columns(runs, every)
     grouped: dict[tuple[str, ...], list[StudyRun]] = {}
     for run in runs:
         grouped.setdefault(settings_key(run, every), []).append(run)
@@ -92,8 +92,8 @@ def _section(key: tuple[object, ...], runs: Sequence[StudyRun]) -> Section:
     measures = measures_of(runs)
     swept = {name for run in runs for name in run.swept}
     parts = (model, benchmark, "comparison" if kind == COMPARED else None)
-    return Section(
-        title=plain(", ".join(str(part) for part in parts if part)),
+    return StudySection(
+        title=one_line(", ".join(str(part) for part in parts if part)),
         kind=str(kind),
         names=names,
         swept=[name for name in names if name in swept],

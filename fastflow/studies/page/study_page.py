@@ -10,9 +10,9 @@ from pathlib import Path
 from fastflow.report.render import content_policy, style_sheet, template
 from fastflow.studies.figures.paper_style import StudyFigure
 from fastflow.studies.grouping.group import Group
-from fastflow.studies.grouping.section import Section
+from fastflow.studies.grouping.section import StudySection
 from fastflow.studies.reading.study_run import LeftOut
-from fastflow.studies.safe_text import plain
+from fastflow.studies.safe_text import one_line
 from fastflow.studies.tables.cells import (
     LEGEND,
     NumberCell,
@@ -22,7 +22,7 @@ from fastflow.studies.tables.cells import (
     shown_measures,
 )
 
-HERE = Path(__file__).parent
+_HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class SectionView:
         figures: its figures.
     """
 
-    section: Section
+    section: StudySection
     figures: Sequence[StudyFigure]
 
     @property
@@ -49,7 +49,7 @@ class SectionView:
 
     def settings(self, group: Group) -> list[str]:
         """Returns the settings of a group as text."""
-        return [plain(text) for text in setting_cells(group)]
+        return [one_line(text) for text in setting_cells(group)]
 
     def numbers(self, group: Group) -> list[NumberCell]:
         """Returns the numbers of a group as text."""
@@ -65,7 +65,7 @@ def render_study(views: Sequence[SectionView], left_out: Sequence[LeftOut], runs
         runs: how many runs were read.
     """
     groups = sum(len(view.section.groups) for view in views)
-    return template(HERE).render(
+    return template(_HERE).render(
         views=views,
         left_out=left_out,
         title=f"{runs} run{'s' * (runs != 1)} in {groups} group{'s' * (groups != 1)}",

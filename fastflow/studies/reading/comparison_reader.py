@@ -23,7 +23,7 @@ from fastflow.studies.reading.study_run import (
     LeftOut,
     StudyRun,
     columns_of,
-    leaves,
+    settings_in,
 )
 
 METHOD, TARGET = "method", "target"
@@ -141,11 +141,11 @@ def _settings(row: MethodRow, config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the settings of a row: its method with its parameters, its target, the model's."""
     common = {
         name: value
-        for name, value in leaves(config)
+        for name, value in settings_in(config)
         if not name.startswith(_OF_ALL_METHODS) and name != METHOD
     }
     own = (config.get("method") or {}).get(row.method)
-    own = leaves(own, "") if isinstance(own, Mapping) else ()
+    own = settings_in(own, "") if isinstance(own, Mapping) else ()
     return {
         METHOD: row.method,
         TARGET: row.target,

@@ -15,10 +15,10 @@ from fastflow.sampling.foreign import RunFile, check_schema, parse_json, read_bo
 from fastflow.studies.reading.comparison_reader import read_comparison
 from fastflow.studies.reading.run_reader import read_run
 from fastflow.studies.reading.study_run import LeftOut, StudyRun
-from fastflow.studies.safe_text import plain
+from fastflow.studies.safe_text import one_line
 
 SWEEP = "sweep.json"
-DEEPEST = 4  # folders between a directory that is given and a run in it
+DEEPEST_RUN = 4  # folders between a directory that is given and a run in it
 MOST_RUNS = 100_000
 USAGE = "Give directories that `fastflow sample`, a sweep or `fastflow compare` wrote."
 
@@ -100,7 +100,7 @@ def _each(paths: Sequence[Path]) -> Iterator[Found]:
             kind = "is a file" if path.exists() else "does not exist"
             raise UserError(f"{str(path)!r} {kind}. {USAGE}")
         name = path.name or path.resolve().name
-        for one in _search(path, name, DEEPEST):
+        for one in _search(path, name, DEEPEST_RUN):
             resolved = one.path.resolve()
             if one.why or resolved not in seen:
                 seen.add(resolved)
@@ -174,22 +174,22 @@ _STATUS = {"failed": "failed", "running": "is unfinished", "waiting": "was not b
 
 def _read(one: Found) -> Iterator[StudyRun | LeftOut]:
     """Yields the runs of a directory, or why it has none."""
-    name = plain(one.name, 200)
+    name = one_line(one.name, 200)
     if one.why:
-        yield LeftOut(name=name, why=plain(one.why, 500))
+        yield LeftOut(name=name, why=one_line(one.why, 500))
         return
     try:
         if (one.path / "rows").is_dir():
             for read in read_comparison(one.path, name, one.swept):
                 yield (
-                    LeftOut(name=read.name, why=plain(read.why, 500))
+                    LeftOut(name=read.name, why=one_line(read.why, 500))
                     if isinstance(read, LeftOut)
                     else read
                 )
         else:
             yield read_run(one.path, name, one.swept)
     except (ValueError, OSError) as error:
-        yield LeftOut(name=name, why=plain(str(error), 500))
+        yield LeftOut(name=name, why=one_line(str(error), 500))
 
 
 def _without_doubles(runs: Sequence[StudyRun], left_out: list[LeftOut]) -> Iterator[StudyRun]:

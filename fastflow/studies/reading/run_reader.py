@@ -22,13 +22,13 @@ from fastflow.sampling.foreign import (
 from fastflow.sampling.foreign.stored_summary import StoredSummary
 from fastflow.sampling.storage import read_objects
 from fastflow.studies.reading.study_run import (
-    RUN,
+    SAMPLED,
     SECONDS,
     SECONDS_FULL,
     Number,
     StudyRun,
     columns_of,
-    leaves,
+    settings_in,
 )
 
 EXPECTED = "a run directory"
@@ -95,8 +95,8 @@ def read_run(path: Path, name: str, swept: Sequence[str] = ()) -> StudyRun:
     return StudyRun(
         name=name,
         path=path,
-        kind=RUN,
-        settings=dict(leaves(config)),
+        kind=SAMPLED,
+        settings=dict(settings_in(config)),
         swept=swept,
         seed=config.get("seed", 0),
         steps=config["steps"],

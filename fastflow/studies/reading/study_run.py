@@ -12,7 +12,7 @@ import numpy as np
 
 from fastflow.evaluation.measurement import SampleRow
 
-RUN, COMPARED = "run", "comparison"
+SAMPLED, COMPARED = "run", "comparison"
 CALLS, CALLS_FULL, SECONDS, SECONDS_FULL = "calls", "calls_full", "seconds", "seconds_full"
 RMS = "rms"
 
@@ -40,7 +40,7 @@ class StudyRun:
     Args:
         name: how tables and the page name it: a path below a directory that was given.
         path: its directory.
-        kind: `RUN` or `COMPARED`.
+        kind: `SAMPLED` or `COMPARED`.
         settings: its settings, nested ones with dots in their names; the seed is not among them.
         swept: the names of the settings that a sweep varied.
         seed: its seed.
@@ -121,17 +121,17 @@ def _metric(name: str) -> Number:
 
 def _column(values: Mapping[int, float], order: Sequence[int]) -> np.ndarray:
     column = np.array([values.get(index, math.nan) for index in order], dtype=float)
-    column[~(np.abs(column) < LARGEST)] = math.nan
+    column[~(np.abs(column) < LARGEST_NUMBER)] = math.nan
     return column
 
 
-LARGEST = 1e100  # squares of larger numbers, as a variance needs them, are infinite
+LARGEST_NUMBER = 1e100  # squares of larger numbers, as a variance needs them, are infinite
 IGNORED = ("seed", "seeds", "out", "resume", "force", "observers", "executor.progress")
 IGNORED += ("workers", "pairs", "examples", "metrics")
 _NAMES, _COMPONENT = "names.", ".component"
 
 
-def leaves(content: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+def settings_in(content: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
     """Yields the settings of a configuration that can change a result, by dotted names.
 
     A component is a setting named by its kind, such as ``policy`` or ``policy.reward``. The seed
@@ -140,7 +140,7 @@ def leaves(content: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, 
     for name, value in content.items():
         full = f"{within}{name}"
         if isinstance(value, Mapping):
-            yield from leaves(value, f"{full}.")
+            yield from settings_in(value, f"{full}.")
         elif full.startswith(_NAMES):
             yield full.removeprefix(_NAMES), value
         elif full.endswith(_COMPONENT):

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from fastflow.studies.grouping.differing import setting_text, short_name
 from fastflow.studies.grouping.group import Estimate, Group
-from fastflow.studies.grouping.measure import Measure, common
-from fastflow.studies.grouping.section import Section
-from fastflow.studies.safe_text import plain
+from fastflow.studies.grouping.section import StudySection
+from fastflow.studies.grouping.study_measure import StudyMeasure, common
+from fastflow.studies.safe_text import one_line
 
-MINUS = "\N{MINUS SIGN}"
+_MINUS = "\N{MINUS SIGN}"
 LEGEND = (
     "Each number is the mean over prompts and seeds. In brackets: the 95 % interval over prompts "
     "(bootstrap, the seeds as they are). After ±: half of the 95 % interval over seeds (Student's "
@@ -38,9 +38,9 @@ class NumberCell:
     best: bool = False
 
 
-def heads(section: Section) -> list[str]:
+def heads(section: StudySection) -> list[str]:
     """Returns the names of the columns that state settings."""
-    return [plain(short_name(name, section.names)) for name in section.names]
+    return [one_line(short_name(name, section.names)) for name in section.names]
 
 
 def setting_cells(group: Group) -> list[str]:
@@ -48,21 +48,21 @@ def setting_cells(group: Group) -> list[str]:
     return [setting_text(group.first.settings, name) for name in group.names]
 
 
-def number_cells(group: Group, measures: Sequence[Measure]) -> Iterator[NumberCell]:
+def number_cells(group: Group, measures: Sequence[StudyMeasure]) -> Iterator[NumberCell]:
     """Yields a group's numbers as text; an en dash for one that was not measured."""
     for measure in measures:
         found = group.estimates.get(measure.name)
         yield NumberCell("\N{EN DASH}") if found is None else _cell(found, measure.digits)
 
 
-def shown_measures(section: Section) -> list[Measure]:
+def shown_measures(section: StudySection) -> list[StudyMeasure]:
     """Returns the measures that have a column in the tables to read."""
     return common(section.measures)
 
 
 def _cell(found: Estimate, digits: int) -> NumberCell:
     def text(value: float) -> str:
-        return f"{value:.{digits}f}".replace("-", MINUS)
+        return f"{value:.{digits}f}".replace("-", _MINUS)
 
     prompts = f"{text(found.prompts[0])}, {text(found.prompts[1])}" if found.prompts else ""
     seeds = text(found.seeds[1] - found.mean) if found.seeds else ""

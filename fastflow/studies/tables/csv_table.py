@@ -9,17 +9,17 @@ from typing import Any
 
 from fastflow.studies.grouping.differing import setting_text
 from fastflow.studies.grouping.group import Group
-from fastflow.studies.grouping.section import Section
+from fastflow.studies.grouping.section import StudySection
 from fastflow.studies.reading.study_run import StudyRun
 from fastflow.studies.safe_text import for_csv
 
 
-def groups_csv(sections: Sequence[Section]) -> str:
+def groups_csv(sections: Sequence[StudySection]) -> str:
     """Returns a line for each group, with both intervals of every measure."""
     return _as_csv(_group(section, group) for section in sections for group in section.groups)
 
 
-def runs_csv(sections: Sequence[Section]) -> str:
+def runs_csv(sections: Sequence[StudySection]) -> str:
     """Returns a line for each run, with every setting that differs and the means."""
     return _as_csv(
         _run(section, run)
@@ -29,7 +29,7 @@ def runs_csv(sections: Sequence[Section]) -> str:
     )
 
 
-def _group(section: Section, group: Group) -> dict[str, Any]:
+def _group(section: StudySection, group: Group) -> dict[str, Any]:
     line = _common(section, group.first)
     line["seeds"] = " ".join(map(str, group.seeds))
     line |= {name: group.total(name) for name in ("failed", "identical", "learning")}
@@ -50,13 +50,13 @@ def _bounds(
         yield from ((f"{name}.{kind}.low", low), (f"{name}.{kind}.high", high))
 
 
-def _run(section: Section, run: StudyRun) -> dict[str, Any]:
+def _run(section: StudySection, run: StudyRun) -> dict[str, Any]:
     line = _common(section, run) | {"run": run.name, "seed": run.seed}
     line |= {"samples": len(run.indices), "failed": run.failed, "identical": run.identical}
     return line | {name: run.mean(name) for name in run.columns}
 
 
-def _common(section: Section, run: StudyRun) -> dict[str, Any]:
+def _common(section: StudySection, run: StudyRun) -> dict[str, Any]:
     """Returns the part of a line that states the settings, numbers as numbers."""
     line: dict[str, Any] = {"section": section.title, "steps": run.steps}
     for name in section.all_names:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from fastflow.studies.grouping.group import Group
-from fastflow.studies.grouping.measure import Measure
-from fastflow.studies.grouping.section import Section
+from fastflow.studies.grouping.section import StudySection
+from fastflow.studies.grouping.study_measure import StudyMeasure
 from fastflow.studies.safe_text import for_latex
 from fastflow.studies.tables.cells import (
     NumberCell,
@@ -17,19 +17,19 @@ from fastflow.studies.tables.cells import (
     shown_measures,
 )
 
-HEAD = r"""% Written by `fastflow study`. In the preamble: \usepackage{booktabs}
+LATEX_HEAD = r"""% Written by `fastflow study`. In the preamble: \usepackage{booktabs}
 % Means over prompts and seeds. Below them: in brackets the 95 % interval over prompts (bootstrap),
 % after \pm half of the 95 % interval over seeds (Student's t). Bold: the best, and those that the
 % paired interval does not tell from it. Calls and times have their intervals in study.csv.
 """
 
 
-def as_latex(sections: Sequence[Section]) -> str:
+def as_latex(sections: Sequence[StudySection]) -> str:
     r"""Returns a ``tabular`` for each section, to be read in by ``\input``."""
-    return HEAD + "\n".join(latex_table(section) for section in sections)
+    return LATEX_HEAD + "\n".join(latex_table(section) for section in sections)
 
 
-def latex_table(section: Section) -> str:
+def latex_table(section: StudySection) -> str:
     """Returns the table of a section; contests are divided by rules."""
     measures = shown_measures(section)
     columns = "l" * len(section.names) + "r" * len(measures)
@@ -58,7 +58,7 @@ def _head(title: str) -> str:
     return rf"\shortstack[r]{{{name}\\{unit}}}" if unit else name
 
 
-def _lines(group: Group, measures: Sequence[Measure]) -> str:
+def _lines(group: Group, measures: Sequence[StudyMeasure]) -> str:
     """Returns the line of a group's means, and below it that of the intervals if it has any."""
     cells = list(number_cells(group, measures))
     settings = map(for_latex, setting_cells(group))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fastflow.studies.grouping.group import Group
-from fastflow.studies.grouping.measure import Measure
-from fastflow.studies.grouping.section import Section
+from fastflow.studies.grouping.section import StudySection
+from fastflow.studies.grouping.study_measure import StudyMeasure
 from fastflow.studies.reading.study_run import LeftOut
 from fastflow.studies.safe_text import for_markdown
 from fastflow.studies.tables.cells import (
@@ -19,7 +19,7 @@ from fastflow.studies.tables.cells import (
 )
 
 
-def as_markdown_page(sections: Sequence[Section], left_out: Sequence[LeftOut]) -> str:
+def as_markdown_page(sections: Sequence[StudySection], left_out: Sequence[LeftOut]) -> str:
     """Returns a study's tables, notes, and what was left out."""
     parts = [LEGEND.replace("*", "")]
     for section in sections:
@@ -39,7 +39,7 @@ def for_markdown_note(text: str) -> str:
     return for_markdown(text, 500)
 
 
-def markdown_table(section: Section) -> str:
+def markdown_table(section: StudySection) -> str:
     """Returns the table of a section, one line for each group."""
     measures = shown_measures(section)
     names = [*map(for_markdown, heads(section)), "seeds", *(m.title for m in measures)]
@@ -48,7 +48,7 @@ def markdown_table(section: Section) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _row(group: Group, measures: Sequence[Measure]) -> Iterator[str]:
+def _row(group: Group, measures: Sequence[StudyMeasure]) -> Iterator[str]:
     yield from map(for_markdown, setting_cells(group))
     yield str(len(group.runs))
     yield from map(_number, number_cells(group, measures))

@@ -13,14 +13,14 @@ from matplotlib.ticker import MaxNLocator
 from fastflow.studies.figures.paper_style import COLUMN, StudyFigure, draw_for_paper, line_styles
 from fastflow.studies.figures.series import chosen, how_chosen, quality_of
 from fastflow.studies.grouping.group import Group
-from fastflow.studies.grouping.section import Section
+from fastflow.studies.grouping.section import StudySection
 from fastflow.studies.reading.study_run import CALLS, COMPARED, StudyRun
 from fastflow.studies.safe_text import for_figure
 
 WINDOW = 8  # samples of a running mean
 
 
-def learning_curves(section: Section, suffix: str) -> list[StudyFigure]:
+def learning_curves(section: StudySection, suffix: str) -> list[StudyFigure]:
     """Draws calls and quality over the samples; nothing for comparisons, which learn before.
 
     Args:

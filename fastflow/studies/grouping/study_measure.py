@@ -19,7 +19,7 @@ _LOWER = ("lpips", "brisque", "distance", "noise", "change", "deviation", "error
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measure:
+class StudyMeasure:
     """A number of a group: the mean of a column, or the ratio of two means.
 
     Args:
@@ -51,8 +51,8 @@ class Measure:
 
 
 KNOWN = (
-    Measure(name="calls", column=CALLS, title="calls", higher=False, digits=1, brief=True),
-    Measure(
+    StudyMeasure(name="calls", column=CALLS, title="calls", higher=False, digits=1, brief=True),
+    StudyMeasure(
         name="speedup_calls",
         column=CALLS_FULL,
         over=CALLS,
@@ -60,7 +60,7 @@ KNOWN = (
         paired=CALLS,
         brief=True,
     ),
-    Measure(
+    StudyMeasure(
         name="seconds",
         column=SECONDS,
         title="denoising, s",
@@ -69,7 +69,7 @@ KNOWN = (
         clock=True,
         brief=True,
     ),
-    Measure(
+    StudyMeasure(
         name="speedup_wall",
         column=SECONDS_FULL,
         over=SECONDS,
@@ -78,16 +78,16 @@ KNOWN = (
         clock=True,
         brief=True,
     ),
-    Measure(name=PSNR, column=PSNR, title="PSNR, dB"),
-    Measure(name="ssim", column="ssim", title="SSIM", digits=4),
-    Measure(name="lpips", column="lpips", title="LPIPS", higher=False, digits=4),
-    Measure(name="score", column="score", title="score", digits=3),
-    Measure(name="clip_score", column="clip_score", title="CLIP score"),
-    Measure(name="rms", column=RMS, title="latent RMS", higher=False, digits=4),
+    StudyMeasure(name=PSNR, column=PSNR, title="PSNR, dB"),
+    StudyMeasure(name="ssim", column="ssim", title="SSIM", digits=4),
+    StudyMeasure(name="lpips", column="lpips", title="LPIPS", higher=False, digits=4),
+    StudyMeasure(name="score", column="score", title="score", digits=3),
+    StudyMeasure(name="clip_score", column="clip_score", title="CLIP score"),
+    StudyMeasure(name="rms", column=RMS, title="latent RMS", higher=False, digits=4),
 )
 
 
-def measures_of(runs: Sequence[StudyRun]) -> list[Measure]:
+def measures_of(runs: Sequence[StudyRun]) -> list[StudyMeasure]:
     """Returns the measures that at least one run has, the common ones first."""
     present = {name for run in runs for name in run.columns}
     known = [m for m in KNOWN if {m.column, m.over or m.column} <= present]
@@ -95,7 +95,7 @@ def measures_of(runs: Sequence[StudyRun]) -> list[Measure]:
     return known + [_of_metric(name) for name in sorted(present - told)]
 
 
-def common(measures: Sequence[Measure]) -> list[Measure]:
+def common(measures: Sequence[StudyMeasure]) -> list[StudyMeasure]:
     """Returns the measures that have a column in the tables to read; study.csv has all.
 
     The distance of the latents stands in only where no output was measured.
@@ -104,6 +104,6 @@ def common(measures: Sequence[Measure]) -> list[Measure]:
     return [m for m in measures if m in KNOWN and not (seen and m.name == RMS)]
 
 
-def _of_metric(name: str) -> Measure:
+def _of_metric(name: str) -> StudyMeasure:
     higher = not any(word in name for word in _LOWER)
-    return Measure(name=name, column=name, title=name, higher=higher, digits=3)
+    return StudyMeasure(name=name, column=name, title=name, higher=higher, digits=3)
