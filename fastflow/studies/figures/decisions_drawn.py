@@ -58,9 +58,8 @@ def step_strips(section: StudySection, suffix: str) -> list[StudyFigure]:
 
 
 def _on_grid(group: Group) -> bool:
-    """Returns whether a group has skips on the full grid: a solver has time grids of its own."""
-    kinds = [v for n, v in group.first.settings.items() if n in ("method.policy", "policy")]
-    return bool(kinds) or group.first.kind != COMPARED
+    """Returns whether a group skips on the full grid: a solver has time grids of its own."""
+    return not any(name.startswith("method.solver") for name in group.first.settings)
 
 
 def computed_shares(runs: Sequence[StudyRun], steps: int) -> np.ndarray:
