@@ -63,7 +63,7 @@ def _tradeoff(
 
     hidden = len(able) - len(shown)
     caption = (
-        f"Mean {quality.title} of each group with its 95 % interval over prompts. "
+        f"Mean {quality.short} of each group with its 95 % interval over prompts. "
         "Hollow: groups that are marked."
         + (f" {hidden} more series are in study.csv." if hidden else "")
     )

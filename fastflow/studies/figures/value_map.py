@@ -54,9 +54,9 @@ def value_maps(section: StudySection, suffix: str) -> list[StudyFigure]:
         found[-1].set_xlabel(for_figure(short_name(along, section.names)))
         figure.colorbar(images[0], ax=list(found), label=quality.title, aspect=30, pad=0.02)
 
-    caption = f"Mean {quality.title}; below it in each cell, the mean network calls."
+    caption = f"Mean {quality.short}; below it in each cell, the mean network calls."
     height = (0.75 + 0.3 * len(rows)) * len(shown) + 0.25
-    title = f"{quality.title.partition(',')[0]} over two settings"
+    title = f"{quality.short} over two settings"
     return [draw_for_paper(f"map{suffix}", title, caption, max(height, 0.5 * COLUMN), plot)]
 
 

@@ -45,6 +45,11 @@ class StudyMeasure:
     brief: bool = False
 
     @property
+    def short(self) -> str:
+        """The title without its unit."""
+        return self.title.partition(",")[0]
+
+    @property
     def difference(self) -> tuple[str, bool]:
         """The column whose differences decide ties, and whether more of it is better."""
         return self.paired or self.column, self.higher if not self.paired else False
