@@ -20,7 +20,7 @@ from fastflow.studies.safe_text import one_line
 SWEEP = "sweep.json"
 DEEPEST_RUN = 4  # folders between a directory that is given and a run in it
 MOST_RUNS = 100_000
-USAGE = "Give directories that `fastflow sample`, a sweep or `fastflow compare` wrote."
+WHAT_TO_GIVE = "Give directories that `fastflow sample`, a sweep or `fastflow compare` wrote."
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def gather(paths: Sequence[Path], progress: bool = True) -> Gathered:
     if not runs:
         reasons = "; ".join(f"{one.name}: {one.why}" for one in left_out[:3])
         raise UserError(
-            f"no finished run was found. {USAGE}{f' Left out: {reasons}' * bool(reasons)}"
+            f"no finished run was found. {WHAT_TO_GIVE}{f' Left out: {reasons}' * bool(reasons)}"
         )
     return Gathered(runs, left_out)
 
@@ -98,7 +98,7 @@ def _each(paths: Sequence[Path]) -> Iterator[Found]:
     for path in paths:
         if not path.is_dir():
             kind = "is a file" if path.exists() else "does not exist"
-            raise UserError(f"{str(path)!r} {kind}. {USAGE}")
+            raise UserError(f"{str(path)!r} {kind}. {WHAT_TO_GIVE}")
         name = path.name or path.resolve().name
         for one in _search(path, name, DEEPEST_RUN):
             resolved = one.path.resolve()
