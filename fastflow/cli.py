@@ -130,6 +130,11 @@ COMMANDS = {
         "DIR ... out=FOLDER",
         "put comparisons with different seeds in one table",
     ),
+    "study": Command(
+        _in("folders", "study_runs"),
+        "DIR ... [out=FOLDER]",
+        "make a table, a page and figures of many runs",
+    ),
     "memory": Command(
         _in("folders", "print_memory"), "RUN_DIR|FILE", "print what a policy has learned"
     ),

@@ -57,6 +57,17 @@ def pool_comparisons(words: list[str]) -> None:
     print(path)
 
 
+def study_runs(words: list[str]) -> None:
+    """Makes a table, a page and figures of runs, sweeps and comparisons."""
+    from fastflow.studies import study
+
+    usage = "study DIR ... [out=FOLDER]"
+    paths, options = paths_and_options(words, usage, ("out",))
+    if not paths:
+        raise ValueError(f"usage: fastflow {usage}")
+    print(study(paths, options.get("out")).headline())
+
+
 def print_memory(words: list[str]) -> None:
     """Prints what a policy has learned."""
     from fastflow.sampling.storage import read_summary

@@ -17,6 +17,7 @@ LONGEST = 64 << 20  # characters of a line of JSON
 LARGEST_YAML = 8 << 20  # characters; YAML is read slowly
 DEEPEST_LEVEL = 50  # lists and objects inside each other
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the first is ten times as fast
 _NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 _HALF = re.compile("[\ud800-\udfff]")
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
@@ -108,7 +109,7 @@ def parse_yaml(text: str, where: str) -> Any:
         raise ValueError(f"{where} is larger than {LARGEST_YAML >> 20} MB.")
     depth = 0
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        for event in yaml.parse(text, Loader=_LOADER):
             if isinstance(event, yaml.AliasEvent):
                 line = event.start_mark.line + 1
                 raise ValueError(
@@ -119,7 +120,7 @@ def parse_yaml(text: str, where: str) -> Any:
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > DEEPEST_LEVEL:
                 raise ValueError(_too_deep(where))
-        content = yaml.safe_load(text)
+        content = yaml.load(text, Loader=_LOADER)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""

@@ -1,0 +1,1 @@
+"""Runs grouped over seeds: which settings differ, means with intervals, and what is best."""

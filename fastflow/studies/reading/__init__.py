@@ -1,0 +1,1 @@
+"""Finding and reading the runs of a study."""

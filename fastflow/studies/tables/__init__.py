@@ -1,0 +1,1 @@
+"""The table of a study as CSV, Markdown and LaTeX."""
