@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from fastflow.comparison.stored.stored_row import StoredMeasurements, rows_from
 from fastflow.evaluation.measurement import SampleRow
-from fastflow.sampling.foreign import check_schema
+from fastflow.sampling.foreign import check_schema, check_tensors
 from fastflow.sampling.model import FlowModel
 from fastflow.sampling.reference import Reference, reference_sampler
 from fastflow.sampling.request import Request
@@ -141,9 +141,10 @@ def _read_latents(kept: Path) -> dict[str, torch.Tensor]:
     if not kept.is_file():
         return {}
     try:
+        check_tensors(kept)
         return load_file(kept)
     except (SafetensorError, OSError, ValueError) as error:
-        tqdm.write(f"{kept} is damaged ({error}) and is made again.")
+        tqdm.write(f"{error} It is made again.")
         return {}
 
 

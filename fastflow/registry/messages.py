@@ -38,6 +38,7 @@ PLAIN_WORDS = {  # what Hydra and OmegaConf say, and what it means; {0} is the s
     r"Interpolation key '(.*?)' not found": "{0} refers to `{1}`, which is no setting.",
     r"Environment variable '(.*?)' not found": "{0} refers to the variable {1}, which is not set.",
     r"nsupported interpolation type (\w+)": "{0} refers to `{1}:`, which means nothing here.",
+    r"rror merging override \S*?=(.*)": "{0} cannot be {1}.",
     r"Could not override '(.*?)'": "there is no setting `{1}`.",
     r"In '.*?': Could not find '(.*?)'": "there is no preset '{1}'.",
     r"Multiple values for (\S+?)\.": "`{1}` is given twice. Give it once.",

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastflow.sampling import check_schema, parse_json, read_bounded
+from fastflow.sampling import check_schema, check_tensors, parse_json, read_bounded
 from fastflow_plugins.models.diffusers import AGAIN, download, has
 
 NAMES = (
@@ -90,13 +90,12 @@ class Files:
         Raises:
             ValueError: naming the file, if it is damaged or cut off.
         """
-        from safetensors import SafetensorError, safe_open
+        from safetensors import safe_open
 
         file = self.folder / name
         try:
-            with safe_open(file, framework="pt", device=str(device)) as content:
-                return {key: content.get_tensor(key).to(dtype) for key in content.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as damage:
-            raise ValueError(
-                f"the weights {file} are damaged or cut off ({damage}). {AGAIN}"
-            ) from damage
+            check_tensors(file)
+        except ValueError as damage:
+            raise ValueError(f"{damage} {AGAIN}") from damage
+        with safe_open(file, framework="pt", device=str(device)) as content:
+            return {key: content.get_tensor(key).to(dtype) for key in content.keys()}  # noqa: SIM118
