@@ -123,9 +123,10 @@ format: $(VENV)/.installed-dev  ## let ruff format the code and fix what it can
 docs: $(VENV)/.installed-dev  ## build the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-components: $(VENV)/.installed-dev  ## write docs/components.md and fields.md again
+components: $(VENV)/.installed-dev  ## write docs/components.md, fields.md and bad_input.md again
 	$(BIN)/python docs/components.py
 	$(BIN)/python docs/fields.py
+	$(BIN)/python docs/bad_input.py
 
 identity: $(VENV)/.installed-dev  ## measure docs/identity.md again: pipelines untouched and enabled
 	$(BIN)/python docs/identity.py

@@ -139,7 +139,7 @@ def script(name: str) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["components", "fields"])
+@pytest.mark.parametrize("name", ["components", "fields", "bad_input"])
 def test_a_written_page_is_current(name):
     committed = (DOCS / f"{name}.md").read_text(encoding="utf-8")
     assert committed == script(name).page(), "run: make components"

@@ -30,7 +30,13 @@ def setting(draw: random.Random) -> tuple[list[str], bool]:
 def _words(kind: str, name: str, field: str, value: str) -> list[str]:
     own = f"{field}={value}"
     if kind == "method":
-        return ["compare", *COMPARISON, "out=out", f"methods=[euler,{name}]", f"method.{name}.{own}"]
+        return [
+            "compare",
+            *COMPARISON,
+            "out=out",
+            f"methods=[euler,{name}]",
+            f"method.{name}.{own}",
+        ]
     if kind in LISTED:
         return ["sample", *RUN, "out=out", f"{LISTED[kind]}=[{name}]", f"{kind}.{name}.{own}"]
     if kind == "reward":

@@ -84,7 +84,18 @@ def _pipe(draw: random.Random, path: Path) -> None:
     os.mkfifo(path)
 
 
-LETTERS = ("\ufeff", "\u2028", "\\ud800", "\x00", "\u202e", "\r", "\x0b", "\x1b[31m", "猫", "&a *a")
+LETTERS = (
+    "\ufeff",
+    "\u2028",
+    "\\ud800",
+    "\x00",
+    "\u202e",
+    "\r",
+    "\x0b",
+    "\x1b[31m",
+    "猫",
+    "&a *a",
+)
 
 
 def _letters(draw: random.Random, path: Path) -> None:

@@ -21,7 +21,7 @@ FEW = ("model=mixture", "executor=inline", "executor.progress=false", "metrics=[
 ONE = (*FEW[1:], "samples=1", "reference=false", "policy=every", "prompt=a cat")
 PRESETS = {
     "policy": "component: ucb\ngamma: 0.1\narms: [0, 2]\nreward: {component: paper, scale: 1.0}\n",
-    "method": "component: skipping\npolicy: {component: uniform}\nextrapolator: {component: linear}\n",
+    "method": "component: skipping\npolicy: {component: uniform}\nturns: computed_steps\n",
     "model": "component: mixture\nmodes: 3\nspread: 0.2\n",
 }
 RECIPE = {"mini": "flux_mini", "seed": 0, "steps": 3, "batch": 2, "rate": 0.1, "muon_rate": None}

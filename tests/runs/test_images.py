@@ -145,7 +145,7 @@ def test_a_missing_or_unreadable_image_is_named(tmp_path):
         f"`image` {str(tmp_path / 'a.png')!r} does not exist. Give a PNG, JPEG or WebP file."
     )
     (tmp_path / "a.png").write_text("no picture")
-    with pytest.raises(ValueError, match="cannot be read: cannot identify image file"):
+    with pytest.raises(ValueError, match="cannot be read: it is damaged, or is no PNG"):
         read_prompts(file)
 
 

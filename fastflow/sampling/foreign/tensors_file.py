@@ -55,7 +55,9 @@ def check_tensors(path: Path) -> None:
             )
         end = ends
     if end != size:
-        raise ValueError(f"{path} is cut off or too long: it has {size} of {end} bytes of tensors.")
+        raise ValueError(
+            f"{path} is cut off or too long: it has {size} of {end} bytes of tensors."
+        )
 
 
 def _header(path: Path) -> tuple[str, int]:

@@ -71,7 +71,7 @@ class Origin:
             _check_files(self.folder / name)
 
     def reason(self, error: Exception) -> str:
-        """Returns why loading failed, in the words of the library that knows what its files mean."""
+        """Returns why loading failed, in the words of the library that knows its files."""
         for name, (library, kind) in self._parts() if self.folder else ():
             if found := _failure(library, kind, self.folder / name):
                 return (
