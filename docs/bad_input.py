@@ -30,18 +30,21 @@ from damaged_files import DAMAGED, damage  # noqa: E402
 COMMAND = re.compile(r"^```console\n\$ fastflow (.*)\n```$", re.MULTILINE)
 TABLE = re.compile(r"^<!-- table: (.*) -->$", re.MULTILINE)
 RULES = {"sample": mutations.RUN, "compare": mutations.COMPARISON, "calibrate": mutations.SAMPLE}
+UNSTABLE = ("executor=lightning executor.accelerator=abc",)  # lightning lists others in any order
 WITH_OUT = ("sample", "compare")
 
 
 def page() -> str:
     """Returns the page."""
     source = (TESTS / "docs" / "bad_input.md").read_text(encoding="utf-8")
-    before = Path.cwd()
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
-        Path("something").touch()
-        shown = COMMAND.sub(lambda found: _shown(found[1]), source)
-        assert Path.cwd() != before
-        return TABLE.sub(lambda found: "\n".join(TABLES[found[1]]()), shown)
+        return TABLE.sub(lambda found: "\n".join(TABLES[found[1]]()), _commands(source))
+
+
+def _commands(source: str) -> str:
+    """Returns a page with what each of its commands says."""
+    Path("something").touch()
+    return COMMAND.sub(lambda found: _shown(found[1]), source)
 
 
 def answer(words: Sequence[str]) -> str:
@@ -67,19 +70,27 @@ def _shown(command: str) -> str:
 
 
 def _command_lines() -> Iterator[str]:
-    for command, lines in mutations.NONSENSE.items():
-        yield f"### `fastflow {command}`\n"
-        yield "| given | fastflow says |"
-        yield "| --- | --- |"
-        for line in lines:
-            words = [command, *RULES.get(command, ())]
-            words += ["out=out"] if command in WITH_OUT else []
-            said = answer([*words, *line.split()]).removeprefix(f"fastflow {command}: ")
-            yield f"| {_code(line)} | {_cell(said)} |"
-        yield ""
+    for command in mutations.NONSENSE:
+        yield from command_lines(command)
 
 
-def _files() -> Iterator[str]:
+def command_lines(command: str) -> Iterator[str]:
+    """Yields the lines of a command's table."""
+    yield f"### `fastflow {command}`\n"
+    yield "| given | fastflow says |"
+    yield "| --- | --- |"
+    for line in mutations.NONSENSE[command]:
+        if line in UNSTABLE:
+            continue
+        words = [command, *RULES.get(command, ())]
+        words += ["out=out"] if command in WITH_OUT else []
+        said = answer([*words, *line.split()]).removeprefix(f"fastflow {command}: ")
+        yield f"| {_code(line)} | {_cell(said)} |"
+    yield ""
+
+
+def file_lines() -> Iterator[str]:
+    """Yields the lines of the table of damaged files."""
     yield "| file | what it is now | command | fastflow says |"
     yield "| --- | --- | --- | --- |"
     made = {
@@ -121,7 +132,7 @@ def _bars(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-TABLES = {"command lines": _command_lines, "files": _files, "accepted": _accepted}
+TABLES = {"command lines": _command_lines, "files": file_lines, "accepted": _accepted}
 
 if __name__ == "__main__":
     os.environ.setdefault("HF_HUB_OFFLINE", "1")

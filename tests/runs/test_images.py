@@ -104,7 +104,7 @@ def test_a_model_that_does_not_take_images_refuses_them(sample, photos):
     done = sample(f"prompts={photos / 'prompts.jsonl'}")
     assert done.status == 2
     assert done.err == (
-        "fastflow sample: there is an image to edit, but Mixture does not take images. Leave "
+        "fastflow sample: there is an `image` to edit, but Mixture does not take images. Leave "
         "it out, or choose a model that edits, such as model=flux_kontext_dev.\n"
     )
     assert not done.path.exists()

@@ -12,7 +12,7 @@ from torch import Tensor
 from fastflow.integration import Grid
 from fastflow.sampling import FlowModel, Model, Problem, Prompt, Request
 
-MOST = {"modes": 10_000, "side": 256, "spread": 1e6}  # beyond these nothing is instant
+_MOST = {"modes": 10_000, "side": 256, "spread": 1e6}  # beyond these nothing is instant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Mixture(Model):
         for name in ("modes", "side", "spread"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"`{name}` must be above 0, got {getattr(self, name)}.")
-        for name, most in MOST.items():
+        for name, most in _MOST.items():
             if getattr(self, name) > most:
                 raise ValueError(f"`{name}` must be at most {most:,}, got {getattr(self, name)}.")
         if not 0 <= self.seed < 2**63:

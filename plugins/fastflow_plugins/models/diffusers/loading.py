@@ -51,7 +51,9 @@ def load_pipeline(
                 origin.source, revision=revision, variant=variant, **options
             )
     except Exception as error:
-        raise ValueError(origin.reason(error)) from error
+        with _quiet():
+            reason = origin.reason(error)
+        raise ValueError(reason) from error
     check_weights(pipe, origin)
     return pipe.to(target)
 

@@ -78,7 +78,10 @@ class Origin:
                     f"the folder {self.folder / name} does not hold a {kind} that can be loaded. "
                     f"{AGAIN} {library} says: {_in_words(found)}"
                 )
-        return f"{self.where} cannot be loaded. diffusers says: {_in_words(error)}"
+        return (
+            f"{self.where} cannot be loaded by its model_index.json. diffusers says: "
+            f"{_in_words(error)}"
+        )
 
     def _parts(self) -> Iterator[tuple[str, tuple[str, str]]]:
         """Yields the name of each part with its library and class."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from fastflow.sampling import check_schema, check_tensors, parse_json, read_bounded
@@ -20,6 +21,7 @@ NAMES = (
     "vocab.json",
     "merges.txt",
 )
+SIZE = Annotated[int, Field(ge=1, le=10**7)]
 TOKENIZERS = ("tokenizer_config.json", "tokenizer.json")  # used if they are there
 
 
@@ -76,7 +78,7 @@ class Files:
             content = parse_json(read_bounded(file, str(file), "BAGEL's file"), str(file))
             check_schema(dict[str, Any], content, str(file))
             for entry in needed:
-                check_schema(int | None, content.get(entry), str(file), name=entry)
+                check_schema(SIZE | None, content.get(entry), str(file), name=entry)
         except ValueError as error:
             raise ValueError(f"{error} {AGAIN}") from error
         missing = [entry for entry in needed if entry not in content]
