@@ -10,7 +10,7 @@ SAMPLES ?= 64
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install dev demo compare compare-quick test lint types contracts packages tests \
-	browser fuzz hostile portable lowest docs components identity bench format clean
+	browser fuzz hostile portable lowest hashes audit docs components identity bench format clean
 
 help:  ## list the commands
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -113,6 +113,13 @@ lowest: $(LOWEST)/.installed  ## the core's tests with the lowest versions that 
 	$(LOWEST)/bin/fastflow sample model=flux_mini samples=4 steps=12 out=$(LOWEST)/sample
 	$(LOWEST)/bin/fastflow compare model=mixture 'targets=[10]' samples=4 tuning=4 live=1 pairs=1 \
 		'methods=[euler,uniform,ucb,negative_control]' converged_steps=60 out=$(LOWEST)/compare
+
+hashes: $(VENV)/.installed  ## write hashes.txt: the files of the locked packages, torch left out
+	$(BIN)/python .ci/hashes.py
+
+audit: $(VENV)/.installed  ## known vulnerabilities of the locked packages, where the network has them
+	$(PIP) install pip-audit
+	$(BIN)/pip-audit --disable-pip --require-hashes -r hashes.txt
 
 format: $(VENV)/.installed-dev  ## let ruff format the code and fix what it can
 	$(BIN)/ruff check --fix .

@@ -33,7 +33,8 @@ RAW = re.compile(
     r"unsupported operand|unexpected keyword|missing \d+ required|subscriptable|literal for int"
 )
 NAMES = re.compile(
-    r"`[^`]+`|'[^']*'|usage: fastflow|[\w./-]+\.(json|jsonl|yaml|png|csv|txt|safetensors)",
+    r"`[^`]+`|'[^']*'|\"[^\"]*\"|usage: fastflow|"
+    r"[\w./-]+\.(json|jsonl|yaml|png|csv|txt|safetensors)",
     re.IGNORECASE,
 )
 
