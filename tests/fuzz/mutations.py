@@ -121,8 +121,7 @@ NONSENSE = {
         "model.side=x",
         "corrector.order=-1",
         "a cat",
-        "-c",
-        "--multirun",
+        "--nope",
         "method=euler",
     ),
     "compare": (
