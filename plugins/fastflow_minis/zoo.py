@@ -86,7 +86,10 @@ def read_recipe(path: Path) -> Recipe:
     if odd := sorted(content.keys() - set(kind.settings())):
         raise ValueError(f"{path} has `{odd[0]}`, and {name} has no such setting.")
     check_schema(kind, content, str(path))
+    values: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in content.items()
+    }
     try:
-        return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})
+        return kind(**values)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error

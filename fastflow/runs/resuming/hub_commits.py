@@ -20,8 +20,9 @@ def hub_commits(config: Mapping[str, Any], within: str = "") -> Iterator[tuple[s
         if isinstance(value, Mapping):
             yield from hub_commits(value, f"{within}{name}.")
     path, revision = config.get("path"), config.get("revision") or "main"
-    texts = isinstance(path, str) and isinstance(revision, str)
-    if texts and not Path(path).exists() and (commit := cached_commit(path, revision)):
+    if not isinstance(path, str) or not isinstance(revision, str) or Path(path).exists():
+        return
+    if commit := cached_commit(path, revision):
         yield f"{within}path", commit
 
 

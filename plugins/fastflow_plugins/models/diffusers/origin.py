@@ -60,22 +60,22 @@ class Origin:
 
     def check_parts(self) -> None:
         """Raises a ValueError if a folder lacks a part that its index names, or one is damaged."""
-        for name, (_, kind) in self._parts() if self.folder else ():
-            if not any((self.folder / name).glob("*.json")):
+        for folder, (_, kind) in self._parts():
+            if not any(folder.glob("*.json")):
                 raise ValueError(
-                    f"{self.where} is incomplete: its model_index.json names the part {name!r} "
-                    f"({kind}), but {name}/ holds no configuration. {AGAIN}"
+                    f"{self.where} is incomplete: its model_index.json names the part "
+                    f"{folder.name!r} ({kind}), but {folder.name}/ holds no configuration. {AGAIN}"
                 )
             if "Tokenizer" in kind:
-                _check_vocabulary(self.folder / name, kind)
-            _check_files(self.folder / name)
+                _check_vocabulary(folder, kind)
+            _check_files(folder)
 
     def reason(self, error: Exception) -> str:
         """Returns why loading failed, in the words of the library that knows its files."""
-        for name, (library, kind) in self._parts() if self.folder else ():
-            if found := _failure(library, kind, self.folder / name):
+        for folder, (library, kind) in self._parts():
+            if found := _failure(library, kind, folder):
                 return (
-                    f"the folder {self.folder / name} does not hold a {kind} that can be loaded. "
+                    f"the folder {folder} does not hold a {kind} that can be loaded. "
                     f"{AGAIN} {library} says: {_in_words(found)}"
                 )
         return (
@@ -83,11 +83,16 @@ class Origin:
             f"{_in_words(error)}"
         )
 
-    def _parts(self) -> Iterator[tuple[str, tuple[str, str]]]:
-        """Yields the name of each part with its library and class."""
+    def _parts(self) -> Iterator[tuple[Path, tuple[str, str]]]:
+        """Yields the folder of each part with its library and class; nothing of the hub's."""
         for name, value in self.index.items():
-            if isinstance(value, list) and len(value) == 2 and value[0] is not None:
-                yield name, (value[0], value[1])
+            if (
+                self.folder
+                and isinstance(value, list)
+                and len(value) == 2
+                and value[0] is not None
+            ):
+                yield self.folder / name, (value[0], value[1])
 
 
 def _failure(library: str, kind: str, folder: Path) -> Exception | None:
