@@ -10,7 +10,7 @@ SAMPLES ?= 64
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install dev demo compare compare-quick test lint types contracts packages tests \
-	browser fuzz hostile portable lowest docs components identity bench format clean
+	browser fuzz hostile portable lowest hashes audit docs components identity bench format clean
 
 help:  ## list the commands
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -114,6 +114,13 @@ lowest: $(LOWEST)/.installed  ## the core's tests with the lowest versions that 
 	$(LOWEST)/bin/fastflow compare model=mixture 'targets=[10]' samples=4 tuning=4 live=1 pairs=1 \
 		'methods=[euler,uniform,ucb,negative_control]' converged_steps=60 out=$(LOWEST)/compare
 
+hashes: $(VENV)/.installed  ## write hashes.txt: the files of the locked packages, torch left out
+	$(BIN)/python .ci/hashes.py
+
+audit: $(VENV)/.installed  ## known vulnerabilities of the locked packages, where the network has them
+	$(PIP) install pip-audit
+	$(BIN)/pip-audit --disable-pip --require-hashes -r hashes.txt
+
 format: $(VENV)/.installed-dev  ## let ruff format the code and fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -123,9 +130,10 @@ format: $(VENV)/.installed-dev  ## let ruff format the code and fix what it can
 docs: $(VENV)/.installed-dev  ## build the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-components: $(VENV)/.installed-dev  ## write docs/components.md and fields.md again
+components: $(VENV)/.installed-dev  ## write docs/components.md, fields.md and bad_input.md again
 	$(BIN)/python docs/components.py
 	$(BIN)/python docs/fields.py
+	$(BIN)/python docs/bad_input.py
 
 identity: $(VENV)/.installed-dev  ## measure docs/identity.md again: pipelines untouched and enabled
 	$(BIN)/python docs/identity.py

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -21,8 +20,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     That is 0 if it is done, 1 if it failed, 2 if the user has to give something else, 70 for a
     bug, 130 after Ctrl-C and 143 after SIGTERM.
     """
-    # transformers warns about torchvision
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     name, *words = (sys.argv[1:] if arguments is None else arguments) or [""]
     shows, words = SHOW_TRACEBACK in words, [w for w in words if w != SHOW_TRACEBACK]
     try:

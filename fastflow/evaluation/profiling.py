@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -31,8 +32,8 @@ def _on_gpu(run: Callable[[], object], device: str) -> int:
 
 def _on_cpu(run: Callable[[], object]) -> int:
     """Returns the peak of the allocations that torch's profiler records, of all threads."""
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or it would write into the progress bar
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+    cpu = [ProfilerActivity.CPU]
+    with _silent_profiler(), profile(activities=cpu, profile_memory=True) as profiled:
         run()
     recorded: Any = profiled.profiler
     events = [e for e in recorded.kineto_results.events() if e.name() == "[memory]"]
@@ -41,3 +42,19 @@ def _on_cpu(run: Callable[[], object]) -> int:
         allocated += event.nbytes()
         peak = max(peak, allocated)
     return peak
+
+
+@contextmanager
+def _silent_profiler() -> Iterator[None]:
+    """Keeps the profiler from writing into a progress bar, and leaves no trace.
+
+    It takes its level from the environment when it is first used, and from nowhere else.
+    """
+    name = "KINETO_LOG_LEVEL"
+    before = os.environ.get(name)
+    os.environ.setdefault(name, "99")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]

@@ -44,10 +44,10 @@ def build(kind: str, node: Any) -> Any:
         raise ConfigError(f"{kind} {node[NAME]!r} needs its parameter `{missing[0]}`. Give it.")
     hints, slots = get_type_hints(component), slots_of(component)
     for key, value in values.items():
-        texts.check_numbers(f"{component.__name__}: `{key}`", value)
         if slot := slots.get(key):
             values[key] = _build_held(slot, value, f"{component.__name__}: `{key}`")
         else:
+            texts.check_numbers(f"{component.__name__}: `{key}`", value)
             check_schema(hints[key], value, f"{component.__name__}:", ConfigError, key)
             values[key] = texts.as_typed(hints[key], value)
     try:

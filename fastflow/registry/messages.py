@@ -32,12 +32,15 @@ PLAIN_WORDS = {  # what Hydra and OmegaConf say, and what it means; {0} is the s
     r"is not Optional|Incompatible value 'None'": "{0} must have a value, got null.",
     r"Cannot convert '(\w+)' to string: '(.*?)'": "{0} must be a text, got '{2}'.",
     r"assigned: (\w+) is not a ListConfig": "{0} must be a list such as [a,b], got {1}.",
+    r"Cannot merge DictConfig with ListConfig": "{0} must be a list such as [a,b].",
+    r"Cannot merge ListConfig with DictConfig": "{0} must be a mapping such as {{name:value}}.",
     r"Cannot assign (\w+) to Dict": "{0} must be a mapping such as {{name:[value]}}, got {1}.",
     r"Invalid value assigned: (\w+)": "{0} cannot be {1}.",
     r"Missing value at index": "{0} must be given: ??? stands for a value that is missing.",
     r"Interpolation key '(.*?)' not found": "{0} refers to `{1}`, which is no setting.",
     r"Environment variable '(.*?)' not found": "{0} refers to the variable {1}, which is not set.",
     r"nsupported interpolation type (\w+)": "{0} refers to `{1}:`, which means nothing here.",
+    r"rror merging override \S*?=(.*)": "{0} cannot be {1}.",
     r"Could not override '(.*?)'": "there is no setting `{1}`.",
     r"In '.*?': Could not find '(.*?)'": "there is no preset '{1}'.",
     r"Multiple values for (\S+?)\.": "`{1}` is given twice. Give it once.",
@@ -174,7 +177,7 @@ def plain_words(error: Exception, key: str = "") -> str:
         if found := re.search(pattern, text, re.DOTALL):
             parts = [TYPES.get(part, part) for part in found.groups()]
             return said.format(where, *parts)
-    return f"{where} cannot be read: {text.strip().splitlines()[0].rstrip('.')}."
+    return f"{where} cannot have this value. Its default is what --cfg prints without it."
 
 
 def _is_open(value: str) -> bool:

@@ -106,7 +106,7 @@ def find_prompts(
             raise ValueError(f"the prompt {prompt.text!r} is not text: it holds half a character.")
     if not model.takes_images and any(prompt.image is not None for prompt in prompts):
         raise ValueError(
-            f"there is an image to edit, but {type(model).__name__} does not take images. Leave "
+            f"there is an `image` to edit, but {type(model).__name__} does not take images. Leave "
             "it out, or choose a model that edits, such as model=flux_kontext_dev."
         )
     return prompts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -123,5 +124,9 @@ def decode_image(source: Path | BytesIO, name: str) -> Image.Image:
     try:
         with Image.open(source) as image:
             return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{name} cannot be read: {error}.") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{name} has too many pixels. Make it smaller.") from error
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error) as error:
+        raise ValueError(
+            f"{name} cannot be read: it is damaged, or is no PNG, JPEG or WebP file."
+        ) from error

@@ -255,6 +255,7 @@ def read_summary(path: Path) -> str:
     if not isinstance(content, dict) or "summary" not in content:
         raise ValueError(f"{name} is not a memory: it has no `summary`.")
     check_schema(list[str], content["summary"], f"{name}, `summary`:")
+    check_memory(content, name)
     return "\n".join(content["summary"])
 
 

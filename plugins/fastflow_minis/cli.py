@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import yaml
 
 from fastflow import hookimpl
 from fastflow.registry import Command
+from fastflow.sampling import check_schema
 from fastflow_minis.training.recipe import Recipe
 from fastflow_minis.zoo import MINIS, find_recipe
 
@@ -64,10 +65,10 @@ def _check(recipe: Recipe, key: str, value: Any) -> None:
     defaults = dataclasses.asdict(recipe)
     if key not in defaults:
         raise ValueError(f"there is no setting {key!r}. Settings: {', '.join(defaults)}.")
-    default = defaults[key]
-    if isinstance(default, str) and not isinstance(value, str):
-        raise ValueError(f"`{key}` must be a text such as {default}, got {value!r}.")
-    if isinstance(default, int) and not isinstance(value, int):
-        raise ValueError(f"`{key}` must be a whole number such as {default}, got {value!r}.")
-    if isinstance(default, float) and not isinstance(value, (int, float)):
-        raise ValueError(f"`{key}` must be a number such as {default}, got {value!r}.")
+    try:
+        check_schema(get_type_hints(type(recipe))[key], value, "", name=key)
+    except ValueError as error:
+        default = defaults[key]
+        shown = list(default) if isinstance(default, tuple) else default
+        refusal = str(error).strip().replace(", got", f" such as {shown}, got")
+        raise ValueError(refusal) from error

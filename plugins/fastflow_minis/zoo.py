@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from fastflow.sampling import check_schema, parse_json, read_bounded
 from fastflow_minis.models.bagel.bagel_recipe import BagelRecipe
 from fastflow_minis.models.flux.flux_recipe import FluxRecipe
 from fastflow_minis.models.hunyuan_video.hunyuan_video_recipe import HunyuanVideoRecipe
@@ -75,9 +75,21 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         ValueError: It is not the recipe of a mini in `MINIS`.
     """
-    values: dict[str, Any] = json.loads(path.read_text())
-    name = values.pop("mini", None)
-    if name not in MINIS:
-        raise ValueError(f"{path} must name one of {', '.join(MINIS)} as its mini, got {name!r}.")
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return type(MINIS[name])(**values)
+    content = parse_json(read_bounded(path, str(path), "a training's recipe.json"), str(path))
+    check_schema(dict[str, Any], content, str(path))
+    name = content.pop("mini", None)
+    if not isinstance(name, str) or name not in MINIS:
+        raise ValueError(
+            f"{path} must name one of {', '.join(MINIS)} as its `mini`, got {name!r:.60}."
+        )
+    kind = type(MINIS[name])
+    if odd := sorted(content.keys() - set(kind.settings())):
+        raise ValueError(f"{path} has `{odd[0]}`, and {name} has no such setting.")
+    check_schema(kind, content, str(path))
+    values: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in content.items()
+    }
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error

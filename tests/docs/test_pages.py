@@ -145,6 +145,29 @@ def test_a_written_page_is_current(name):
     assert committed == script(name).page(), "run: make components"
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("command", script("bad_input").mutations.NONSENSE)
+def test_the_page_shows_what_a_command_says(command, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    lines = script("bad_input").command_lines(command)
+    committed = (DOCS / "bad_input.md").read_text(encoding="utf-8")
+    assert "\n".join(lines) in committed, "run: make components"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_page_shows_what_is_said_about_damaged_files(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    committed = (DOCS / "bad_input.md").read_text(encoding="utf-8").splitlines()
+    assert [line for line in script("bad_input").file_lines() if line not in committed] == []
+
+
+def test_the_page_of_bad_input_has_the_text_of_its_cases():
+    source = (ROOT / "tests" / "docs" / "bad_input.md").read_text(encoding="utf-8")
+    committed = (DOCS / "bad_input.md").read_text(encoding="utf-8").splitlines()
+    lines = [line for line in source.splitlines() if not line.startswith("<!-- table")]
+    assert [line for line in lines if line not in committed] == []
+
+
 def test_every_field_that_somebody_may_read_is_on_the_page_of_fields():
     page = script("fields")
     for cls, _ in page.SECTIONS.values():

@@ -7,17 +7,24 @@ by its number: it can be repeated alone.
 import os
 import random
 import re
+import shutil
 import time
+from pathlib import Path
 
+import component_settings
+import foreign_files
 import mutations
 import pytest
+from tiny_pipelines import flux
 
 from fastflow.cli import main
 
 CASES = int(os.environ.get("FUZZ", "300"))
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
 PART = 25  # cases of one test
-SLOWEST = 20.0  # seconds
+PROMPTS = Path(__file__).parents[1] / "data" / "benchmarks" / "evaluation_metadata.jsonl"
+SLOWEST = 20.0  # seconds of computing; of a busy machine's time more may pass
+HANGING = 120.0  # seconds that pass
 RAW = re.compile(
     r"Traceback|Error merging|full_key|object_type|could not be converted|not a ListConfig|"
     r"DictConfig|ListConfig|Expecting |Extra data|Unterminated|Invalid control|while parsing|"
@@ -26,8 +33,15 @@ RAW = re.compile(
     r"unsupported operand|unexpected keyword|missing \d+ required|subscriptable|literal for int"
 )
 NAMES = re.compile(
-    r"`[^`]+`|'[^']*'|usage: fastflow|[\w./-]+\.(json|jsonl|yaml|png|csv)", re.IGNORECASE
+    r"`[^`]+`|'[^']*'|\"[^\"]*\"|usage: fastflow|"
+    r"[\w./-]+\.(json|jsonl|yaml|png|csv|txt|safetensors)",
+    re.IGNORECASE,
 )
+
+
+def parts(share):
+    """Returns into how many tests a share of the cases is divided."""
+    return max(1, round(CASES * share / PART))
 
 
 def said(status, words, capsys, seconds):
@@ -37,20 +51,27 @@ def said(status, words, capsys, seconds):
     problems = []
     if status not in (0, 1, 2):
         problems.append(f"status {status}")
-    if found := RAW.search(text):
+    # what a model's settings mean is known to its library alone, which is quoted
+    if found := RAW.search(re.split(r"\b(?:diffusers|transformers) says: ", text)[0]):
         problems.append(f"raw: {found[0]}")
     if status and not NAMES.search(text):
         problems.append("names neither a file nor a setting")
-    if seconds > SLOWEST:
-        problems.append(f"took {seconds:.0f} s")
+    if seconds[0] > SLOWEST or seconds[1] > HANGING:
+        problems.append(f"computed for {seconds[0]:.0f} s of {seconds[1]:.0f} s")
     return f"{problems}: {words}\n    {text.strip()[-500:]}" if problems else ""
 
 
 def tried(words, capsys):
     """Runs a command in this process; returns its status and what is wrong with its ending."""
-    start = time.monotonic()
+    start = seconds_of()
     status = main(list(words))
-    return status, said(status, words, capsys, time.monotonic() - start)
+    took = [now - before for now, before in zip(seconds_of(), start, strict=True)]
+    return status, said(status, words, capsys, took)
+
+
+def seconds_of():
+    """Returns how long this process has computed, and the time."""
+    return time.process_time(), time.monotonic()
 
 
 @pytest.fixture
@@ -59,54 +80,74 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("fastflow_minis.train", lambda *args, **options: "trained")
+    monkeypatch.setattr("fastflow_minis.training.trainer._trained", lambda *args: "trained")
     return tmp_path
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A finished run and a finished comparison."""
+    """A finished run, one of a benchmark, and a finished comparison, by kind."""
     folder = tmp_path_factory.mktemp("finished")
-    run = folder / "run"
-    assert main(["sample", *mutations.RUN, f"out={run}"]) == 0
-    comparison = folder / "comparison"
-    assert main(["compare", *mutations.COMPARISON, f"out={comparison}"]) == 0
-    return run, comparison
+    own = ["benchmark=geneval", "benchmark.repeats=1", "policy=every", f"prompts={PROMPTS}"]
+    lines = {
+        "run": ["sample", *mutations.RUN],
+        "geneval": ["sample", *mutations.RUN[:4], "metrics=[]", "steps=4", *own],
+        "comparison": ["compare", *mutations.COMPARISON],
+    }
+    for kind, words in lines.items():
+        assert main([*words, f"out={folder / kind}"]) == 0
+    return {kind: folder / kind for kind in lines}
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("part", range(max(1, CASES // 2 // PART)))
-def test_command_lines_end_in_words(part, here, capsys):
+@pytest.fixture(scope="module")
+def pipe():
+    """A small pipeline."""
+    return flux.pipeline()
+
+
+def tried_in_turn(part, here, capsys, case):
+    """Tries the cases of a part, each in a folder of its own; returns what is wrong."""
     wrong = []
     for number in range(part * PART, (part + 1) * PART):
-        words, is_nonsense = mutations.command_line(random.Random(f"{SEED} {number}"))
         folder = here / str(number)
         folder.mkdir()
         os.chdir(folder)
+        what, words, is_nonsense = case(number, folder)
         status, problem = tried(words, capsys)
         if is_nonsense and status == 0:
             problem += f"accepted nonsense: {words}"
         if problem:
-            wrong.append(f"{number}: {problem}")
-    assert not wrong, "\n".join(wrong)
+            wrong.append(f"{number}: {what} {problem}")
+        shutil.rmtree(folder)
+    return "\n".join(wrong)
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("part", range(max(1, CASES // 2 // PART)))
+@pytest.mark.parametrize("part", range(parts(0.35)))
+def test_command_lines_end_in_words(part, here, capsys):
+    def case(number, folder):
+        return "", *mutations.command_line(random.Random(f"{SEED} {number}"))
+
+    assert not (wrong := tried_in_turn(part, here, capsys, case)), wrong
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("part", range(parts(0.15)))
+def test_odd_values_of_components_end_in_words(part, here, capsys):
+    def case(number, folder):
+        return "", *component_settings.setting(random.Random(f"{SEED} settings {number}"))
+
+    assert not (wrong := tried_in_turn(part, here, capsys, case)), wrong
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("part", range(parts(0.5)))
 def test_changed_files_end_in_words(part, here, capsys, finished):
-    wrong = []
-    for number in range(part * PART, (part + 1) * PART):
+    def case(number, folder):
         draw = random.Random(f"{SEED} files {number}")
-        is_run = draw.random() < 0.65
-        folder = here / str(number)
-        folder.mkdir()
-        os.chdir(folder)
-        path, how = mutations.changed_copy(draw, finished[not is_run], folder / "it")
-        words = mutations.commands_for(draw, folder / "it", is_run)
-        _, problem = tried(words, capsys)
-        if problem:
-            wrong.append(f"{number}: {how} {path.relative_to(folder)} {problem}")
-    assert not wrong, "\n".join(wrong)
+        return *foreign_files.changed(draw, finished, folder), False
+
+    assert not (wrong := tried_in_turn(part, here, capsys, case)), wrong
 
 
 @pytest.mark.filterwarnings("ignore")

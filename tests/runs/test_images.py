@@ -104,7 +104,7 @@ def test_a_model_that_does_not_take_images_refuses_them(sample, photos):
     done = sample(f"prompts={photos / 'prompts.jsonl'}")
     assert done.status == 2
     assert done.err == (
-        "fastflow sample: there is an image to edit, but Mixture does not take images. Leave "
+        "fastflow sample: there is an `image` to edit, but Mixture does not take images. Leave "
         "it out, or choose a model that edits, such as model=flux_kontext_dev.\n"
     )
     assert not done.path.exists()
@@ -145,7 +145,7 @@ def test_a_missing_or_unreadable_image_is_named(tmp_path):
         f"`image` {str(tmp_path / 'a.png')!r} does not exist. Give a PNG, JPEG or WebP file."
     )
     (tmp_path / "a.png").write_text("no picture")
-    with pytest.raises(ValueError, match="cannot be read: cannot identify image file"):
+    with pytest.raises(ValueError, match="cannot be read: it is damaged, or is no PNG"):
         read_prompts(file)
 
 

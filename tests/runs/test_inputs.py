@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from fastflow.runs import directory
 from fastflow.runs.resuming.fingerprints import files_in
+from fastflow.runs.resuming.inputs import Inputs, input_changes
 
 
 @pytest.fixture
@@ -168,3 +170,49 @@ def test_a_row_missing_in_the_middle_is_generated_again(stopped, sample):
     (stopped.path / "samples.jsonl").write_text("".join([lines[0], lines[2]]))
     assert sample("resume=run").status == 0
     assert len(stopped.lines("samples.jsonl")) == 6
+
+
+COMMITS = "0123456789" * 4, "abcdef0123" * 4
+HUB = {"model": {"component": "flux", "path": "owner/name", "revision": None}, "names": {}}
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A function that puts commits of a repository into the hub's local cache."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+
+    def hold(**refs):
+        folder = tmp_path / "hub" / "models--owner--name"
+        (folder / "refs").mkdir(parents=True, exist_ok=True)
+        for name, commit in refs.items():
+            (folder / "refs" / name).write_text(commit)
+            (folder / "snapshots" / commit).mkdir(parents=True, exist_ok=True)
+
+    return hold
+
+
+def noted(**model):
+    config = {**HUB, "model": {**HUB["model"], **model}}
+    return Inputs.of(config, (), {}, Path.cwd())
+
+
+def test_a_model_of_the_hub_is_noted_by_its_commit(hub):
+    hub(main=COMMITS[0], v2=COMMITS[1])
+    assert noted().files == {"model.path": {"commit": COMMITS[0]}}
+    assert noted(revision="v2").files == {"model.path": {"commit": COMMITS[1]}}
+    assert noted(revision=COMMITS[1]).files == {"model.path": {"commit": COMMITS[1]}}
+    for absent in ({"revision": "../../x"}, {"path": "owner/other"}, {"path": "/owner/name"}):
+        assert noted(**absent).files == {}
+
+
+def test_another_commit_is_named(hub, tmp_path):
+    hub(main=COMMITS[0])
+    before = noted()
+    hub(main=COMMITS[1])
+    assert list(input_changes(before, noted())) == [
+        f"the hub repository that `model.path` names was at commit {COMMITS[0]} and is "
+        f"{COMMITS[1]}"
+    ]
+    shutil.rmtree(tmp_path / "hub")
+    (gone,) = input_changes(before, noted())
+    assert gone.endswith("and is not in the local cache")

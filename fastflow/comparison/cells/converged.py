@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from tqdm import tqdm
 
 from fastflow.sampling.executor import Worker
+from fastflow.sampling.foreign import check_tensors
 from fastflow.sampling.model import FlowModel
 from fastflow.sampling.reference import reference_sampler
 from fastflow.sampling.request import Request
@@ -53,7 +54,8 @@ def converged_outputs(
     ]
     if worker.rank == 0 and not before:
         with whole_file(kept) as part:
-            save_file({str(i): x for i, x, _ in found if x is not None}, part)
+            # not `save_file`: it has no OSError for a full disk, but an error of its own
+            part.write_bytes(save({str(i): x for i, x, _ in found if x is not None}))
     return {i: output for i, _, output in found}
 
 
@@ -81,9 +83,10 @@ def _read_latents(kept: Path) -> Latents:
     if not kept.is_file():
         return {}
     try:
+        check_tensors(kept)
         return load_file(kept)
     except (SafetensorError, OSError, ValueError) as error:
-        tqdm.write(f"{kept} is damaged ({error}) and is made again.")
+        tqdm.write(f"{error} It is made again.")
         return {}
 
 

@@ -17,10 +17,12 @@ from fastflow.runs.resuming.fingerprints import (
     path_settings,
     placed,
 )
+from fastflow.runs.resuming.hub_commits import hub_commits
 from fastflow.sampling.request import Request
 from fastflow.sampling.storage import command_line, read_object, write_whole, writing
 
 INPUTS = "inputs.json"
+COMMIT = "commit"  # in place of a file's name, of a model of the hub
 NAMED = 3  # how many changes of one kind a message names
 
 Texts = Mapping[str, str]
@@ -38,7 +40,8 @@ class Inputs:
         working_directory: where the run began; relative paths are seen from here.
         settings: the composed settings, presets included, by name.
         files: what settings such as `prompts`, `memory` and `model.path` name: by the setting, the
-            fingerprint of the file, or of each file in the folder.
+            fingerprint of the file, or of each file in the folder; of a repository of the hub,
+            the commit in the local cache.
         requests: the requests, each with prompt, noise seed and image.
         versions: the packages that compute.
         forced: what had changed when the run was resumed all the same.
@@ -68,7 +71,10 @@ class Inputs:
         return cls(
             working_directory=str(began),
             settings=of_settings(config),
-            files={name: files_in(path) for name, path in paths.items() if path.exists()},
+            files={
+                **{name: files_in(path) for name, path in paths.items() if path.exists()},
+                **{name: {COMMIT: commit} for name, commit in hub_commits(config)},
+            },
             requests=of_requests(requests),
             versions=dict(versions),
         )
@@ -139,6 +145,14 @@ def check_same(found: Sequence[str], folder: Path, command: str, force: bool) ->
 
 
 def _file_changes(name: str, before: Texts, now: Texts | None) -> Iterator[str]:
+    if COMMIT in before:
+        is_now = (now or {}).get(COMMIT, "not in the local cache")
+        if is_now != before[COMMIT]:
+            yield (
+                f"the hub repository that `{name}` names was at commit {before[COMMIT]} and is "
+                f"{is_now}"
+            )
+        return
     if now is None:
         yield f"what `{name}` names is missing"
         return

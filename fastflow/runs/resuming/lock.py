@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from fastflow.errors import UserError
+from fastflow.sampling.foreign import parse_json, read_bounded
 from fastflow.sampling.storage import HOLDER, LOCK, write_whole
 
 PATIENCE = 1.0  # seconds in which a holder has written its name
@@ -69,7 +70,7 @@ def _self(command: str) -> dict[str, Any]:
 def _holder(path: Path) -> dict[str, Any]:
     """Returns what a directory's holder wrote of itself; empty if that is not there or damaged."""
     try:
-        content = json.loads((path / HOLDER).read_text(encoding="utf-8"))
+        content = parse_json(read_bounded(path / HOLDER, HOLDER, "a holder"), HOLDER)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -12,6 +12,7 @@ from fastflow.sampling.foreign.schema import (
     StepNumber,
     check_schema,
 )
+from fastflow.sampling.foreign.tensors_file import check_tensors
 
 __all__ = [
     "Count",
@@ -25,6 +26,7 @@ __all__ = [
     "check_inside",
     "check_memory",
     "check_schema",
+    "check_tensors",
     "parse_json",
     "parse_yaml",
     "read_bounded",

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -19,4 +20,23 @@ def load_or_make(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, An
     """Reads what `save_state` wrote; if there is no file, makes and writes it first."""
     if not path.exists():
         save_state(make(), path)
-    return torch.load(path)
+    return load_state(path)
+
+
+def load_state(path: Path, device: str = "cpu") -> dict[str, Any]:
+    """Reads what `save_state` wrote; nothing in it is run.
+
+    Raises:
+        ValueError: naming the file, if it is damaged or holds anything but tensors and plain
+            values.
+    """
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise ValueError(
+            f"{path} is damaged, or was written by something else. Remove it, and its part of the "
+            "training begins again."
+        ) from error
+    if not isinstance(state, dict):
+        raise ValueError(f"{path} does not hold a training's state. Remove it.")
+    return state

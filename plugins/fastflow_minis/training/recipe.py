@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from fastflow_minis.training.mini import Mini
 
 _MAY_BE_ZERO = ("seed", "warmup")
+_ANY_SIGN = ("sigma_mean",)
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,18 @@ class Recipe(ABC):
 
     def __post_init__(self):
         for name, value in asdict(self).items():
+            if isinstance(value, float) and not 0 <= value < math.inf and name not in _ANY_SIGN:
+                raise ValueError(f"`{name}` must be a finite number, 0 or more, got {value}.")
+            if isinstance(value, tuple | list) and not (value and min(value) >= 1):
+                raise ValueError(f"`{name}` must list numbers from 1 on, got {list(value)}.")
             if type(value) is int and name not in _MAY_BE_ZERO and value < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {value}.")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"`seed` must be 0 or more, and below 2^63, got {self.seed}.")
+        if not math.isfinite(self.sigma_mean):
+            raise ValueError(f"`sigma_mean` must be a finite number, got {self.sigma_mean}.")
+        if self.warmup < 0:
+            raise ValueError(f"`warmup` must be 0 or more, got {self.warmup}.")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"`dropout` must be in [0, 1), got {self.dropout}.")
         if not 0 <= self.ema < 1:

@@ -8,10 +8,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from fastflow.runs import locked
-from fastflow_minis.training.checkpoint import save_state
+from fastflow_minis.training.checkpoint import load_state, save_state
 from fastflow_minis.training.flow_matching import FlowMatching
 from fastflow_minis.training.progress import TrainingProgress
 from fastflow_minis.training.recipe import Recipe
@@ -120,7 +118,7 @@ def _train(recipe: Recipe, run: Path, device: str) -> None:
     matching = FlowMatching(mini.learners, mini.objective(run), recipe)
     path = run / CHECKPOINT
     if path.exists():
-        matching.load_state_dict(torch.load(path, map_location=device))
+        matching.load_state_dict(load_state(path, device))
     saved = time.monotonic()
     with TrainingProgress("flow", recipe.steps, run, matching.step) as progress:
         while matching.step < recipe.steps:
@@ -139,7 +137,7 @@ def export_mini(run: Path, destination: Path) -> Path:
         destination: The folder to write. One that is there already is not removed, and is named
             ``destination-1``, or with the first number that is free.
     """
-    state = torch.load(run / CHECKPOINT, map_location="cpu")
+    state = load_state(run / CHECKPOINT)
     mini = read_recipe(run / RECIPE).build(run)
     mini.learners.load_state_dict(state["average"], strict=False)
     destination = Path(destination)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,9 +65,10 @@ class DBCache(BlockCache):
 
     @contextmanager
     def installed(self, bench: Bench, learned: Learned) -> Iterator[Callable[[], None]]:
-        os.environ.setdefault("CACHE_DIT_LOG_LEVEL", "error")
         import cache_dit
 
+        for handler in logging.getLogger("CACHE_DIT").handlers:  # of all its loggers
+            handler.setLevel(logging.ERROR)
         network = bench.model.network
         count = len(blocks_of(network))
         if self.first >= count:

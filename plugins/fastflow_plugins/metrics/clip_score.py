@@ -8,6 +8,7 @@ from typing import Any
 
 from fastflow.evaluation import Metric
 from fastflow.sampling import Request
+from fastflow_plugins.models.diffusers import without_warnings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,5 +54,6 @@ class ClipScore(Metric):
 def _clip(path: str, local: bool) -> tuple[Any, Any]:
     from transformers import CLIPModel, CLIPProcessor
 
-    model = CLIPModel.from_pretrained(path, local_files_only=local)
-    return model, CLIPProcessor.from_pretrained(path, local_files_only=local)
+    with without_warnings():
+        model = CLIPModel.from_pretrained(path, local_files_only=local)
+        return model, CLIPProcessor.from_pretrained(path, local_files_only=local)

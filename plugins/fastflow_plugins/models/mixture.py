@@ -12,6 +12,8 @@ from torch import Tensor
 from fastflow.integration import Grid
 from fastflow.sampling import FlowModel, Model, Problem, Prompt, Request
 
+_MOST = {"modes": 10_000, "side": 256, "spread": 1e6}  # beyond these nothing is instant
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture(Model):
@@ -36,8 +38,11 @@ class Mixture(Model):
         for name in ("modes", "side", "spread"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"`{name}` must be above 0, got {getattr(self, name)}.")
-        if self.seed < 0:
-            raise ValueError(f"`seed` must be 0 or more, got {self.seed}.")
+        for name, most in _MOST.items():
+            if getattr(self, name) > most:
+                raise ValueError(f"`{name}` must be at most {most:,}, got {getattr(self, name)}.")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"`seed` must be 0 or more and below 2^63, got {self.seed}.")
 
     def load(self, device: str = "cpu", dtype: str = "float32") -> FlowModel:
         return MixtureFlow(self, device, getattr(torch, dtype))

@@ -151,7 +151,7 @@ def test_a_folder_with_the_recipe_of_another_mini_is_refused(tmp_path):
     (tmp_path / "recipe.json").write_text('{"mini": "bagle", "steps": 3}')
     with pytest.raises(ValueError, match="must name one of flux_mini") as error:
         train("flux_mini", tmp_path, resume=True)
-    assert str(error.value).endswith(" as its mini, got 'bagle'.")
+    assert str(error.value).endswith(" as its `mini`, got 'bagle'.")
 
 
 @pytest.mark.parametrize("muon_rate", [None, 0.02])

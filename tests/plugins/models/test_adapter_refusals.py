@@ -208,8 +208,8 @@ def test_a_folder_that_lacks_weights(family, copy, part):
     for file in (folder / part).glob("*.safetensors"):
         file.unlink()
     refusal = _load(family, folder)
-    assert refusal.startswith(f"the folder {folder} cannot be loaded: OSError: Error no file")
-    assert str(folder / part) in refusal
+    assert refusal.startswith(f"the folder {folder / part} does not hold a ")
+    assert "says: OSError: Error no file" in refusal
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_weights_that_are_cut_off(family, copy, part):
     (file,) = (folder / part).glob("*.safetensors")
     file.write_bytes(file.read_bytes()[:-1000])
     refusal = _load(family, folder)
-    assert refusal.startswith(f"the weights {file} are damaged or cut off (Error while deseria")
+    assert refusal.startswith(f"{file} is cut off or too long: it has ")
     assert refusal.endswith(AGAIN)
 
 

@@ -2,7 +2,7 @@
 
 from fastflow_plugins.models.diffusers.checks import check_frames, check_size
 from fastflow_plugins.models.diffusers.hub import download, has
-from fastflow_plugins.models.diffusers.loading import check_device
+from fastflow_plugins.models.diffusers.loading import check_device, without_warnings
 from fastflow_plugins.models.diffusers.modulated_input import FluxProbe, HunyuanVideoProbe
 from fastflow_plugins.models.diffusers.origin import AGAIN
 from fastflow_plugins.models.diffusers.pipeline_flow import PipelineFlow, in_branch, stack
@@ -25,4 +25,5 @@ __all__ = [
     "in_branch",
     "scene_prompts",
     "stack",
+    "without_warnings",
 ]

@@ -51,7 +51,9 @@ def load_pipeline(
                 origin.source, revision=revision, variant=variant, **options
             )
     except Exception as error:
-        raise ValueError(origin.reason(error)) from error
+        with _quiet():
+            reason = origin.reason(error)
+        raise ValueError(reason) from error
     check_weights(pipe, origin)
     return pipe.to(target)
 
@@ -91,8 +93,25 @@ def check_device(device: str) -> torch.device:
 
 
 @contextmanager
+def without_warnings() -> Iterator[None]:
+    """Hides what transformers warns of, for a while.
+
+    It warns of a missing torchvision, which no part of these pipelines uses, and of texts that are
+    too long, which the pipelines cut off.
+    """
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
+@contextmanager
 def _quiet() -> Iterator[None]:
-    """Hides the loading bars of diffusers and transformers, but not those of downloads."""
+    """Hides warnings and bars of loading, but not the bars of downloads."""
     from diffusers.utils import logging as of_diffusers
     from huggingface_hub import utils as hub
     from transformers.utils import logging as of_transformers
@@ -104,7 +123,8 @@ def _quiet() -> Iterator[None]:
     if not silent:  # transformers' switch also turns off the hub's bars
         hub.enable_progress_bars()
     try:
-        yield
+        with without_warnings():
+            yield
     finally:
         for module in loud:
             module.enable_progress_bar()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from fastflow.sampling import check_schema, parse_json, read_bounded
+from fastflow.sampling import check_schema, check_tensors, parse_json, read_bounded
 from fastflow_plugins.models.diffusers.hub import download
 
 AGAIN = "Copy or download it again."
@@ -57,29 +59,68 @@ class Origin:
             )
 
     def check_parts(self) -> None:
-        """Raises a ValueError if a folder lacks a part that its index names."""
-        for name, value in self.index.items():
-            named = isinstance(value, list) and len(value) == 2 and value[0] is not None
-            if self.folder and named and not any((self.folder / name).glob("*.json")):
+        """Raises a ValueError if a folder lacks a part that its index names, or one is damaged."""
+        for folder, (_, kind) in self._parts():
+            if not any(folder.glob("*.json")):
                 raise ValueError(
-                    f"{self.where} is incomplete: its model_index.json names the part {name!r} "
-                    f"({value[1]}), but {name}/ holds no configuration. {AGAIN}"
+                    f"{self.where} is incomplete: its model_index.json names the part "
+                    f"{folder.name!r} ({kind}), but {folder.name}/ holds no configuration. {AGAIN}"
                 )
-            if self.folder and named and "Tokenizer" in value[1]:
-                _check_vocabulary(self.folder / name, value[1])
+            if "Tokenizer" in kind:
+                _check_vocabulary(folder, kind)
+            _check_files(folder)
 
     def reason(self, error: Exception) -> str:
-        """Returns why loading failed; damaged weights are named by their file."""
-        from safetensors import SafetensorError, safe_open
+        """Returns why loading failed, in the words of the library that knows its files."""
+        for folder, (library, kind) in self._parts():
+            if found := _failure(library, kind, folder):
+                return (
+                    f"the folder {folder} does not hold a {kind} that can be loaded. "
+                    f"{AGAIN} {library} says: {_in_words(found)}"
+                )
+        return (
+            f"{self.where} cannot be loaded by its model_index.json. diffusers says: "
+            f"{_in_words(error)}"
+        )
 
-        for file in sorted(self.folder.glob("*/*.safetensors")) if self.folder else ():
-            try:
-                with safe_open(file, framework="pt"):
-                    pass
-            except (SafetensorError, OSError) as damage:
-                return f"the weights {file} are damaged or cut off ({damage}). {AGAIN}"
-        words = " ".join(str(error).split())
-        return f"{self.where} cannot be loaded: {type(error).__name__}: {words}"
+    def _parts(self) -> Iterator[tuple[Path, tuple[str, str]]]:
+        """Yields the folder of each part with its library and class; nothing of the hub's."""
+        for name, value in self.index.items():
+            if (
+                self.folder
+                and isinstance(value, list)
+                and len(value) == 2
+                and value[0] is not None
+            ):
+                yield self.folder / name, (value[0], value[1])
+
+
+def _failure(library: str, kind: str, folder: Path) -> Exception | None:
+    """Returns why a part cannot be loaded; None if it can be."""
+    try:
+        getattr(import_module(library), kind).from_pretrained(folder)
+    except Exception as error:
+        return error
+    return None
+
+
+def _in_words(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"
+
+
+def _check_files(folder: Path) -> None:
+    """Raises a ValueError if a part's configuration is no JSON object, or its weights are damaged.
+
+    What the settings mean is known to the part's library alone, which is asked when it is loaded.
+    """
+    try:
+        for file in sorted(folder.glob("*.json")):
+            content = parse_json(read_bounded(file, str(file), "a pipeline's file"), str(file))
+            check_schema(dict[str, Any], content, str(file))
+        for file in sorted(folder.glob("*.safetensors")):
+            check_tensors(file)
+    except ValueError as error:
+        raise ValueError(f"{error} {AGAIN}") from error
 
 
 def _check_vocabulary(folder: Path, kind: str) -> None:

@@ -13,7 +13,13 @@ from torch import Tensor
 
 from fastflow.integration import Grid
 from fastflow.sampling import Problem, Request
-from fastflow_plugins.models.diffusers import FluxProbe, PipelineFlow, in_branch, stack
+from fastflow_plugins.models.diffusers import (
+    FluxProbe,
+    PipelineFlow,
+    in_branch,
+    stack,
+    without_warnings,
+)
 
 if TYPE_CHECKING:
     from fastflow_plugins.models.flux.flux_recipe import Flux
@@ -107,7 +113,8 @@ class FluxFlow(PipelineFlow):
 
     def _encode(self, prompt: str) -> FluxText:
         length = self.recipe.max_sequence_length
-        tokens, pooled, ids = self.pipe.encode_prompt(prompt, max_sequence_length=length)
+        with without_warnings():
+            tokens, pooled, ids = self.pipe.encode_prompt(prompt, max_sequence_length=length)
         return FluxText(tokens, pooled, ids)
 
     def velocity(self, x: Tensor, t: Tensor, conditioning: Sequence[FluxCondition]) -> Tensor:

@@ -18,6 +18,7 @@ from fastflow_plugins.models.diffusers import (
     check_frames,
     in_branch,
     stack,
+    without_warnings,
 )
 
 if TYPE_CHECKING:
@@ -129,9 +130,10 @@ class HunyuanVideoFlow(PipelineFlow):
 
     def _encode(self, prompt: str) -> HunyuanVideoText:
         length = self.recipe.max_sequence_length
-        tokens, pooled, mask = self.pipe.encode_prompt(
-            prompt, max_sequence_length=length, **self._template
-        )
+        with without_warnings():
+            tokens, pooled, mask = self.pipe.encode_prompt(
+                prompt, max_sequence_length=length, **self._template
+            )
         if not mask.any():  # the mean of no tokens is not a number
             raise ValueError(
                 f"the prompt {prompt!r} has no token left once the template is cut off. Lower "

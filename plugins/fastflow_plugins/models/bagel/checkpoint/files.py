@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from fastflow.sampling import check_schema, parse_json, read_bounded
+from fastflow.sampling import check_schema, check_tensors, parse_json, read_bounded
 from fastflow_plugins.models.diffusers import AGAIN, download, has
 
 NAMES = (
@@ -20,6 +21,7 @@ NAMES = (
     "vocab.json",
     "merges.txt",
 )
+SIZE = Annotated[int, Field(ge=1, le=10**7)]
 TOKENIZERS = ("tokenizer_config.json", "tokenizer.json")  # used if they are there
 
 
@@ -76,7 +78,7 @@ class Files:
             content = parse_json(read_bounded(file, str(file), "BAGEL's file"), str(file))
             check_schema(dict[str, Any], content, str(file))
             for entry in needed:
-                check_schema(int | None, content.get(entry), str(file), name=entry)
+                check_schema(SIZE | None, content.get(entry), str(file), name=entry)
         except ValueError as error:
             raise ValueError(f"{error} {AGAIN}") from error
         missing = [entry for entry in needed if entry not in content]
@@ -90,13 +92,12 @@ class Files:
         Raises:
             ValueError: naming the file, if it is damaged or cut off.
         """
-        from safetensors import SafetensorError, safe_open
+        from safetensors import safe_open
 
         file = self.folder / name
         try:
-            with safe_open(file, framework="pt", device=str(device)) as content:
-                return {key: content.get_tensor(key).to(dtype) for key in content.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as damage:
-            raise ValueError(
-                f"the weights {file} are damaged or cut off ({damage}). {AGAIN}"
-            ) from damage
+            check_tensors(file)
+        except ValueError as damage:
+            raise ValueError(f"{damage} {AGAIN}") from damage
+        with safe_open(file, framework="pt", device=str(device)) as content:
+            return {key: content.get_tensor(key).to(dtype) for key in content.keys()}  # noqa: SIM118

@@ -15,6 +15,7 @@ from fastflow_plugins.models.bagel.checkpoint.autoencoder import load_autoencode
 from fastflow_plugins.models.bagel.checkpoint.files import Files
 from fastflow_plugins.models.bagel.checkpoint.tokenizer import load_tokenizer
 from fastflow_plugins.models.bagel.network import Markers, Network
+from fastflow_plugins.models.diffusers import AGAIN
 
 UNUSED_WEIGHTS = ("language_model.lm_head.weight",)  # predicts words, which images do not need
 SHAPE = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
@@ -67,20 +68,39 @@ def _network(
     places = weights.get("latent_pos_embed.pos_embed", torch.empty(0))
     # without SigLIP's last layer, as BAGEL was trained on the output of the one before
     vision = vision | {"num_hidden_layers": vision["num_hidden_layers"] - 1}
-    siglip = SiglipVisionConfig(**vision)
+    siglip = _config(SiglipVisionConfig, vision, file.with_name("vit_config.json"))
     siglip._attn_implementation = "sdpa"
-    with torch.device("meta"):
-        network = Network(Qwen2Config(**language), siglip, math.isqrt(len(places)), markers)
+    qwen = _config(Qwen2Config, language, file.with_name("llm_config.json"))
+    try:
+        with torch.device("meta"):
+            network = Network(qwen, siglip, math.isqrt(len(places)), markers)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError, KeyError) as error:
+        raise ValueError(_misfit(file, f"torch says: {_in_words(error)}")) from error
     try:
         missing, foreign = network.load_state_dict(weights, strict=False, assign=True)
     except RuntimeError as error:
-        raise ValueError(_misfit(file, " ".join(str(error).split()))) from error
+        raise ValueError(_misfit(file, _in_words(error))) from error
     foreign = [name for name in foreign if name not in UNUSED_WEIGHTS]
     for names, verb in ((missing, "lack"), (foreign, "hold the unknown")):
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             raise ValueError(_misfit(file, f"they {verb} {', '.join(names[:3])}{more}"))
     return network
+
+
+def _config(kind: type, values: dict, file: Path) -> Any:
+    """Returns a configuration of transformers, which checks its values."""
+    try:
+        return kind(**values)
+    except Exception as error:  # of classes that its versions define
+        raise ValueError(
+            f"{file} does not make a {kind.__name__}. {AGAIN} transformers says: "
+            f"{_in_words(error)}"
+        ) from error
+
+
+def _in_words(error: Exception) -> str:
+    return " ".join(str(error).split())[:400]
 
 
 def _misfit(file: Path, reason: str) -> str:
