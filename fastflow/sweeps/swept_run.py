@@ -90,7 +90,9 @@ class Work:
         Raises:
             ConfigError: if something in it is wrong.
         """
-        words = [*self.words, *overrides]
+        return self._read([*self.words, *overrides], more)
+
+    def _read(self, words: Sequence[str], more: Sequence[str]) -> Config:
         if self.command == "compare":
             from fastflow.comparison.comparison_settings import ComparisonSettings
 
@@ -104,14 +106,14 @@ class Work:
     def _run(self, number: int, overrides: Sequence[str]) -> None:
         path = self.path / str(number)
         begun = (path / "config.yaml").is_file()
-        where = [f"resume={path}"] if begun else [f"out={path}"]
+        words, where = [*self.words, *overrides], [f"out={path}"]
         if self.command == "calibrate":
             path.mkdir(exist_ok=True)
             where = [f"out={path / 'preset.yaml'}"]
-        elif begun and self.force:
-            where.append("force=true")
-        with searching(self.folders), self._as_typed([*self.words, *overrides, *where]):
-            DONE_BY[self.command](self.config(overrides, *where))
+        elif begun:  # it goes on with its own configuration
+            words, where = [], [f"resume={path}", *(["force=true"] if self.force else [])]
+        with searching(self.folders), self._as_typed([*words, *where]):
+            DONE_BY[self.command](self._read(words, where))
 
     @contextmanager
     def _as_typed(self, words: Sequence[str]) -> Iterator[None]:
