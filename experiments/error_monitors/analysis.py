@@ -28,6 +28,7 @@ from fastflow.sampling import FlowModel, Recording
 
 OUT = Path("runs/analysis/error_monitors")  # nothing committed is overwritten unless --out says so
 SMALL = Path(__file__).parents[1] / "does_it_travel"  # has two more models
+MODELS = ("flux_mini", "kontext_mini", "pixel_scenes")
 LENGTHS, EVERY = (2, 4), 8  # skipped steps of a gap, and steps between the starts of gaps
 BEFORE = ("change", "curvature")  # known before anything is skipped
 MONITORS = (*BEFORE, "probe", "mismatch", "landing_correction", "embedded")
@@ -38,7 +39,7 @@ VIEWS = ("all", "times", "samples")
 def main() -> None:
     """Measures every model and seed, and writes what it found."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", default=["flux_mini", "pixel_scenes"])
+    parser.add_argument("--models", nargs="+", default=list(MODELS))
     parser.add_argument("--seeds", type=int, help="how many, instead of the file's")
     parser.add_argument("--samples", type=int, help="of each seed, instead of the file's")
     parser.add_argument("--steps", type=int, help="instead of the file's")
@@ -64,11 +65,11 @@ def composed(options: argparse.Namespace, model: str) -> tuple[ComparisonSetting
     words = [f"{k}={getattr(options, k)}" for k in ("seeds", "samples", "steps") if
              getattr(options, k)]
     sys.path.insert(0, str(SMALL))
-    from models import MODELS  # noqa: PLC0415  the folder is on the path only now
+    from models import MODELS as SMALL_ONES  # noqa: PLC0415  the folder is on the path only now
 
-    known = [] if model in MODELS else [f"model={model}"]
+    known = [] if model in SMALL_ONES else [f"model={model}"]
     config = read(["experiment=error_monitors", *known, *words], "compare", ComparisonSettings)
-    recipe = MODELS[model]() if model in MODELS else build("model", config["model"])
+    recipe = SMALL_ONES[model]() if model in SMALL_ONES else build("model", config["model"])
     return settings_of(config, ComparisonSettings), recipe
 
 
