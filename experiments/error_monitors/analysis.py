@@ -62,8 +62,9 @@ def main() -> None:
 
 def composed(options: argparse.Namespace, model: str) -> tuple[ComparisonSettings, Any]:
     """Returns the experiment's settings and the model's recipe."""
-    words = [f"{k}={getattr(options, k)}" for k in ("seeds", "samples", "steps") if
-             getattr(options, k)]
+    words = [
+        f"{k}={getattr(options, k)}" for k in ("seeds", "samples", "steps") if getattr(options, k)
+    ]
     sys.path.insert(0, str(SMALL))
     from models import MODELS as SMALL_ONES  # noqa: PLC0415  the folder is on the path only now
 
@@ -116,7 +117,9 @@ class Trajectories:
         kept = [recording.trajectories[r.index] for r in recording.requests]
         self.problems = [one.problem for one in kept]
         self.grid = self.problems[0].grid
-        self.v = [torch.cat(parts) for parts in zip(*(one.velocities for one in kept), strict=True)]
+        self.v = [
+            torch.cat(parts) for parts in zip(*(one.velocities for one in kept), strict=True)
+        ]
         self.signals = [torch.cat(parts) for parts in zip(*(one.signals for one in kept))]
         self.x = [torch.cat([problem.x for problem in self.problems])]
         for k, v in enumerate(self.v):

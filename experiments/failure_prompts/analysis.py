@@ -21,7 +21,9 @@ from fastflow.cli import main as fastflow
 from fastflow.evaluation.bootstrap import bootstrap_mean
 from fastflow.evaluation.summary import FLIP
 
-OUT = Path("runs/analysis/failure_prompts")  # nothing committed is overwritten unless --out says so
+OUT = Path(
+    "runs/analysis/failure_prompts"
+)  # nothing committed is overwritten unless --out says so
 IDENTICAL, WORST = 99.0, 5  # dB, the comparison's value for identical images; and prompts named
 GRADED = ("score", "shape_overlap")
 
@@ -147,7 +149,9 @@ def prompts(found: list[dict[str, Any]]) -> Iterator[str]:
     """Yields the prompts with the lowest median PSNR over methods and seeds."""
     yield "| prompt | task | median PSNR, dB | lowest of each seed, dB | flips |"
     yield "| --- " * 5 + "|"
-    groups = [[r for r in found if r["prompt"] == p] for p in dict.fromkeys(r["prompt"] for r in found)]
+    groups = [
+        [r for r in found if r["prompt"] == p] for p in dict.fromkeys(r["prompt"] for r in found)
+    ]
     groups.sort(key=lambda group: np.median([row["psnr"] for row in group]))
     for group in groups[:WORST]:
         seeds = sorted({row["seed"] for row in group})

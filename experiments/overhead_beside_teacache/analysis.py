@@ -133,9 +133,7 @@ def timed(
     return found[len(requests) // 2 :]  # the first are slower
 
 
-def ratios(
-    turns: list[dict[str, tuple[float, int]]], method: str, steps: int
-) -> dict[str, float]:
+def ratios(turns: list[dict[str, tuple[float, int]]], method: str, steps: int) -> dict[str, float]:
     """Returns medians over turns: the ratios of times per computed step, and the speed-up."""
     own = [(turn[method], turn[PLAIN], turn[LEVEL]) for turn in turns]
     return {

@@ -20,7 +20,9 @@ from matplotlib.figure import Figure
 from fastflow.cli import main as fastflow
 from fastflow.evaluation.bootstrap import student
 
-OUT = Path("runs/analysis/straight_models")  # nothing committed is overwritten unless --out says so
+OUT = Path(
+    "runs/analysis/straight_models"
+)  # nothing committed is overwritten unless --out says so
 EIGHT, FOUR = ["steps=8", "targets=[6,5,4]"], ["steps=4", "targets=[3]"]
 STRAIGHT = ["model=mixture", "model.modes=1", "model.spread=0.02"]
 CASES = {
@@ -170,14 +172,25 @@ def draw(found: dict[str, Any]) -> Figure:
     for axes, (name, case) in zip(panels, cases.items(), strict=True):
         methods = list(dict.fromkeys(c.split()[0] for c in case["cells"]))
         for i, method in enumerate(m for m in methods if m != PLAIN):
-            cells = [c for c in case["cells"] if c.split()[0] == method and
-                     "psnr_db" in case["cells"][c]]
-            points = sorted((int(c.split()[-1]), *interval(gains(case, c, "psnr_db")))
-                            for c in cells)
+            cells = [
+                c
+                for c in case["cells"]
+                if c.split()[0] == method and "psnr_db" in case["cells"][c]
+            ]
+            points = sorted(
+                (int(c.split()[-1]), *interval(gains(case, c, "psnr_db"))) for c in cells
+            )
             if points:
                 at, means, halves = (np.array(part) for part in zip(*points, strict=True))
-                axes.errorbar(at + 0.06 * (i - 2), means, yerr=halves, marker="o", ms=3,
-                              label=method, color=f"C{i}")
+                axes.errorbar(
+                    at + 0.06 * (i - 2),
+                    means,
+                    yerr=halves,
+                    marker="o",
+                    ms=3,
+                    label=method,
+                    color=f"C{i}",
+                )
         axes.axhline(0, color="0.4", lw=0.8)
         axes.set(title=name.replace("-", ", ") + " steps", xlabel="computed steps")
         axes.spines[["top", "right"]].set_visible(False)

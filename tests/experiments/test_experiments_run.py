@@ -16,9 +16,7 @@ FILES = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml
 TINY = {
     "error_monitors/analysis.py": "--models mixture --seeds 2 --samples 3 --steps 16",
     "error_bound/seeds.py": "--models smooth --seeds 2 --samples 2 --largest 128",
-    "overhead_beside_teacache/analysis.py": (
-        "--models mixture --seeds 1 --samples 2 --repeats 1"
-    ),
+    "overhead_beside_teacache/analysis.py": ("--models mixture --seeds 1 --samples 2 --repeats 1"),
     "straight_models/analysis.py": "--cases straight-8 curved-4 --samples 2 --seeds 2",
     "failure_prompts/analysis.py": "--models mixture --samples 2 --seeds 1",
 }
@@ -40,7 +38,9 @@ def run(monkeypatch, tmp_path):
         module = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, name, module)  # its dataclasses look for themselves there
         if path.stem != "analysis":  # another script of the folder uses its functions
-            beside = importlib.util.spec_from_file_location("analysis", path.parent / "analysis.py")
+            beside = importlib.util.spec_from_file_location(
+                "analysis", path.parent / "analysis.py"
+            )
             monkeypatch.setitem(sys.modules, "analysis", importlib.util.module_from_spec(beside))
             beside.loader.exec_module(sys.modules["analysis"])
         spec.loader.exec_module(module)
