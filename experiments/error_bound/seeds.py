@@ -96,7 +96,7 @@ class Noises:
     def of(cls, name: str, seed: int, count: int) -> Noises:
         """Loads a model, a mixture or one of does_it_travel, and draws its noises."""
         sys.path.insert(0, str(TRAINED))
-        from models import MODELS  # noqa: PLC0415  the folder is on the path only now
+        from models import MODELS
 
         recipe = Mixture(spread=SPREADS[name]) if name in SPREADS else MODELS[name]()
         model = recipe.load(dtype="float64")

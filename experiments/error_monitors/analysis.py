@@ -66,7 +66,7 @@ def composed(options: argparse.Namespace, model: str) -> tuple[ComparisonSetting
         f"{k}={getattr(options, k)}" for k in ("seeds", "samples", "steps") if getattr(options, k)
     ]
     sys.path.insert(0, str(SMALL))
-    from models import MODELS as SMALL_ONES  # noqa: PLC0415  the folder is on the path only now
+    from models import MODELS as SMALL_ONES
 
     known = [] if model in SMALL_ONES else [f"model={model}"]
     config = read(["experiment=error_monitors", *known, *words], "compare", ComparisonSettings)
@@ -233,7 +233,7 @@ def norm(x: Tensor) -> Tensor:
 def spearman(a: Sequence[float], b: Sequence[float]) -> float:
     """Returns the rank correlation of two lists without ties."""
     ranks = [np.argsort(np.argsort(values)) for values in (a, b)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(np.stack(ranks))[0, 1])
 
 
 def correlation(found: Sequence[dict[str, Any]], monitor: str, truth: str, view: str) -> float:
@@ -253,7 +253,9 @@ def correlation(found: Sequence[dict[str, Any]], monitor: str, truth: str, view:
     at = [[r for r in found if (r["step"], r["arm"]) == place] for place in places]
     pairs = [[[r[key] for r in some] for key in (monitor, truth)] for some in at]
     if view == "times":
-        return spearman([np.mean(a) for a, _ in pairs], [np.mean(b) for _, b in pairs])
+        return spearman(
+            [float(np.mean(a)) for a, _ in pairs], [float(np.mean(b)) for _, b in pairs]
+        )
     return float(np.mean([spearman(a, b) for a, b in pairs]))
 
 
