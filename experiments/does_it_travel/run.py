@@ -172,12 +172,14 @@ def work(directory: ComparisonDirectory, config: Config, settings: ComparisonSet
     methods = build_listed(config | {"methods": settings.names()}, "methods")
     metrics = list(build_listed(config, "metrics").values())
     measured, tuning = two_sets(settings, model)
-    directory.write_json("versions.json", versions(settings.device))
+    executor = build("executor", config["executor"])  # `inline`, on the device it is given
+    worker = Worker(device=executor.device, dtype=executor.dtype)
+    directory.write_json("versions.json", versions(worker.device))
     directory.write_json("left_out.json", [])
     before = time.process_time()
     try:
         parts = settings, model, methods, metrics, measured, tuning, directory
-        for _ in ComparisonJob(*parts, Worker()).work():
+        for _ in ComparisonJob(*parts, worker).work():
             pass
     finally:
         _add_minutes(directory, (time.process_time() - before) / 60)
@@ -236,7 +238,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=Plan.steps)
     parser.add_argument("--max-batch", type=int, default=Plan.max_batch)
     parser.add_argument("--weights", type=Path, help="folder of the weights that train.py wrote")
-    parser.add_argument("--set", nargs="+", default=[], help="further settings: device=cuda")
+    parser.add_argument("--set", nargs="+", default=[], help="settings: executor.device=cuda")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     names = chosen.methods or default_methods()
