@@ -77,7 +77,7 @@ def test_a_killed_process_is_named_with_how_to_resume(tmp_path):
     os.kill(other, signal.SIGKILL)
     _, err = run.communicate(timeout=100)
     assert run.returncode == 1, err
-    assert f"process 1 of 2 (pid {other}) was killed by signal 9" in err
+    assert f"process 2 of 2 (pid {other}) was killed by signal 9" in err
     assert f"resume with: fastflow sample resume={path}" in err
     assert "Traceback" not in err
 

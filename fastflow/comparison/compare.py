@@ -17,6 +17,7 @@ from fastflow.comparison.page.text import results_as_csv
 from fastflow.comparison.rows import ComparisonDirectory, MethodRow
 from fastflow.comparison.stored.directories import (
     begun_directory,
+    new_folder,
     repetitions,
     resumed_directory,
 )
@@ -61,7 +62,7 @@ class Comparison:
     requests: list[Request]
     resumed: Resumption | None = None
     held: ExitStack = field(default_factory=ExitStack)
-    directory: ComparisonDirectory | None = None
+    path: Path | None = None  # once its folder is made
 
     @classmethod
     def of(cls, config: Config, resumed: Resumption | None = None) -> Comparison:
@@ -93,7 +94,7 @@ class Comparison:
         """Does the work of one process; yields how many samples are measured."""
         with self.held:
             path = worker.from_first(lambda: self._open(worker).path)
-            directory = self.directory = ComparisonDirectory(path)
+            self.path, directory = path, ComparisonDirectory(path)
             with ExitStack() as stack:
                 first = worker.rank == 0
                 opened = [o.open(path, self.config) for o in self.observers if first]
@@ -107,8 +108,10 @@ class Comparison:
     def _open(self, worker: Worker) -> ComparisonDirectory:
         """Makes the directory, or opens the one to resume; only in the first process."""
         if self.resumed is None:
-            made = begun_directory(self.settings, self.config, self.held, self.requests)
+            self.path = new_folder(self.settings, self.config)
+            made = begun_directory(self.path, self.config, self.held, self.requests)
         else:
+            self.path = self.resumed.path
             made = resumed_directory(self.resumed, self.held, self.requests)
         made.write_json("versions.json", versions(worker.device))
         reasons = [metric.unavailable() for metric in self.metrics]
@@ -149,8 +152,8 @@ def compare(config: Config) -> Path:
             executor.run(comparison.work, comparison.samples)
     except (KeyboardInterrupt, ProcessLost) as error:
         raise Interrupted.by(error, _how_to_resume(comparison)) from error
-    assert comparison.directory is not None
-    return comparison.directory.path
+    assert comparison.path is not None
+    return comparison.path
 
 
 def _opened(settings: ComparisonSettings) -> Resumption:
@@ -161,9 +164,9 @@ def _opened(settings: ComparisonSettings) -> Resumption:
 
 
 def _how_to_resume(comparison: Comparison) -> str:
-    if comparison.directory is None:
+    if comparison.path is None or not (comparison.path / "config.yaml").is_file():
         return "Nothing was begun yet."
-    again = command_line("compare", f"resume={comparison.directory.path}")
+    again = command_line("compare", f"resume={comparison.path}")
     return f"Finished rows are kept; resume with: {again}"
 
 

@@ -10,7 +10,6 @@ import yaml
 
 from fastflow import hookimpl
 from fastflow.registry import Command
-from fastflow.sampling import check_schema
 from fastflow_minis.training.recipe import Recipe
 from fastflow_minis.zoo import MINIS, find_recipe
 
@@ -62,6 +61,8 @@ def _pair(word: str, recipe: Recipe) -> tuple[str, Any]:
 
 
 def _check(recipe: Recipe, key: str, value: Any) -> None:
+    from fastflow.sampling import check_schema  # late: `fastflow --help` imports this module
+
     defaults = dataclasses.asdict(recipe)
     if key not in defaults:
         raise ValueError(f"there is no setting {key!r}. Settings: {', '.join(defaults)}.")

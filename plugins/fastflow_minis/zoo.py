@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastflow.sampling import check_schema, parse_json, read_bounded
 from fastflow_minis.models.bagel.bagel_recipe import BagelRecipe
 from fastflow_minis.models.flux.flux_recipe import FluxRecipe
 from fastflow_minis.models.hunyuan_video.hunyuan_video_recipe import HunyuanVideoRecipe
@@ -75,6 +74,9 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         ValueError: It is not the recipe of a mini in `MINIS`.
     """
+    # imported here, because `fastflow --help` looks for commands in this package
+    from fastflow.sampling import check_schema, parse_json, read_bounded
+
     content = parse_json(read_bounded(path, str(path), "a training's recipe.json"), str(path))
     check_schema(dict[str, Any], content, str(path))
     name = content.pop("mini", None)

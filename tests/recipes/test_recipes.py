@@ -185,7 +185,8 @@ def test_one_entry_makes_a_new_kind(tmp_path):
     base.write_text(recipe.code("fastflow/integration/schedule.py"))
     hooks = core / "fastflow" / "registry" / "hooks.py"
     text = hooks.read_text().replace(
-        "import pluggy\n", "import pluggy\n\nfrom fastflow.integration.schedule import Schedule\n"
+        "from fastflow.integration.corrector",
+        "from fastflow.integration.schedule import Schedule\nfrom fastflow.integration.corrector",
     )
     opening = "KINDS: dict[str, Kind] = {\n"
     assert opening in text

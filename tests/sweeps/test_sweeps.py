@@ -138,6 +138,8 @@ def test_a_killed_sweep_goes_on_to_the_same_numbers(launcher, swept, tmp_path):
     time.sleep(random.Random(launcher).uniform(0, 1))
     sweep.kill()
     sweep.wait(timeout=60)  # not for its pipes, which idle processes of joblib keep open
+    for pipe in (sweep.stdout, sweep.stderr):
+        pipe.close()
     time.sleep(1)  # in which its processes end
     again = in_a_process("sample", f"resume={path}")
     _, err = again.communicate(timeout=200)

@@ -37,16 +37,20 @@ def repetitions(
         yield replace(settings, seed=seed, seeds=1), folder
 
 
-def begun_directory(
-    settings: ComparisonSettings, config: Config, held: ExitStack, requests: Sequence[Request]
-) -> ComparisonDirectory:
-    """Makes the directory of a comparison that begins, and holds it."""
+def new_folder(settings: ComparisonSettings, config: Config) -> Path:
+    """Makes the folder of a comparison that begins, and returns it."""
     if settings.out is None:
         name = f"{time.strftime('%Y%m%d-%H%M%S')}-compare-{config['names']['model']}"
-        path = numbered_folder(Path("runs") / name)
-    else:
-        path = Path(settings.out)
-        make_folder(path, "compare")
+        return numbered_folder(Path("runs") / name)
+    path = Path(settings.out)
+    make_folder(path, "compare")
+    return path
+
+
+def begun_directory(
+    path: Path, config: Config, held: ExitStack, requests: Sequence[Request]
+) -> ComparisonDirectory:
+    """Makes the directory of a comparison that begins in a folder, and holds it."""
     held.enter_context(locked(path, "compare"))
     directory = ComparisonDirectory.create(path)
     with writing(path / "rows", "compare"):
