@@ -91,6 +91,8 @@ def end(command: str, error: BaseException, show: bool = False) -> int:
     if isinstance(error, AnotherFailed):
         return STATUS_FAILED
     text, status = _said(error, command)
+    if status == STATUS_BUG and (signalled := _interruption(error)):
+        error, (text, status) = signalled, _said(signalled, command)
     if not speaks_of(error):
         return status
     if show or os.environ.get("FASTFLOW_TRACEBACK", "0") not in ("", "0"):
@@ -102,6 +104,16 @@ def end(command: str, error: BaseException, show: bool = False) -> int:
         lead = "\n" if isinstance(error, (KeyboardInterrupt, Interrupted)) else ""
         print(f"{lead}fastflow {command}: {text}", file=sys.stderr)
     return status
+
+
+def _interruption(error: BaseException) -> KeyboardInterrupt | None:
+    """Returns the signal behind an error: a library's clean-up may raise one of its own."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, KeyboardInterrupt):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def sentence(error: BaseException, command: str) -> str:

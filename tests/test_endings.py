@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from fastflow import cli
+from fastflow import cli, endings
 from fastflow.errors import UserError, is_users
 from fastflow.registry import Command
 from fastflow.sampling import Worker
-from fastflow.sampling.executor import FirstProcessFailed
+from fastflow.sampling.executor import FirstProcessFailed, Terminated
 
 MIXTURE = ("model=mixture", "policy=every", "metrics=[]", "steps=20")
 TWO = ("executor.accelerator=cpu", "executor.devices=2", "executor.strategy=ddp")
@@ -253,3 +253,13 @@ def test_memory_that_runs_out_is_one_sentence(monkeypatch, capsys):
 
     status, err = ending(monkeypatch, capsys, too_much)
     assert (status, "memory ran out" in err) == (1, True)
+
+
+def test_what_a_library_raises_while_it_is_interrupted_is_an_interruption(capsys):
+    with pytest.raises(UnboundLocalError) as raised:
+        try:
+            raise Terminated
+        finally:
+            raise UnboundLocalError("its own clean-up")
+    assert endings.end("sample", raised.value) == 143
+    assert "interrupted." in capsys.readouterr().err
