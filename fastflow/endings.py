@@ -100,6 +100,9 @@ def end(command: str, error: BaseException, show: bool = False) -> int:
     elif status == STATUS_BUG:
         text += f" {_kept_traceback(error)}"
     text = " ".join([text, *getattr(error, "__notes__", ())])
+    # Python remembers that the last text it executed was interrupted, and then ends `python -m` by
+    # the signal, whatever status it is given. Libraries execute texts: dataclasses do.
+    exec("")
     with suppress(OSError):
         lead = "\n" if isinstance(error, (KeyboardInterrupt, Interrupted)) else ""
         print(f"{lead}fastflow {command}: {text}", file=sys.stderr)

@@ -260,3 +260,29 @@ def test_what_a_library_raises_while_it_is_interrupted_is_an_interruption(capsys
     error.__context__ = Terminated()
     assert endings.end("sample", error) == 143
     assert "interrupted." in capsys.readouterr().err
+
+
+EXECUTING = """
+import sys
+from fastflow import endings
+
+def interrupted():
+    raise KeyboardInterrupt
+
+try:
+    exec("interrupted()")
+except KeyboardInterrupt as error:
+    sys.exit(endings.end("sample", error))
+"""
+
+
+def test_an_interrupted_text_leaves_the_exit_status_alone(tmp_path):
+    (tmp_path / "executing.py").write_text(EXECUTING)
+    paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
+    ended = subprocess.run(
+        [sys.executable, "-m", "executing"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        capture_output=True,
+        timeout=60,
+    )
+    assert ended.returncode == 130, ended.stderr
