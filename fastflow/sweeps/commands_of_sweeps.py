@@ -94,7 +94,8 @@ def print_sweep(folder: SweepFolder) -> None:
     """
     sweep = folder.read()
     print(sweep_table(sweep, folder))
-    print(command_line("study", str(folder.path)))
+    if sweep.command != "calibrate":  # a study is of runs and comparisons
+        print(command_line("study", str(folder.path)))
     counts = Counter(run.status for run in sweep.runs)
     if left := len(sweep.runs) - counts["done"]:
         again = command_line(sweep.command, f"resume={folder.path}")
