@@ -22,7 +22,7 @@ from torch import Tensor
 
 from fastflow import Grid, Request
 from fastflow.comparison.comparison_settings import ComparisonSettings
-from fastflow.evaluation.bootstrap import student
+from fastflow.evaluation.bootstrap import half_interval
 from fastflow.integration import NoCorrection, Reuse, Scheme, flow
 from fastflow.registry.compose import read, settings_of
 from fastflow.sampling import FlowModel
@@ -161,8 +161,7 @@ def interval(values: Sequence[float]) -> str:
     """Returns the mean with half of its 95 % interval, Student's t over the seeds."""
     if len(values) < 2:
         return f"{np.mean(values):.2f}"
-    half = student(len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return f"{np.mean(values):.2f} ± {half:.2f}"
+    return f"{np.mean(values):.2f} ± {half_interval(values):.2f}"
 
 
 def table(found: list[dict[str, Any]]) -> Iterator[str]:

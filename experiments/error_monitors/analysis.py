@@ -21,7 +21,7 @@ from torch import Tensor
 
 from fastflow.comparison.compare import two_sets
 from fastflow.comparison.comparison_settings import ComparisonSettings
-from fastflow.evaluation.bootstrap import student
+from fastflow.evaluation.bootstrap import half_interval
 from fastflow.integration import lagrange
 from fastflow.registry.compose import build, read, settings_of
 from fastflow.sampling import FlowModel, Recording
@@ -274,10 +274,7 @@ def over_seeds(
         correlation([r for r in found if r["seed"] == seed], monitor, truth, view)
         for seed in seeds
     ]
-    if len(values) < 2:
-        return float(np.mean(values)), float("nan")
-    half = student(len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return float(np.mean(values)), float(half)
+    return float(np.mean(values)), half_interval(values)
 
 
 def table(found: dict[str, Any]) -> Iterator[str]:

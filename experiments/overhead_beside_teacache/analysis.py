@@ -25,7 +25,7 @@ from fastflow.comparison.compare import two_sets
 from fastflow.comparison.comparison_settings import ComparisonSettings
 from fastflow.comparison.tuning import Search, replayed
 from fastflow.evaluation import Bench
-from fastflow.evaluation.bootstrap import student
+from fastflow.evaluation.bootstrap import half_interval
 from fastflow.policies import Memory, Policy
 from fastflow.registry.compose import build, build_listed, read, settings_of
 from fastflow.sampling import FlowModel, Recording, Request, Sampler
@@ -148,10 +148,7 @@ def ratios(turns: list[dict[str, tuple[float, int]]], method: str, steps: int) -
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
     """Returns the mean and half of its 95 % interval, Student's t over the seeds."""
-    if len(values) < 2:
-        return float(np.mean(values)), float("nan")
-    half = student(len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return float(np.mean(values)), float(half)
+    return float(np.mean(values)), half_interval(values)
 
 
 def cells(found: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, tuple[float, float]]]:

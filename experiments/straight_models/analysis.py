@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from fastflow.cli import main as fastflow
-from fastflow.evaluation.bootstrap import student
+from fastflow.evaluation.bootstrap import half_interval
 
 OUT = Path(
     "runs/analysis/straight_models"
@@ -108,10 +108,7 @@ def measures(samples: list[dict[str, Any]]) -> dict[str, float]:
 
 def interval(values: list[float]) -> tuple[float, float]:
     """Returns the mean and half of its 95 % interval, Student's t over the seeds."""
-    if len(values) < 2:
-        return float(np.mean(values)), float("nan")
-    half = student(len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return float(np.mean(values)), float(half)
+    return float(np.mean(values)), half_interval(values)
 
 
 def gains(case: dict[str, Any], name: str, measure: str) -> list[float]:

@@ -211,6 +211,17 @@ def student(freedom: int) -> float:
     return z + first / v + second / v**2 + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384 / v**3
 
 
+def half_interval(values: Sequence[float]) -> float:
+    """Returns half the 95 % interval of a mean of independent values, by Student's t.
+
+    Args:
+        values: such as a mean of each seed. NaN is returned for fewer than two.
+    """
+    if len(values) < 2:
+        return math.nan
+    return float(student(len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
+
+
 def _numbers(values: Sequence[float], name: str) -> np.ndarray:
     """Returns `values` as an array ``(N,)``, checked for shape and NaN."""
     v = np.asarray(values, dtype=np.float64)

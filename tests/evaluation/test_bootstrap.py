@@ -9,6 +9,7 @@ from fastflow.evaluation.bootstrap import (
     bootstrap_groups,
     bootstrap_mean,
     bootstrap_ratio,
+    half_interval,
     repeated_mean,
     student,
 )
@@ -200,3 +201,8 @@ def test_impossible_numbers_are_refused(call, message):
     with pytest.raises(ValueError) as raised:  # noqa: PT011
         call()
     assert str(raised.value) == message
+
+
+def test_half_an_interval_is_students_times_the_error_of_the_mean():
+    assert half_interval([1.0, 2.0, 3.0]) == pytest.approx(student(2) / math.sqrt(3))
+    assert math.isnan(half_interval([1.0]))

@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
-from statistics import stdev
 
 import numpy as np
 
-from fastflow.evaluation.bootstrap import bootstrap_groups, repeated_mean, student
+from fastflow.evaluation.bootstrap import bootstrap_groups, half_interval, repeated_mean
 from fastflow.studies.grouping.group import Bounds, Estimate, Group
 from fastflow.studies.grouping.study_measure import StudyMeasure
 
@@ -82,7 +81,7 @@ def _quantiles(resampled: np.ndarray) -> Bounds | None:
 def _over_seeds(mean: float, of_seeds: Sequence[float]) -> Bounds | None:
     if len(of_seeds) < 2:
         return None
-    half = student(len(of_seeds) - 1) * stdev(of_seeds) / math.sqrt(len(of_seeds))
+    half = half_interval(of_seeds)
     return (mean - half, mean + half)
 
 
