@@ -71,7 +71,7 @@ packages: $(VENV)/.installed-dev  ## pip check: no installed package contradicts
 	$(PIP) check
 
 tests: $(VENV)/.installed-dev browser  ## pytest; the last line says what could not be tested
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 CASES ?= 10000
 

@@ -97,7 +97,7 @@ def test_every_setting_that_is_text_takes_any_text(root, tmp_path):
 
 def test_any_text_may_name_what_is_resumed():
     for text in ODD:
-        assert read([f"resume={text}"], "compare", ComparisonSettings)["resume"] == text
+        assert read([f"resume={text}"], "sample", RunSettings)["resume"] == text
 
 
 def test_every_parameter_that_is_text_takes_any_text():
