@@ -59,13 +59,16 @@ def pool_comparisons(words: list[str]) -> None:
 
 def study_runs(words: list[str]) -> None:
     """Makes a table, a page and figures of runs, sweeps and comparisons."""
+    from fastflow.registry import build
     from fastflow.studies import study
 
-    usage = "study DIR ... [out=FOLDER]"
-    paths, options = paths_and_options(words, usage, ("out",))
+    usage = "study DIR ... [out=FOLDER] [wandb=GROUP]"
+    paths, options = paths_and_options(words, usage, ("out", "wandb"))
     if not paths:
         raise ValueError(f"usage: fastflow {usage}")
-    print(study(paths, options.get("out")).headline())
+    group = options.get("wandb")
+    observer = build("observer", {"component": "wandb", "group": group}) if group else None
+    print(study(paths, options.get("out"), observer).headline())
 
 
 def print_memory(words: list[str]) -> None:

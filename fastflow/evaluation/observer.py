@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fastflow.evaluation.measurement import SampleRow
-from fastflow.sampling.foreign import check_schema, parse_json, parse_yaml, read_bounded
 from fastflow.sampling.sample import Sample
 
 
@@ -27,22 +26,6 @@ class FinishedRun:
     name: str
     config: Mapping[str, Any]
     measures: Mapping[str, Any]
-
-    @classmethod
-    def read(cls, run_dir: Path) -> FinishedRun:
-        """Returns the run of a directory.
-
-        Raises:
-            ValueError: naming the file, if its settings or its summary are missing or damaged.
-        """
-        config, summary = run_dir / "config.yaml", run_dir / "summary.json"
-        contents = (
-            parse_yaml(read_bounded(config, str(config), "a run directory"), str(config)),
-            parse_json(read_bounded(summary, str(summary), "a finished run"), str(summary)),
-        )
-        for path, content in zip((config, summary), contents, strict=True):
-            check_schema(dict[str, Any], content, str(path))
-        return cls(name=run_dir.resolve().name, config=contents[0], measures=contents[1])
 
 
 class ObserverSession(Protocol):

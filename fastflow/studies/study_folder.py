@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastflow.errors import UserError
+from fastflow.evaluation.observer import FinishedRun, Observer
 from fastflow.sampling.foreign import RunFile, check_inside, check_schema, parse_json, read_bounded
 from fastflow.sampling.storage import numbered_folder, whole_file, write_whole, writing
 from fastflow.studies.figures.drawn import draw_section
@@ -16,6 +17,7 @@ from fastflow.studies.figures.paper_style import StudyFigure
 from fastflow.studies.grouping.section import sections_of
 from fastflow.studies.page.study_page import SectionView, render_study
 from fastflow.studies.reading.gather import gather
+from fastflow.studies.reading.study_run import StudyRun
 from fastflow.studies.tables.csv_table import groups_csv, runs_csv
 from fastflow.studies.tables.latex_table import as_latex
 from fastflow.studies.tables.markdown_table import as_markdown_page, markdown_table
@@ -49,13 +51,19 @@ class Study:
         return f"{self.table}\n\n{counts}\nreport    {self.path / 'study.html'}\n{self.path}"
 
 
-def write_study(paths: Sequence[Path], out: Path | None = None, progress: bool = True) -> Study:
+def write_study(
+    paths: Sequence[Path],
+    out: Path | None = None,
+    progress: bool = True,
+    observer: Observer | None = None,
+) -> Study:
     """Reads directories and writes ``study.html``, ``.md``, ``.tex``, ``.csv`` and figures.
 
     Args:
         paths: directories of runs, sweeps and comparisons, or folders that hold such.
         out: the folder to write; a study's own is written again. If None, a new one in runs/.
         progress: whether a long reading shows a bar on a terminal.
+        observer: mirrors the runs as one group, after everything is written.
 
     Raises:
         UserError: if a path does not exist, none has a finished run, or ``out`` holds anything
@@ -81,9 +89,18 @@ def write_study(paths: Sequence[Path], out: Path | None = None, progress: bool =
     )
     with writing(folder / MARK, again="repeat the command."):
         _write(folder, dict(zip(_TEXTS, texts, strict=True)), figures)
+    if observer is not None:
+        observer.mirror([_finished(run) for run in gathered.runs], folder)
     names = [figure.name for figure in figures]
     tables = "\n\n".join(map(markdown_table, sections))
     return Study(folder, len(gathered.runs), len(gathered.left_out), names, tables)
+
+
+def _finished(run: StudyRun) -> FinishedRun:
+    """Returns a run as observers take it: what can differ, and the means of its measures."""
+    means = {column: run.mean(column) for column in run.columns}
+    measures = {column: mean for column, mean in means.items() if mean is not None}
+    return FinishedRun(name=run.name, config={**run.settings, "seed": run.seed}, measures=measures)
 
 
 def check_own(folder: Path) -> None:

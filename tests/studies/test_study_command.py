@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -49,8 +50,6 @@ def test_runs_and_comparisons_become_one_page_with_tables_and_figures(real, comm
 
 
 def test_the_means_of_a_run_are_those_of_its_own_summary(real):
-    import json
-
     from fastflow.studies.reading.run_reader import read_run
 
     for path in real.glob("u*"):
@@ -60,8 +59,6 @@ def test_the_means_of_a_run_are_those_of_its_own_summary(real):
 
 
 def test_the_means_of_a_comparison_are_those_of_its_own_table(real):
-    import json
-
     from fastflow.studies.grouping.section import sections_of
     from fastflow.studies.reading.gather import gather
 
@@ -138,7 +135,7 @@ def test_words_that_make_no_sense_are_refused(command, tmp_path):
     done = command("study")
     assert (done.status, done.err) == (
         2,
-        "fastflow study: usage: fastflow study DIR ... [out=FOLDER]\n",
+        "fastflow study: usage: fastflow study DIR ... [out=FOLDER] [wandb=GROUP]\n",
     )
     assert command("study", tmp_path / "nowhere").status == 2
 
@@ -155,3 +152,34 @@ def test_the_svg_files_on_disk_are_whole(real, command, tmp_path):
     assert command("study", real, f"out={tmp_path / 'out'}").status == 0
     for path in (tmp_path / "out" / "figures").glob("*.svg"):
         ElementTree.fromstring(path.read_bytes())
+
+
+def test_a_study_is_mirrored_as_one_group_and_again_as_the_same_runs(real, command, tmp_path):
+    pytest.importorskip("wandb")
+    from wandb_files import offline_runs
+
+    ids = []
+    for _ in range(2):
+        done = command("study", real / "ucb0", real / "ucb100", f"out={tmp_path}/s", "wandb=first")
+        assert done.status == 0, done.err
+        ids.append({one.run.display_name: one.run.run_id for one in offline_runs(tmp_path / "s")})
+    assert ids[0] == ids[1]
+    assert set(ids[0]) == {"ucb0", "ucb100"}
+    one = offline_runs(tmp_path / "s")[0]
+    assert (one.run.run_group, one.run.job_type) == ("first", "study")
+    seed = 0 if one.run.display_name == "ucb0" else 100
+    assert (one.config["policy"], one.config["policy.gamma"], one.config["seed"]) == (
+        "ucb",
+        0.03,
+        seed,
+    )
+    summary = json.loads((real / one.run.display_name / "summary.json").read_text())
+    assert one.summary["psnr_db"] == pytest.approx(summary["psnr_db"])
+    assert one.summary["calls"] == pytest.approx(summary["calls_mean"])
+
+
+def test_a_group_without_a_name_is_refused_before_anything_is_read(real, command, tmp_path):
+    done = command("study", real, f"out={tmp_path}/s", "wandb=")
+    assert done.status == 2
+    assert "`wandb` is empty" in done.err
+    assert not (tmp_path / "s").exists()

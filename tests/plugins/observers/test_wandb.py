@@ -158,15 +158,17 @@ def test_a_comparison_shows_all_methods_side_by_side(tmp_path, command):
 
 
 def test_a_study_is_mirrored_as_one_group_and_again_as_the_same_runs(tmp_path, sampled):
-    other = FinishedRun(name="other", config={"seed": 1}, measures={"psnr_db": math.inf})
-    runs = [FinishedRun.read(sampled), other]
+    summary = json.loads((sampled / "summary.json").read_text())
+    runs = [
+        FinishedRun(name="run", config={"policy": {"component": "ucb"}}, measures=summary),
+        FinishedRun(name="other", config={"seed": 1}, measures={"psnr_db": math.inf}),
+    ]
     for _ in range(2):
         build("observer", {"component": "wandb", "group": "study"}).mirror(runs, tmp_path)
     mirrored = offline_runs(tmp_path)
     assert [one.run.display_name for one in mirrored] == ["run", "other"] * 2
     assert {(one.run.run_group, one.run.job_type) for one in mirrored} == {("study", "study")}
     assert len({one.run.run_id for one in mirrored}) == 2
-    summary = json.loads((sampled / "summary.json").read_text())
     assert mirrored[0].summary["psnr_db"] == summary["psnr_db"]
     assert mirrored[0].config["policy"]["component"] == "ucb"
 
