@@ -9,10 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 import torch.distributed as dist
-from lightning.fabric.plugins.environments import LightningEnvironment, SLURMEnvironment
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 
 from fastflow.sampling import Launch, ProcessLost
+from fastflow_plugins.executors.slurm import slurm_environment
 
 MEETING = 300  # seconds for all processes to come
 
@@ -28,12 +29,10 @@ def strategy_for(name: str, devices: Any, nodes: int, launch: Launch) -> Any:
 def cluster_plugins(launch: Launch) -> list[Any]:
     """Returns Lightning's view of what started the processes, where ours is another one.
 
-    It finds Slurm also if that started a single process, which then starts others itself, and
-    would save checkpoints of a module that has none when Slurm moves a job.
+    It finds Slurm also if that started a single process, which then starts others itself.
     """
     if launch.by == "Slurm":
-        os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(launch.on_node))
-        return [SLURMEnvironment(auto_requeue=False)]
+        return [slurm_environment(launch)]
     return [] if launch.by else [LightningEnvironment()]
 
 
