@@ -91,7 +91,8 @@ def end(command: str, error: BaseException, show: bool = False) -> int:
     if isinstance(error, AnotherFailed):
         return STATUS_FAILED
     text, status = _said(error, command)
-    if status == STATUS_BUG and (signalled := _interruption(error)):
+    if not isinstance(error, Interrupted) and (signalled := _interruption(error)):
+        signalled.__notes__ = list(getattr(error, "__notes__", ()))
         error, (text, status) = signalled, _said(signalled, command)
     if not speaks_of(error):
         return status
@@ -111,11 +112,15 @@ def end(command: str, error: BaseException, show: bool = False) -> int:
 
 def _interruption(error: BaseException) -> KeyboardInterrupt | None:
     """Returns the signal behind an error: a library's clean-up may raise one of its own."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, KeyboardInterrupt):
-            return cause
-        cause = cause.__cause__ or cause.__context__
+    behind: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while behind:
+        one = behind.pop()
+        if isinstance(one, KeyboardInterrupt):
+            return one
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            behind += [one.__context__, one.__cause__]
     return None
 
 
