@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from killing import STATUS, Kills, content, own_lines
 from starting import free_port
 
 TARGETS = ("first", "other", "all")
+STARTING = 6.0  # seconds that a second process may take to begin
 
 
 @dataclass
@@ -24,9 +26,10 @@ class KillsOfTwo(Kills):
     under_slurm: bool = False
 
     def __post_init__(self):
-        self.again_in_two = False
-        self.meet()
-        super().__post_init__()
+        super().__post_init__()  # one process: their number does not matter
+        self.seconds += 0 if self.under_slurm else STARTING
+        if not self.under_slurm:
+            self.words = [*self.words, "executor.devices=2"]
 
     def meet(self):
         """Chooses a port at which two processes meet that something else starts."""
@@ -35,10 +38,12 @@ class KillsOfTwo(Kills):
     def moment(self) -> dict[str, Any]:
         """Draws when, and which process: before they have met, Slurm itself ends the others."""
         self.meet()
-        moment = {"deeds": self.random.randint(1, self.deeds)}
+        target = self.random.choice(TARGETS)
+        last = self.deeds * 2 // 3 if target == "other" else self.deeds  # it ends before the first
+        moment = {"deeds": self.random.randint(1, last)}
         if not self.under_slurm and self.random.random() < 2 / 3:
             moment = {"seconds": self.random.uniform(0, self.seconds)}
-        return moment | {"target": self.random.choice(TARGETS)}
+        return moment | {"target": target}
 
     def may_end_before(self, moment):
         return "seconds" in moment or moment["target"] == "other"
@@ -65,6 +70,12 @@ class KillsOfTwo(Kills):
 class KillsOfSweeps(Kills):
     """Kills of a sweep, which its folder resumes once it has a `sweep.json`."""
 
+    def stage(self):
+        if not (self.run / "sweep.json").is_file():
+            return "no sweep.json"
+        runs = json.loads((self.run / "sweep.json").read_text())["runs"]
+        return f"{sum(run['status'] == 'done' for run in runs)} of {len(runs)} done"
+
     def again(self):
         begun = (self.run / "sweep.json").is_file()
         return [self.words[0], "resume=run"] if begun else self.with_out("run")
@@ -72,7 +83,7 @@ class KillsOfSweeps(Kills):
     def check_interrupted(self, own, reached):
         assert len(own) == 1, own
         assert own[0].startswith("fastflow sample: interrupted."), own
-        if (self.run / "sweep.json").is_file():
+        if reached != "4 of 4 done" and (self.run / "sweep.json").is_file():
             assert "resume with: fastflow sample resume=run" in own[0], own
 
 
@@ -80,16 +91,12 @@ class KillsOfSweeps(Kills):
 class KillsOfStudies(Kills):
     """Kills of a study, which is repeated."""
 
+    def stage(self):
+        return "files" if content(self.run) else "nothing"
+
     def again(self):
         return self.with_out("run")
 
     def check_interrupted(self, own, reached):
         assert len(own) == 1, own
         assert own[0].startswith("fastflow study: interrupted."), own
-
-
-def study_of(warm, folder, run):
-    """Returns the tables of a study of a finished run or sweep."""
-    status, _, said = warm.run(["study", str(run), "out=study"], folder)
-    assert status == 0, said
-    return content(folder / "study")
