@@ -263,16 +263,10 @@ def test_what_a_library_raises_while_it_is_interrupted_is_an_interruption(capsys
 
 
 def test_a_refusal_that_an_interruption_brought_about_is_an_interruption(capsys):
-    try:
-        try:
-            try:
-                raise KeyboardInterrupt
-            finally:
-                raise AttributeError("of a library's clean-up")
-        except AttributeError as error:
-            raise ConfigError("`defaults` cannot have this value.") from error
-    except ConfigError as error:
-        assert endings.end("compare", error) == 130
+    error = ConfigError("`defaults` cannot have this value.")
+    error.__cause__ = AttributeError("of a library's clean-up")
+    error.__cause__.__context__ = KeyboardInterrupt()
+    assert endings.end("compare", error) == 130
     assert capsys.readouterr().err == "\nfastflow compare: interrupted.\n"
 
 

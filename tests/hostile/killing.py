@@ -188,9 +188,7 @@ class Kills:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.run = self.folder / "run"
         begin = time.monotonic()
-        status, self.deeds, said = self.warm.run(
-            self.with_out("run"), self.folder, **self.options
-        )
+        status, self.deeds, said = self.warm.run(self.with_out("run"), self.folder, **self.options)
         self.seconds = time.monotonic() - begin
         assert status == 0, said
         self.expected = content(self.run)

@@ -113,6 +113,4 @@ def timeless(study):
     """Returns the rows of a study's table without its columns of seconds."""
     with (study / "study.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    return [
-        {k: v for k, v in row.items() if not re.search("seconds|wall", k)} for row in rows
-    ]
+    return [{k: v for k, v in row.items() if not re.search("seconds|wall", k)} for row in rows]

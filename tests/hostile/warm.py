@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def start(order: dict, counts: int) -> list[int]:
-    """Forks the processes of an order, in a group of their own; returns their ids, rank 0 first."""
+    """Forks the processes of an order, in a group of their own; returns their ids, in order."""
     pids: list[int] = []
     for rank in (1, 0) if order.get("port") else (0,):
         group = pids[0] if pids else 0
