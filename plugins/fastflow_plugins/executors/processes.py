@@ -202,7 +202,8 @@ class Processes:
         """Ends this process if it was interrupted, or if the others will never come."""
         if self._own_lost:
             time.sleep(POLL)  # a signal to all of them has reached this one by now
-        if self._early and (signum := self._early.heard()):
+        early = self._early  # the main thread may close it at any time
+        if early is not None and (signum := early.heard()):
             if not self._over.wait(4 * POLL):  # the main thread does not hear it
                 self._say("interrupted.")
                 self._end_others()
@@ -231,9 +232,9 @@ class Processes:
             self._own_lost = self._first_lost()
 
     def _close_early(self) -> None:
-        if self._early is not None:
-            self._early.close()
-            self._early = None
+        early, self._early = self._early, None
+        if early is not None:
+            early.close()
 
     @property
     def _size(self) -> int:
