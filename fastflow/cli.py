@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -40,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run_and_end(name: str, words: list[str]) -> int:
     """Runs a command, which SIGTERM ends as Ctrl-C does, and prints what is left."""
-    with _without_collecting():
+    with _ending_at_once(name), _without_collecting():
         from fastflow import endings
         from fastflow.registry.catalog import installed
 
@@ -62,6 +65,33 @@ def _without_collecting() -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
+
+
+@contextmanager
+def _ending_at_once(name: str) -> Iterator[None]:
+    """Lets a signal end this process at once while it imports, as half a library is of no use.
+
+    Torch, interrupted there, raises errors of its own, and so does whoever imports it again.
+    """
+
+    def end(signum: int, frame: object) -> None:
+        ranks = ("LOCAL_RANK", "SLURM_PROCID")  # the first process says it for all
+        if all(os.environ.get(rank, "0") == "0" for rank in ranks):
+            os.write(2, f"\nfastflow {name}: interrupted. Nothing was begun yet.\n".encode())
+        os._exit(128 + signum)
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread():
+        signals = ()
+    before = {s: signal.getsignal(s) for s in signals}
+    heard = [s for s, handler in before.items() if handler is not signal.SIG_IGN]
+    for signum in heard:
+        signal.signal(signum, end)
+    try:
+        yield
+    finally:
+        for signum in heard:
+            signal.signal(signum, before[signum])
 
 
 def _run(name: str, words: list[str]) -> int:

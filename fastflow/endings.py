@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
@@ -21,6 +21,7 @@ from fastflow.sampling.executor import (
     AnotherFailed,
     Interrupted,
     Terminated,
+    is_first_process,
     speaks_of,
 )
 
@@ -36,27 +37,50 @@ REMEDIES = {
     errno.EMFILE: "Allow more open files: ulimit -n",
 }
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
+RAISED_AGAIN = 0.02  # seconds until a signal is sent again that came where it would be lost
 LONGEST_SHOWN = 120  # characters of a path that are shown
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Lets SIGTERM end the body as Ctrl-C does: by an exception, once."""
+    """Lets SIGTERM end the body as Ctrl-C does: by an exception, once.
+
+    Only the first process of a run has something to say: the others end at once.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    ended = []
-
-    def terminate(signum: int, frame: FrameType | None) -> None:
-        if not ended:
-            ended.append(signum)
-            raise Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
+    before = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {signal.SIGTERM: _once(Terminated)}
+    if before[signal.SIGINT] is signal.default_int_handler:
+        handlers[signal.SIGINT] = _once(KeyboardInterrupt)
+    for signum, handler in handlers.items():
+        signal.signal(signum, handler if is_first_process() else signal.SIG_DFL)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for signum in handlers:
+            signal.signal(signum, before[signum])
+
+
+def _once(kind: type[KeyboardInterrupt]) -> Callable[[int, FrameType | None], None]:
+    """Returns a handler that raises an exception at the first signal."""
+    raised = []
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        if frame is not None and _is_lost_in(frame):
+            threading.Timer(RAISED_AGAIN, os.kill, (os.getpid(), signum)).start()
+        elif not raised:
+            raised.append(signum)
+            raise kind
+
+    return handle
+
+
+def _is_lost_in(frame: FrameType) -> bool:
+    """Returns whether Python ignores what is raised: in a callback after each import."""
+    code = frame.f_code
+    return code.co_name == "cb" and code.co_filename.startswith("<frozen importlib")
 
 
 def print_anything() -> None:
@@ -91,7 +115,8 @@ def end(command: str, error: BaseException, show: bool = False) -> int:
     if isinstance(error, AnotherFailed):
         return STATUS_FAILED
     text, status = _said(error, command)
-    if status == STATUS_BUG and (signalled := _interruption(error)):
+    if not isinstance(error, Interrupted) and (signalled := _interruption(error)):
+        signalled.__notes__ = list(getattr(error, "__notes__", ()))
         error, (text, status) = signalled, _said(signalled, command)
     if not speaks_of(error):
         return status
@@ -111,11 +136,15 @@ def end(command: str, error: BaseException, show: bool = False) -> int:
 
 def _interruption(error: BaseException) -> KeyboardInterrupt | None:
     """Returns the signal behind an error: a library's clean-up may raise one of its own."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, KeyboardInterrupt):
-            return cause
-        cause = cause.__cause__ or cause.__context__
+    behind: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while behind:
+        one = behind.pop()
+        if isinstance(one, KeyboardInterrupt):
+            return one
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            behind += [one.__context__, one.__cause__]
     return None
 
 

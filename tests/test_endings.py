@@ -13,7 +13,7 @@ import pytest
 
 from fastflow import cli, endings
 from fastflow.errors import UserError, is_users
-from fastflow.registry import Command
+from fastflow.registry import Command, ConfigError
 from fastflow.sampling import Worker
 from fastflow.sampling.executor import FirstProcessFailed, Terminated
 
@@ -260,6 +260,14 @@ def test_what_a_library_raises_while_it_is_interrupted_is_an_interruption(capsys
     error.__context__ = Terminated()
     assert endings.end("sample", error) == 143
     assert "interrupted." in capsys.readouterr().err
+
+
+def test_a_refusal_that_an_interruption_brought_about_is_an_interruption(capsys):
+    error = ConfigError("`defaults` cannot have this value.")
+    error.__cause__ = AttributeError("of a library's clean-up")
+    error.__cause__.__context__ = KeyboardInterrupt()
+    assert endings.end("compare", error) == 130
+    assert capsys.readouterr().err == "\nfastflow compare: interrupted.\n"
 
 
 EXECUTING = """

@@ -191,14 +191,14 @@ def check_empty(path: Path, command: str) -> None:
     """
     if not path.exists():
         return
-    if not path.is_dir() or not all(map(_is_left, path.iterdir())):
+    if not path.is_dir() or not all(map(is_left, path.iterdir())):
         raise ValueError(
             f"`out` {str(path)!r} exists already, and nothing is overwritten. Choose another "
             f"name, or finish that run with: {command_line(command, f'resume={path}')}"
         )
 
 
-def _is_left(path: Path) -> bool:
+def is_left(path: Path) -> bool:
     """Returns whether a killed process may have left this before it wrote its configuration."""
     if path.name in FOLDERS and path.is_dir():
         return not any(path.iterdir())

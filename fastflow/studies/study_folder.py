@@ -11,7 +11,13 @@ from pathlib import Path
 from fastflow.errors import UserError
 from fastflow.evaluation.observer import FinishedRun, Observer
 from fastflow.sampling.foreign import RunFile, check_inside, check_schema, parse_json, read_bounded
-from fastflow.sampling.storage import numbered_folder, whole_file, write_whole, writing
+from fastflow.sampling.storage import (
+    is_left,
+    numbered_folder,
+    whole_file,
+    write_whole,
+    writing,
+)
 from fastflow.studies.figures.drawn import draw_section
 from fastflow.studies.figures.paper_style import StudyFigure
 from fastflow.studies.grouping.section import sections_of
@@ -105,7 +111,7 @@ def _finished(run: StudyRun) -> FinishedRun:
 
 def check_own(folder: Path) -> None:
     """Raises a UserError for a folder that holds anything but a study."""
-    is_empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    is_empty = not folder.exists() or (folder.is_dir() and all(map(is_left, folder.iterdir())))
     if not is_empty and not (folder / MARK).is_file():
         raise UserError(
             f"`out` {str(folder)!r} exists already and is not a study: nothing is overwritten. "
@@ -121,15 +127,19 @@ def _is_within(path: Path, out: Path | None) -> bool:
 
 
 def _write(folder: Path, texts: dict[str, str], figures: Sequence[StudyFigure]) -> None:
-    """Writes the files, and removes figures of an earlier study that this one does not have."""
+    """Writes the files, and removes figures of an earlier study that this one does not have.
+
+    The mark comes first: a study that was killed can be repeated.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     drawn = folder / "figures"
-    drawn.mkdir(parents=True, exist_ok=True)
     files = dict(_figure_files(figures))
     listed = {"figures": sorted(files), "files": list(texts)}
     for name in _earlier(folder) - files.keys():
         with suppress(OSError):
             (drawn / name).unlink()
     write_whole(folder / MARK, json.dumps(listed, indent=1) + "\n")
+    drawn.mkdir(exist_ok=True)
     for name, content in files.items():
         with whole_file(drawn / name) as part:
             part.write_bytes(content)

@@ -13,6 +13,7 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 
 from fastflow.sampling import Launch, ProcessLost
+from fastflow_plugins.executors.early_signals import STARTED_BY
 from fastflow_plugins.executors.slurm import slurm_environment
 
 MEETING = 300  # seconds for all processes to come
@@ -43,6 +44,8 @@ def environment_restored(launch: Launch) -> Iterator[None]:
     Else a second run in this process would take the first one's number for its own.
     """
     before = dict(os.environ)
+    if not launch.by and launch.local_rank == 0:  # a process that it starts ends with it
+        os.environ[STARTED_BY] = str(os.getpid())
     try:
         yield
     finally:

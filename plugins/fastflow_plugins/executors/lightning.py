@@ -82,7 +82,7 @@ class Lightning(Executor):
         warnings.filterwarnings("ignore", module="lightning")
         with environment_restored(launch):
             trainer = self._trainer(total, launch)
-            with Processes(trainer) as processes:
+            with Processes(trainer, launch) as processes:
                 module = WorkModule(work, DTYPE_OF_PRECISION[self.precision], processes)
                 batches = batches_until_finished(module)
                 with meeting(trainer.world_size):

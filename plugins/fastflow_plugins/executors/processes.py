@@ -13,14 +13,12 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from fastflow.sampling import AnotherFailed, ProcessLost, Terminated
+from fastflow.sampling import AnotherFailed, Launch, ProcessLost, Terminated
+from fastflow_plugins.executors.early_signals import EarlySignals, starter, starter_is_gone
 from fastflow_plugins.executors.lifeline import ENDED, SIGNALLED, STOP, Lifeline, main_address
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-SIGNAL_STATUSES = (
-    130,
-    143,
-)  # after SIGINT and SIGTERM, which this process hears as well
+SIGNAL_STATUSES = (130, 143)  # after SIGINT and SIGTERM, which this process hears as well
 POLL, GRACE = 0.25, 5.0  # seconds between two looks, and until a process is left to itself
 
 
@@ -36,28 +34,31 @@ class Processes:
 
     Args:
         trainer: the trainer, whose launcher starts the processes, if nothing else did.
+        launch: what started this process.
 
     Attributes:
         failure: the error of this process's own work, which comes before those of others.
     """
 
-    def __init__(self, trainer: Any):
-        self.trainer = trainer
+    def __init__(self, trainer: Any, launch: Launch):
+        self.trainer, self.launch = trainer, launch
         self.failure: BaseException | None = None
         self.watch: Lifeline | None = None
         self._signal: int | None = None
         self._own_lost = ""
         self._over = threading.Event()
         self._handlers: dict[int, Any] = {}
+        self._early: EarlySignals | None = None
         self._takes_signals = threading.current_thread() is threading.main_thread()
 
     def __enter__(self) -> Self:
         """Watches the processes that this one starts, before they have met."""
         if self._takes_signals:
             self._handlers = {s: signal.getsignal(s) for s in SIGNALS}
-            if "LOCAL_RANK" in os.environ or "SLURM_PROCID" in os.environ:  # it starts no others
-                for signum in SIGNALS:  # torch would hold them back until all have met
-                    signal.signal(signum, signal.SIG_DFL)
+            first = self.launch.rank == 0
+            for signum in SIGNALS:  # torch would hold them back until all have met
+                signal.signal(signum, self._stop if first else signal.SIG_DFL)
+            self._early = EarlySignals() if first else None
         threading.Thread(target=self._watch_own, daemon=True, name="process-watch").start()
         return self
 
@@ -66,6 +67,8 @@ class Processes:
         if self._takes_signals:
             for signum in SIGNALS:
                 signal.signal(signum, self._stop)
+            if self.trainer.received_sigterm:  # Lightning has noted it, and would go on
+                self._stop(signal.SIGTERM, None)
         for thread in threading.enumerate():
             if thread.name == "child-process-observer":
                 thread._child_processes = []  # type: ignore[attr-defined]  # it then ends
@@ -73,6 +76,7 @@ class Processes:
             watch = Lifeline(self.trainer.global_rank, self.trainer.world_size, self._interrupt)
             watch.connect(gather, main_address())
             self.watch = watch
+        self._close_early()
 
     def __exit__(
         self,
@@ -83,6 +87,9 @@ class Processes:
         if isinstance(error, Stopped) and self._signal == signal.SIGTERM:
             self._learn_why()
         self._over.set()
+        self._close_early()
+        if self.watch is None and isinstance(error, RuntimeError):
+            self._learn_of_own()
         raised = None if error is None else self._raised(error)
         if self.watch is not None:
             first = self.trainer.global_rank == 0
@@ -114,7 +121,7 @@ class Processes:
             return AnotherFailed()
         if self._why or isinstance(error, ProcessLost):
             lost = ProcessLost(self._why or str(error))
-            if watch is not None and not watch.speaks_for_lost():
+            if not self._speaks_for_lost:
                 return AnotherFailed()
             lost.is_told_here = True
             return lost
@@ -153,6 +160,8 @@ class Processes:
     def _stop(self, signum: int, frame: FrameType | None) -> None:
         if self._signal is None:  # one is enough: what follows it cleans up
             self._signal = signum
+            if self._over.is_set():  # what turns it into an error is done
+                raise KeyboardInterrupt if signum == signal.SIGINT else Terminated
             raise Stopped
 
     def _interrupt(self) -> None:
@@ -165,30 +174,67 @@ class Processes:
 
     def _leave(self) -> None:
         """Ends this process from another thread, as its own does not go on."""
-        watch = self.watch
-        if watch is None or (watch.speaks_for_lost() and not watch.others_word):
-            text = self._why or "another process of the run has ended."
-            print(f"fastflow: {text}", file=sys.stderr, flush=True)
+        if self._speaks_for_lost and not (self.watch and self.watch.others_word):
+            self._say(self._why or "another process of the run has ended.")
         self._end_others()
         os._exit(1)
 
+    @property
+    def _speaks_for_lost(self) -> bool:
+        """Whether this process says that another was killed."""
+        return self.launch.rank < 2 if self.watch is None else self.watch.speaks_for_lost()
+
+    def _say(self, text: str) -> None:
+        before = " The work had not begun: repeat the command." if self.watch is None else ""
+        print(f"\nfastflow: {text}{before}", file=sys.stderr, flush=True)
+
     def _watch_own(self) -> None:
-        """Notices how a process ended that this one has started."""
+        """Notices how a process ended that this one has started, or that has started this one.
+
+        Until all have met, also signals, in place of the main thread.
+        """
         while not self._over.wait(POLL):
-            if text := self._first_lost():
-                self._own_lost = text
-                if self.watch is None:  # the others will never meet
-                    self._leave()
-                return
+            self._own_lost = self._own_lost or self._first_lost()
+            if self.watch is None:
+                self._leave_before_meeting()
+
+    def _leave_before_meeting(self) -> None:
+        """Ends this process if it was interrupted, or if the others will never come."""
+        if self._own_lost:
+            time.sleep(POLL)  # a signal to all of them has reached this one by now
+        early = self._early  # the main thread may close it at any time
+        if early is not None and (signum := early.heard()):
+            if not self._over.wait(4 * POLL):  # the main thread does not hear it
+                self._say("interrupted.")
+                self._end_others()
+                os._exit(128 + signum)
+        elif self._own_lost and not self._over.is_set() and self.watch is None:
+            self._leave()
 
     def _first_lost(self) -> str:
         """Returns what is said of the first process that did not end well; empty if all live."""
+        if starter_is_gone():
+            number = self.trainer.node_rank * self.trainer.num_devices + 1
+            return f"process {number} of {self._size} (pid {starter()}) was killed or lost."
+        expected = SIGNAL_STATUSES if self.watch else ()
         for rank, process in enumerate(self._others, start=1):
-            if (code := process.poll()) and code not in SIGNAL_STATUSES:
+            if (code := process.poll()) and code not in expected:
                 how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
                 why = ", probably as memory ran out" if code == -signal.SIGKILL else ""
                 return f"process {rank + 1} of {self._size} (pid {process.pid}) {how}{why}."
         return ""
+
+    def _learn_of_own(self) -> None:
+        """Waits a moment for the end of a process, which may be why this one failed."""
+        until = time.monotonic() + 4 * POLL
+        while self._size > 1 and not self._own_lost and time.monotonic() < until:
+            time.sleep(POLL / 5)
+            self._own_lost = self._first_lost()
+
+    def _close_early(self) -> None:
+        early, self._early = self._early, None
+        if early is not None:
+            early.close()
 
     @property
     def _size(self) -> int:
