@@ -52,6 +52,8 @@ def read_bounded(path: Path, label: str, expected: str, largest: int = LARGEST_F
         if error.errno not in _NOWHERE:
             raise
         raise ValueError(f"{label} does not exist. Give {expected}.") from error
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{label} is no path: it holds half a character.") from error
     except ValueError as error:
         if "null" not in str(error):
             raise
