@@ -62,7 +62,7 @@ def _opening(draw: random.Random, kind: str, name: str) -> Words:
     if kind == "sweep" or len(study) > 3:
         return draw.choice([study, study, ["sample", f"resume={name}"]])
     if kind == "comparison":
-        several = [["compare", f"resume={name}"]] * 2 + [["report", name], study]
+        several = [["compare", f"resume={name}"], ["report", name], study]
         return draw.choice([*several, ["pool", name, name, "out=pooled"]])
     several = [["sample", f"resume={name}"], ["report", name]]
     if kind == "geneval":

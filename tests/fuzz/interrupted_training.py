@@ -9,7 +9,7 @@ import torch
 
 from fastflow_minis.training.flow_matching import FlowMatching
 from fastflow_minis.training.recipe import Recipe
-from fastflow_minis.training.trainer import CHECKPOINT, load_state, save_state
+from fastflow_minis.training.trainer import CHECKPOINT, resume_training, save_state
 from fastflow_minis.zoo import find_recipe
 
 
@@ -31,4 +31,4 @@ def checkpoint(folder: Path) -> Path:
 def resumed(recipe: Recipe, run: Path, device: str) -> None:
     """Reads what a training saved, as training does, and trains nothing."""
     if (run / CHECKPOINT).exists():
-        matching(recipe).load_state_dict(load_state(run / CHECKPOINT, device))
+        resume_training(matching(recipe), run / CHECKPOINT, device)

@@ -138,7 +138,7 @@ def test_odd_values_of_components_end_in_words(part, here, capsys):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("part", range(parts(0.4)))
+@pytest.mark.parametrize("part", range(parts(0.3)))
 def test_changed_files_end_in_words(part, here, capsys, finished):
     def case(number, folder):
         draw = random.Random(f"{SEED} files {number}")
@@ -148,7 +148,7 @@ def test_changed_files_end_in_words(part, here, capsys, finished):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("part", range(parts(0.2)))
+@pytest.mark.parametrize("part", range(parts(0.3)))
 def test_odd_arguments_of_enable_end_in_words_and_a_plain_pipeline(part, tmp_path):
     memory = enabling.learned(tmp_path)
     wrong = []
