@@ -154,7 +154,8 @@ def state_of(pipe: Any) -> list:
         (
             type(part),
             sorted(vars(part)) if hasattr(part, "__dict__") and type(part) is not type else (),
-            len(getattr(part, "_forward_hooks", ())) + len(getattr(part, "_forward_pre_hooks", ())),
+            len(getattr(part, "_forward_hooks", ()))
+            + len(getattr(part, "_forward_pre_hooks", ())),
             len(interceptors_of(part)),
         )
         for part in parts

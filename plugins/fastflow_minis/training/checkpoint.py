@@ -41,7 +41,9 @@ def load_state(path: Path, device: str = "cpu") -> dict[str, Any]:
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except DAMAGED as error:
-        raise ValueError(f"{path} is damaged, or was written by something else. {AGAIN}") from error
+        raise ValueError(
+            f"{path} is damaged, or was written by something else. {AGAIN}"
+        ) from error
     if not isinstance(state, dict):
         raise ValueError(f"{path} does not hold a training's state. Remove it.")
     return state

@@ -91,12 +91,7 @@ class Origin:
     def _parts(self) -> Iterator[tuple[Path, tuple[str, str]]]:
         """Yields the folder of each part with its library and class; nothing of the hub's."""
         for name, value in self.index.items():
-            if (
-                self.folder
-                and isinstance(value, list)
-                and len(value) == 2
-                and None not in value
-            ):
+            if self.folder and isinstance(value, list) and len(value) == 2 and None not in value:
                 yield self.folder / name, (value[0], value[1])
 
 
