@@ -201,7 +201,7 @@ def changed(draw: random.Random, sources: dict[str, Path], here: Path) -> tuple[
 
     Args:
         draw: chooses all of it.
-        sources: a finished ``run``, one of a benchmark, ``geneval``, a ``comparison``, a ``sweep``.
+        sources: a finished ``run``, ``comparison`` and ``sweep``, and a benchmark's, ``geneval``.
         here: an empty folder.
     """
     make = in_directory if draw.random() < 0.5 else draw.choice(ALONE)

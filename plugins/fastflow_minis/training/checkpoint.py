@@ -13,7 +13,7 @@ from fastflow.sampling import check_file
 
 MISFITS = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, OverflowError)
 DAMAGED = (*MISFITS, UnpicklingError, EOFError, OSError, AssertionError)
-AGAIN = "Remove it, and its part of the training begins again."
+TRAIN_AGAIN = "Remove it, and its part of the training begins again."
 
 
 def save_state(value: dict[str, Any], path: Path) -> None:
@@ -42,7 +42,7 @@ def load_state(path: Path, device: str = "cpu") -> dict[str, Any]:
         state = torch.load(path, map_location=device, weights_only=True)
     except DAMAGED as error:
         raise ValueError(
-            f"{path} is damaged, or was written by something else. {AGAIN}"
+            f"{path} is damaged, or was written by something else. {TRAIN_AGAIN}"
         ) from error
     if not isinstance(state, dict):
         raise ValueError(f"{path} does not hold a training's state. Remove it.")
@@ -59,4 +59,4 @@ def fitting(path: Path) -> Iterator[None]:
     try:
         yield
     except MISFITS as error:
-        raise ValueError(f"{path} does not fit the recipe beside it. {AGAIN}") from error
+        raise ValueError(f"{path} does not fit the recipe beside it. {TRAIN_AGAIN}") from error

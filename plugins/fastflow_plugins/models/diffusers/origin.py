@@ -14,7 +14,7 @@ from fastflow_plugins.models.diffusers.hub import download
 AGAIN = "Copy or download it again."
 VOCABULARIES = ("tokenizer.json", "vocab.json", "tokenizer.model", "spiece.model", "vocab.txt")
 LIBRARIES = ("diffusers", "transformers")
-WEIGHTS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
+NAMES_OF_WEIGHTS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
 FORMATS = (".safetensors", ".bin")
 WITHOUT_WEIGHTS = ("Tokenizer", "TokenizerFast", "Scheduler", "Processor", "Extractor")
 SAVE = "`pipe.save_pretrained(folder)` writes one."
@@ -73,7 +73,7 @@ class Origin:
                 _check_vocabulary(folder, kind)
             _check_files(folder)
             if not str(kind).endswith(WITHOUT_WEIGHTS):
-                _check_weights_are_there(folder, WEIGHTS[library])
+                _check_weights_are_there(folder, NAMES_OF_WEIGHTS[library])
 
     def reason(self, error: Exception) -> str:
         """Returns why loading failed, in the words of the library that knows its files."""
