@@ -72,7 +72,7 @@ class Accelerator(ABC):
         batch_error: str = "mean",
         seed: int = 0,
     ):
-        if batch_error not in BATCH_ERRORS:
+        if not isinstance(batch_error, str) or batch_error not in BATCH_ERRORS:
             raise ValueError(f"`batch_error` must be mean or worst, got {batch_error!r}.")
         _check_settings(seed, frozen)
         self._owner = owner

@@ -40,6 +40,11 @@ class PipelineParts:
                 with one evaluation per step.
         """
         kind = type(pipe).__name__
+        if isinstance(pipe, type):
+            raise ValueError(
+                f"`pipe` must be a loaded pipeline, got the class {pipe.__name__}. Load one with "
+                f"{pipe.__name__}.from_pretrained(...)."
+            )
         scheduler = getattr(pipe, "scheduler", None)
         parts = getattr(pipe, "components", {})
         networks = {

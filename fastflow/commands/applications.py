@@ -49,7 +49,7 @@ def _run(
         own: the dataclass of its own settings.
         work: runs a configuration.
     """
-    options = Options.of(words)
+    options = Options.of(words, takes_name=command == "calibrate")
     if options.help:
         print(_help(command, own))
     elif options.cfg or options.info:

@@ -33,8 +33,13 @@ class Options:
     info: str = ""
 
     @classmethod
-    def of(cls, words: Sequence[str]) -> Options:
+    def of(cls, words: Sequence[str], takes_name: bool = False) -> Options:
         """Separates the options from the settings; what is unknown stays among the settings.
+
+        Args:
+            words: the words after the command.
+            takes_name: whether a word of the command may be a name, which then may follow an
+                option that has a default.
 
         Raises:
             UserError: if an option has a value that it does not take.
@@ -46,7 +51,7 @@ class Options:
             name, equals, value = word.partition("=")
             name = SHORT.get(name, name)
             if name in CHOICES:
-                found[name] = _choice(name, value if equals else _next(name, rest))
+                found[name] = _choice(name, value if equals else _next(name, rest, takes_name))
             elif word in HELP or (name in ("--multirun", "--run") and not equals):
                 found["--help" if word in HELP else name] = "yes"
             else:
@@ -57,9 +62,12 @@ class Options:
         return cls(others, "--help" in found, "--multirun" in found, **asked)
 
 
-def _next(name: str, rest: list[str]) -> str:
+def _next(name: str, rest: list[str], takes_name: bool) -> str:
     """Returns the value that follows an option, or what stands for it if none does."""
-    return rest.pop(0) if rest and rest[0] in CHOICES[name] else CHOICES[name][0]
+    is_value = bool(rest) and "=" not in rest[0] and not rest[0].startswith(("-", "~"))
+    if is_value and (rest[0] in CHOICES[name] or not takes_name):
+        return rest.pop(0)
+    return CHOICES[name][0]
 
 
 def _choice(name: str, value: str) -> str:

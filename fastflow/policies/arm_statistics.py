@@ -11,6 +11,7 @@ import numpy as np
 
 from fastflow.integration.grid import Grid
 from fastflow.policies.memory import Memory, checked_numbers
+from fastflow.policies.reward import Reward
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ class BanditMemory(Memory):
     Attributes:
         arms: the skip lengths, one per column.
         steps: the number T of time steps, one per row.
+        measures: the reward that measured the constants, which loaded ones have to fit; None if
+            any do.
         constants: the reward's constants, measured on the first generation; None before it.
         reward: moments of the rewards, ``(T, A)``.
         error: moments of the landing errors, ``(T, A)``.
@@ -102,6 +105,7 @@ class BanditMemory(Memory):
 
     arms: tuple[int, ...] = ()
     steps: int = 0
+    measures: Reward | None = field(default=None, repr=False, compare=False)
     constants: dict[str, float] | None = None
     reward: Moments = field(init=False)
     error: Moments = field(init=False)
@@ -172,7 +176,7 @@ class BanditMemory(Memory):
 
     def load_dict(self, content: dict[str, Any]) -> None:
         super().load_dict(content)
-        self.constants = _constants(content["constants"])
+        self.constants = _constants(content["constants"], self.measures)
         self.reward.load_dict(content["reward"])
         self.error.load_dict(content["error"])
         # memories of version 0.1 know no targets
@@ -195,10 +199,12 @@ class BanditMemory(Memory):
         return "\n".join(rows)
 
 
-def _constants(stored: Any) -> dict[str, float] | None:
+def _constants(stored: Any, reward: Reward | None) -> dict[str, float] | None:
     """Returns a reward's constants, as they were stored; None before they were measured."""
     if stored is not None:
         checked_numbers("constants", [*stored.values()], (len(stored),))
+        if reward is not None:
+            reward.check_constants(stored)
     return stored
 
 

@@ -188,7 +188,7 @@ class Bandit(SkipLength):
             "grid": grid.digest,
             "reward": repr(self.reward),
         }
-        return BanditMemory(key=key, arms=self.arms, steps=grid.steps)
+        return BanditMemory(key=key, arms=self.arms, steps=grid.steps, measures=self.reward)
 
     def learn(self, memory: Memory, feedback: Feedback) -> None:
         memory, observations = memory_of(memory), feedback.observations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,23 @@ class Reward(ABC):
             steps: the number T of steps.
         """
         return {}
+
+    def check_constants(self, constants: Mapping[str, float]) -> None:
+        """Raises a ValueError unless constants out of a file can be those of `calibrate`."""
+        wanted = self.calibrate([], 1)
+        if constants.keys() != wanted.keys():
+            names = ", ".join(wanted) or "no entries"
+            raise ValueError(f"`constants` must have {names}, got {dict(constants)!r:.60}.")
+        try:
+            small, large = (
+                self.value(Observation(0, 1, 2, error, 1.0, True), constants)
+                for error in (0.0, 1.0)
+            )
+            is_reward = large <= small and math.isfinite(large)
+        except (ArithmeticError, TypeError):  # of a unit of 0, or the root of a negative one
+            is_reward = False
+        if not is_reward:
+            raise ValueError(f"`constants` {dict(constants)!r:.60} give no rewards.")
 
     @abstractmethod
     def value(self, seen: Observation, constants: Mapping[str, float]) -> float:

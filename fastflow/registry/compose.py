@@ -223,6 +223,8 @@ def _check_names(overrides: Sequence[str], catalog: Catalog) -> None:
     for override in overrides:
         group, _, name = override.partition("=")
         kind = group.split("@")[0].lstrip("+")
+        if "@" in group and kind not in KINDS:
+            raise ConfigError(f"there is no setting `{group}`. Only a kind of component has an @.")
         if kind in GROUPS and "," not in name:
             _check_name(kind, name, catalog)
 

@@ -139,6 +139,8 @@ def refused(words: Sequence[str], names: Iterable[str], root: str) -> str | None
             return f"{word!r} names no setting: settings are written key=value, such as steps=20."
         if key.startswith("~"):
             return f"{word!r}: a setting cannot be removed. Give another value: {name}=VALUE."
+        if "@" in name and name.partition("@")[0] not in KINDS:
+            return unknown_setting(name, known, root)
         if head in NOT_SETTINGS or (key.startswith("+") and head not in known):
             return unknown_setting(name, known, root)
         if key.startswith("+") and head not in KINDS:

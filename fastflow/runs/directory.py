@@ -142,6 +142,8 @@ class RunDirectory:
     def _drop_unfinished(self, force: bool) -> list[str]:
         """Removes what a killed run left unfinished: truncated lines, records without a row.
 
+        Samples that failed are taken for unfinished, so that they are tried again.
+
         Returns:
             What was lost or doubled otherwise; removed as well if ``force`` is true.
         """
@@ -154,7 +156,7 @@ class RunDirectory:
                 f"{str(self.path)!r} is not as a run leaves it: {in_words(found)}. Restore its "
                 f"files, or generate these samples again with: {again}"
             )
-        done = {row["index"] for _, row in rows} - found.keys()
+        done = {row["index"] for _, row in rows if not row.get("failure")} - found.keys()
         kept = {
             SAMPLES: [row for _, row in rows if row["index"] in done],
             RECORDS: [record for _, record in records if record["sample"] in done],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from fastflow.errors import UserError
 from fastflow.policies.targets import Target
 
 TARGETS = tuple(f.name for f in fields(Target))
@@ -122,9 +123,16 @@ def with_policy(words: Sequence[str]) -> list[str]:
     """Returns the words of a command line, with a policy for a target that comes without one.
 
     An experiment may choose the policy, so beside one nothing is added.
+
+    Raises:
+        UserError: if the words also give the policy's parameter that the target sets.
     """
     names = [word.partition("=")[0].lstrip("+") for word in words]
     named = [name for name in names if name in TARGETS]
+    for name in named:
+        parameter = f"policy.{'max_error' if name == 'max_error' else 'computed_steps'}"
+        if parameter in names:
+            raise UserError(f"`{name}` sets `{parameter}`: give one of them, not both.")
     if not named or {"policy", "experiment"} & set(names):
         return list(words)
     return [f"policy={'bounded' if 'max_error' in named else 'plan'}", *words]

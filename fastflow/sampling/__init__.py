@@ -12,7 +12,13 @@ from fastflow.sampling.executor import (
     check_device_name,
     check_dtype_name,
 )
-from fastflow.sampling.foreign import check_schema, check_tensors, parse_json, read_bounded
+from fastflow.sampling.foreign import (
+    check_file,
+    check_schema,
+    check_tensors,
+    parse_json,
+    read_bounded,
+)
 from fastflow.sampling.media import Video, decode_image, read_image
 from fastflow.sampling.model import FlowModel, Model, ModelWrapper, Probe
 from fastflow.sampling.recording import NoProbe, RecordedTrajectory, Recording
@@ -56,6 +62,7 @@ __all__ = [
     "check_available",
     "check_device_name",
     "check_dtype_name",
+    "check_file",
     "check_schema",
     "check_tensors",
     "decode_image",

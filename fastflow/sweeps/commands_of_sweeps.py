@@ -46,6 +46,11 @@ def begin_sweep(
             stored = stored_words(others, folders)
             folder.write(Sweep(command, stored, job.swept, [], os.getcwd()))
             job.go(folder)
+            if not folder.read().runs:
+                raise UserError(
+                    f"the sweep has no runs: no values of `{'`, `'.join(job.swept)}` were found. "
+                    "Name the values, such as seed=0,1."
+                )
     finally:
         folder.take_back()
     return folder

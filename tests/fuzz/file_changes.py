@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 import yaml
 
 VALUES = [
@@ -43,7 +44,8 @@ def change_file(draw: random.Random, path: Path) -> str:
     """Changes a file in some way, and returns which."""
     kinds: list[Callable[[random.Random, Path], None]] = [_cut, _bytes, _empty, _remove, _folder]
     kinds += [_link, _foreign_encoding, _deep, _pipe, _digits, *[_letters] * 2]
-    kinds += [_header] * 9 if path.suffix == ".safetensors" else [_lines] * 3 + [_value] * 9
+    own = {".safetensors": [_header] * 9, ".pt": [_state] * 9}
+    kinds += own.get(path.suffix, [_lines] * 3 + [_value] * 9)
     kind = draw.choice(kinds)
     kind(draw, path)
     return kind.__name__.lstrip("_")
@@ -127,6 +129,23 @@ def _header(draw: random.Random, path: Path) -> None:
         _change(draw, header)
     text = json.dumps(header).encode()
     path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(data))
+
+
+class Running:
+    """Makes a file when it is unpickled."""
+
+    def __reduce__(self):
+        return open, ("was_run", "w")
+
+
+def _state(draw: random.Random, path: Path) -> None:
+    """Changes a value in a file of PyTorch's, or puts something there that would be run."""
+    content = torch.load(path)
+    if draw.random() < 0.1:
+        content["step"] = Running()
+    else:
+        _change(draw, content)
+    torch.save(content, path)
 
 
 def _foreign_encoding(draw: random.Random, path: Path) -> None:

@@ -9,9 +9,13 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import interrupted_training
+import official_files
+import pyarrow as pa
 from file_changes import change_file
 from mutations import COMPARISON, RUN
 from PIL import Image
+from pyarrow import parquet
 
 from fastflow_minis.zoo import folder
 
@@ -38,19 +42,27 @@ RESULTS = '{"filename": "00000/samples/0000.png", "correct": true}\n'
 
 
 def in_directory(draw: random.Random, sources: dict[str, Path], here: Path) -> tuple[Path, Words]:
-    """Copies a run, a benchmark's run or a comparison; returns one of its files and a command."""
-    kind = draw.choice(("run", "run", "run", "geneval", "comparison", "comparison"))
+    """Copies a run, a sweep or a comparison; returns one of its files and a command."""
+    kinds = ("run", "run", "run", "geneval", "comparison", "comparison", "sweep", "sweep")
+    kind = draw.choice(kinds)
     copy = shutil.copytree(sources[kind], here / "it")
+    if draw.random() < 0.15:  # beside others, of which it is left out
+        Path(here / "good").symlink_to(sources[draw.choice(kinds)])
     files = sorted(p for p in copy.rglob("*") if p.is_file() and p.name != "report.html")
     texts = [p for p in files if p.suffix in (".json", ".jsonl", ".yaml", ".safetensors")]
+    if kind == "sweep" and draw.random() < 0.4:
+        texts = [copy / "sweep.json"]
     path = draw.choice(texts if draw.random() < 0.9 else files)
     return path, _opening(draw, kind, str(copy))
 
 
 def _opening(draw: random.Random, kind: str, name: str) -> Words:
     """Returns a command line that opens a directory."""
+    study = ["study", name, *(["good"] if Path("good").exists() else []), "out=studied"]
+    if kind == "sweep" or len(study) > 3:
+        return draw.choice([study, study, ["sample", f"resume={name}"]])
     if kind == "comparison":
-        several = [["compare", f"resume={name}"]] * 2 + [["report", name]]
+        several = [["compare", f"resume={name}"], ["report", name], study]
         return draw.choice([*several, ["pool", name, name, "out=pooled"]])
     several = [["sample", f"resume={name}"], ["report", name]]
     if kind == "geneval":
@@ -58,7 +70,7 @@ def _opening(draw: random.Random, kind: str, name: str) -> Words:
         several += [["export", name, "out=exported"]] * 2
         several += [["import-scores", name, "skipped=results.jsonl", "partial=true"]] * 2
         return draw.choice(several)
-    several += [["memory", name], ["sample", f"resume={name}", "force=true"]]
+    several += [study, ["memory", name], ["sample", f"resume={name}", "force=true"]]
     return draw.choice([*several, ["sample", *RUN, "out=out", f"memory={name}/memory.json"]])
 
 
@@ -107,6 +119,40 @@ def benchmark(draw: random.Random, sources: dict[str, Path], here: Path) -> tupl
     return path, [*words, f"prompts={path}"]
 
 
+def dataset(draw: random.Random, sources: dict[str, Path], here: Path) -> tuple[Path, Words]:
+    """Returns a dataset with pictures: Parquet or Arrow, itself or in a folder."""
+    table = pa.table({name: [str(value)] * 2 for name, value in json.loads(EDITS).items()})
+    if draw.random() < 0.8:
+        Image.new("RGB", (8, 8)).save(here / "a.png")
+        pictures = [{"bytes": (here / "a.png").read_bytes(), "path": "a.png"}] * 2
+        table = table.set_column(4, "input_image", [pictures])
+    path = here / "data" / draw.choice(("a.parquet", "a.arrow"))
+    path.parent.mkdir()
+    if path.suffix == ".parquet":
+        parquet.write_table(table, path)
+    else:
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
+            stream.write_table(table)
+    words = ["sample", *FEW, "policy=every", "out=out", "benchmark=gedit", "samples=1"]
+    return path, [*words, f"prompts={draw.choice((path, path.parent))}"]
+
+
+def checkpoint(draw: random.Random, sources: dict[str, Path], here: Path) -> tuple[Path, Words]:
+    """Returns what an interrupted training saved."""
+    path, words = recipe(draw, sources, here)
+    return interrupted_training.checkpoint(path.parent), words
+
+
+def official(draw: random.Random, sources: dict[str, Path], here: Path) -> tuple[Path, Words]:
+    """Returns the results of VBench's or GEdit's scorer."""
+    name = draw.choice(("vbench", "gedit"))
+    copy = shutil.copytree(sources["geneval"], here / "it")
+    path = official_files.results(name, copy, here / "scores")
+    given = draw.choice((path, path.parent))
+    words = ["import-scores", str(copy), f"{draw.choice(('skipped', 'full'))}={given}"]
+    return path, [*words, f"partial={draw.choice(('true', 'false'))}"]
+
+
 def scores(draw: random.Random, sources: dict[str, Path], here: Path) -> tuple[Path, Words]:
     """Returns a scorer's results."""
     copy = shutil.copytree(sources["geneval"], here / "it")
@@ -145,7 +191,8 @@ def weights(draw: random.Random, sources: dict[str, Path], here: Path) -> tuple[
 
 Making = Callable[[random.Random, dict[str, Path], Path], tuple[Path, Words]]
 ALONE: tuple[Making, ...] = (
-    prompts, picture, preset, memory, benchmark, scores, holder, recipe, weights,
+    prompts, picture, preset, memory, benchmark, dataset, scores, official, holder, recipe,
+    checkpoint, weights,
 )  # fmt: skip
 
 
@@ -154,7 +201,7 @@ def changed(draw: random.Random, sources: dict[str, Path], here: Path) -> tuple[
 
     Args:
         draw: chooses all of it.
-        sources: a finished ``run``, one of a benchmark, ``geneval``, and a ``comparison``.
+        sources: a finished ``run``, ``comparison`` and ``sweep``, and a benchmark's, ``geneval``.
         here: an empty folder.
     """
     make = in_directory if draw.random() < 0.5 else draw.choice(ALONE)

@@ -20,6 +20,10 @@ COMPARISON = (
     "converged_steps=20",
 )
 
+# What is said beside a command's words, so that it takes no time, and who is given a folder.
+QUICK = {"sample": RUN, "sample -m": RUN, "compare": COMPARISON, "calibrate": SAMPLE}
+WITH_OUT = ("sample", "sample -m", "compare")
+
 # Words that mean nothing: every one of them has to be refused, in whatever company.
 NONSENSE = {
     "sample": (
@@ -122,7 +126,39 @@ NONSENSE = {
         "corrector.order=-1",
         "a cat",
         "--nope",
+        "--cfg jobs",
+        "speedup=2 policy.computed_steps=4",
+        "policy=uniform steps=4",
+        "metrics@x=[fidelity]",
         "method=euler",
+    ),
+    "sample -m": (
+        "seed=0,x",
+        "seed=0,",
+        "seed=0,-1",
+        "seed=range(0,x)",
+        "seed=choice()",
+        "seed=glob(*)",
+        "policy=glob(zzz*)",
+        "policy=ucb,nobody",
+        "policy.gamma=nan,1",
+        "policy.gamma=interval(0,1)",
+        "steps=5,1000000000",
+        "samples=0,1",
+        "max_batch=shuffle(0,1)",
+        "seed=0,1 seed.x=1",
+        "seed=0,1 force=true",
+        "seed=0,1 out=",
+        "resume=nowhere",
+        "resume=. seed=1",
+        "hydra/launcher=nobody",
+        "hydra/sweeper=nobody",
+        "hydra.sweep.dir=x",
+        "speedup=2,3 computed_steps=5",
+        "speedup=2,3 policy.computed_steps=5",
+        "+foo=1,2",
+        "=1,2",
+        "--cfg jobs",
     ),
     "compare": (
         "executor.device=abc",
@@ -169,6 +205,7 @@ NONSENSE = {
     ),
     "plugins": ("x", "policy x", "POLICY"),
     "pool": ("", "x", "out=x", "x out=", "x out=y oot=z"),
+    "study": ("", "nowhere", ".", ". out=", ". oot=x", ". out=/dev/null"),
     "report": ("", "nowhere", "a b", "."),
     "memory": ("", "nowhere", ".", "a b"),
     "export": ("", "nowhere out=x", ". out=x", ". out=", ". oot=x"),
@@ -200,10 +237,9 @@ LETTERS = "=.,[]{}()'\"\\$~+?#:@/ \t\n%&*-_xé猫\u2028\x00"
 
 def command_line(draw: random.Random) -> tuple[list[str], bool]:
     """Returns a command line, and whether it holds nonsense that must be refused."""
-    command = draw.choice(("sample",) * 5 + ("compare",) * 2 + tuple(NONSENSE))
-    words = {"sample": RUN, "compare": COMPARISON, "calibrate": SAMPLE}.get(command, ())
-    own = [command, *words]
-    if command in ("sample", "compare"):
+    command = draw.choice(("sample",) * 5 + ("sample -m",) + ("compare",) * 2 + tuple(NONSENSE))
+    own = [*command.split(), *QUICK.get(command, ())]
+    if command in WITH_OUT:
         own.append("out=out")
     if command == "sample" and draw.random() < 0.12:
         return [*own, *draw.choice(list(ACCEPTED)).split()], False

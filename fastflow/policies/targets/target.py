@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 
 from fastflow.integration.grid import FEW_STEPS, Grid
 from fastflow.policies.policy import Policy
 
 QUALITIES = {"near_lossless": 2.0, "high": 2.6, "fast": 5.0}  # steps over computed steps
 FEWEST_COMPUTED = 3  # both ends and one step in between
+_KINDS = {"speedup": (Real, "a number"), "computed_steps": (Integral, "a whole number")}
+_KINDS |= {"max_error": _KINDS["speedup"], "quality": (str, "a name")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +27,7 @@ class Target:
         quality: a name in `QUALITIES`, each of which stands for a speed-up.
 
     Raises:
-        ValueError: if none or several are given, or one is out of range.
+        ValueError: if none or several are given, or one is out of range or of another type.
     """
 
     speedup: float | None = None
@@ -39,6 +42,8 @@ class Target:
                 "give one target, `speedup`, `computed_steps`, `max_error` or `quality`: "
                 f"got {got}."
             )
+        (name,) = self.given
+        _check_kind(name, self.given[name])
         if self.speedup is not None and not 1 <= self.speedup < math.inf:
             raise ValueError(f"`speedup` must be 1 or more, got {self.speedup}.")
         if self.computed_steps is not None and self.computed_steps < FEWEST_COMPUTED:
@@ -112,3 +117,10 @@ class Target:
                 f"`{name}` sets a policy's `{self.parameter}`, which {type(policy).__name__} does "
                 f"not have. Choose no policy, or {some}."
             )
+
+
+def _check_kind(name: str, value: object) -> None:
+    """Raises a ValueError if a target is of a type that it cannot be compared in."""
+    kind, wanted = _KINDS[name]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ValueError(f"`{name}` must be {wanted}, got {value!r:.60}.")

@@ -1,6 +1,12 @@
 """Files that somebody else may have written: read within bounds, and believed in nothing."""
 
-from fastflow.sampling.foreign.bounded import NotJSON, parse_json, parse_yaml, read_bounded
+from fastflow.sampling.foreign.bounded import (
+    NotJSON,
+    check_file,
+    parse_json,
+    parse_yaml,
+    read_bounded,
+)
 from fastflow.sampling.foreign.confined import RunFile, check_inside
 from fastflow.sampling.foreign.memory_file import check_memory
 from fastflow.sampling.foreign.record_line import RecordLine
@@ -23,6 +29,7 @@ __all__ = [
     "RunFile",
     "Share",
     "StepNumber",
+    "check_file",
     "check_inside",
     "check_memory",
     "check_schema",

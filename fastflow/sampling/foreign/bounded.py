@@ -41,21 +41,9 @@ def read_bounded(path: Path, label: str, expected: str, largest: int = LARGEST_F
     Raises:
         ValueError: if there is no such file, or it is none, too large or not UTF-8.
     """
-    try:
-        mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode):
-            kind = "is a folder" if stat.S_ISDIR(mode) else "is a pipe or a device and no file"
-            raise ValueError(f"{label} {kind}. Give {expected}.")
-        with path.open("rb") as file:
-            raw = file.read(largest + 1)
-    except OSError as error:
-        if error.errno not in _NOWHERE:
-            raise
-        raise ValueError(f"{label} does not exist. Give {expected}.") from error
-    except ValueError as error:
-        if "null" not in str(error):
-            raise
-        raise ValueError(f"{label} is no path: it holds a null character.") from error
+    check_file(path, label, expected)
+    with path.open("rb") as file:
+        raw = file.read(largest + 1)
     if len(raw) > largest:
         raise ValueError(f"{label} is larger than {largest >> 20} MB. Give {expected}.")
     try:
@@ -65,6 +53,31 @@ def read_bounded(path: Path, label: str, expected: str, largest: int = LARGEST_F
         raise ValueError(
             f"{label} is not UTF-8 text: byte {at} is 0x{byte:02x}. Give {expected}."
         ) from error
+
+
+def check_file(path: Path, label: str, expected: str) -> None:
+    """Raises a ValueError unless a path is a file; a pipe or a device is not opened.
+
+    Args:
+        path: the path.
+        label: what it is, for messages.
+        expected: what it should be, for messages.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        if error.errno not in _NOWHERE:
+            raise
+        raise ValueError(f"{label} does not exist. Give {expected}.") from error
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{label} is no path: it holds half a character.") from error
+    except ValueError as error:
+        if "null" not in str(error):
+            raise
+        raise ValueError(f"{label} is no path: it holds a null character.") from error
+    if not stat.S_ISREG(mode):
+        kind = "is a folder" if stat.S_ISDIR(mode) else "is a pipe or a device and no file"
+        raise ValueError(f"{label} {kind}. Give {expected}.")
 
 
 def parse_json(text: str, where: str) -> Any:

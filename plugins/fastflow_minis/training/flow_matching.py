@@ -106,7 +106,13 @@ class FlowMatching:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Continues from what `state_dict` returned."""
+        """Continues from what `state_dict` returned.
+
+        Raises:
+            ValueError: if the step is no number of steps; other errors for other content.
+        """
+        if type(state["step"]) is not int or state["step"] < 0:
+            raise ValueError(f"`step` must be 0 or more, got {state['step']!r:.60}.")
         self.step = state["step"]
         self.learners.load_state_dict(state["modules"])
         for name, value in state["average"].items():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fastflow.runs import locked
-from fastflow_minis.training.checkpoint import load_state, save_state
+from fastflow_minis.training.checkpoint import fitting, load_state, save_state
 from fastflow_minis.training.flow_matching import FlowMatching
 from fastflow_minis.training.progress import TrainingProgress
 from fastflow_minis.training.recipe import Recipe
@@ -118,7 +118,7 @@ def _train(recipe: Recipe, run: Path, device: str) -> None:
     matching = FlowMatching(mini.learners, mini.objective(run), recipe)
     path = run / CHECKPOINT
     if path.exists():
-        matching.load_state_dict(load_state(path, device))
+        resume_training(matching, path, device)
     saved = time.monotonic()
     with TrainingProgress("flow", recipe.steps, run, matching.step) as progress:
         while matching.step < recipe.steps:
@@ -127,6 +127,17 @@ def _train(recipe: Recipe, run: Path, device: str) -> None:
                 save_state(matching.state_dict(), path)
                 saved = time.monotonic()
     save_state(matching.state_dict(), path)
+
+
+def resume_training(matching: FlowMatching, path: Path, device: str) -> None:
+    """Continues from a checkpoint.
+
+    Raises:
+        ValueError: naming the file, if it is damaged, or is not of such a training.
+    """
+    state = load_state(path, device)
+    with fitting(path):
+        matching.load_state_dict(state)
 
 
 def export_mini(run: Path, destination: Path) -> Path:
@@ -139,7 +150,8 @@ def export_mini(run: Path, destination: Path) -> Path:
     """
     state = load_state(run / CHECKPOINT)
     mini = read_recipe(run / RECIPE).build(run)
-    mini.learners.load_state_dict(state["average"], strict=False)
+    with fitting(run / CHECKPOINT):
+        mini.learners.load_state_dict(state["average"], strict=False)
     destination = Path(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent) as parent:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from fastflow.sampling import decode_image, read_image, read_objects
 
-ENDINGS = (".arrow", ".parquet")
+ENDINGS = {".arrow": "Arrow stream", ".parquet": "Parquet file"}
 WANTED = "the dataset's folder, its .arrow or .parquet files, or a .jsonl file of its fields"
 
 
@@ -81,10 +81,14 @@ def _columns(file: Path, names: list[str]) -> Iterator[tuple[str, dict[str, Any]
         else:
             batches = ipc.open_stream(pa.memory_map(str(file)))
         for batch in batches:
+            batch.validate(full=True)  # what it says of its texts' places and letters
             own = [name for name in names if name in batch.schema.names]
             for i in range(batch.num_rows):  # one at a time: pictures are large
                 (row,) = batch.select(own).slice(i, 1).to_pylist()
                 number += 1
                 yield f"`prompts` {str(file)!r}, row {number},", row
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"`prompts` {str(file)!r} cannot be read: {error}.") from error
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise ValueError(
+            f"`prompts` {str(file)!r} cannot be read: it is damaged, or is no "
+            f"{ENDINGS[file.suffix]}. Give {WANTED}."
+        ) from error

@@ -117,12 +117,12 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         )
     for file in files:
         rows = csv.DictReader(StringIO(read_text(file, "results", wanted), newline=""))
-        lacking = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
-        if lacking:
-            raise ValueError(
-                f"results {str(file)!r} have no column {', '.join(lacking)}. Give {wanted}."
-            )
         try:
+            lacking = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+            if lacking:
+                raise ValueError(
+                    f"results {str(file)!r} have no column {', '.join(lacking)}. Give {wanted}."
+                )
             for row in rows:
                 where = f"results {str(file)!r}, line {rows.line_num},"
                 if None in row.values():

@@ -114,8 +114,9 @@ class VBench(Benchmark):
 
 
 def _json(path: Path, name: str, wanted: str, kind: type) -> Any:
+    text = read_text(path, name, wanted)
     try:
-        content = parse_json(read_text(path, name, wanted), f"{name} {str(path)!r}")
+        content = parse_json(text, f"{name} {str(path)!r}")
     except ValueError as error:
         raise ValueError(f"{error} Give {wanted}.") from error
     if not isinstance(content, kind):

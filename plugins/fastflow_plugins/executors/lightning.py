@@ -95,6 +95,7 @@ class Lightning(Executor):
         from fastflow_plugins.executors.launching import cluster_plugins, strategy_for
         from fastflow_plugins.executors.lightning_module import SampleProgress
 
+        self._check_names()
         devices, nodes = self._devices(launch), self._nodes(launch)
         try:
             return L.Trainer(
@@ -117,6 +118,22 @@ class Lightning(Executor):
                 f"devices={self.devices!r} strategy={self.strategy!r}: {error} "
                 "Without a GPU use executor.accelerator=cpu."
             ) from error
+
+    def _check_names(self) -> None:
+        """Raises a ValueError for an accelerator or a strategy that Lightning does not know."""
+        from lightning.pytorch.accelerators import AcceleratorRegistry
+        from lightning.pytorch.strategies import StrategyRegistry
+
+        known = {
+            "accelerator": {"auto", "gpu", *AcceleratorRegistry.available_accelerators()},
+            "strategy": {"auto", *StrategyRegistry.available_strategies()},
+        }
+        for name, names in known.items():
+            if getattr(self, name) not in names:
+                raise ValueError(
+                    f"`{name}` must be one of {', '.join(sorted(names))}, got "
+                    f"{getattr(self, name)!r}."
+                )
 
     def _check_devices(self) -> None:
         """Raises a ValueError unless `devices` is auto, a number or a list of indices."""

@@ -94,8 +94,13 @@ def check_at_most_all(computed_steps: int, grid: Grid) -> None:
     if computed_steps > grid.steps:
         raise ValueError(
             f"`computed_steps` must be at most {grid.steps} on a grid of {grid.steps} steps, "
-            f"got {computed_steps}."
+            f"got {computed_steps}. Give policy.computed_steps={fewer(grid)}, or more steps."
         )
+
+
+def fewer(grid: Grid) -> int:
+    """Returns half of a grid's steps, at least two: what somebody may want to compute of it."""
+    return max(2, grid.steps // 2)
 
 
 def spread(start: int, end: int, count: int) -> frozenset[int]:

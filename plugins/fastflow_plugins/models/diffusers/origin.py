@@ -14,6 +14,9 @@ from fastflow_plugins.models.diffusers.hub import download
 AGAIN = "Copy or download it again."
 VOCABULARIES = ("tokenizer.json", "vocab.json", "tokenizer.model", "spiece.model", "vocab.txt")
 LIBRARIES = ("diffusers", "transformers")
+NAMES_OF_WEIGHTS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
+FORMATS = (".safetensors", ".bin")
+WITHOUT_WEIGHTS = ("Tokenizer", "TokenizerFast", "Scheduler", "Processor", "Extractor")
 SAVE = "`pipe.save_pretrained(folder)` writes one."
 
 
@@ -60,7 +63,7 @@ class Origin:
 
     def check_parts(self) -> None:
         """Raises a ValueError if a folder lacks a part that its index names, or one is damaged."""
-        for folder, (_, kind) in self._parts():
+        for folder, (library, kind) in self._parts():
             if not any(folder.glob("*.json")):
                 raise ValueError(
                     f"{self.where} is incomplete: its model_index.json names the part "
@@ -69,6 +72,8 @@ class Origin:
             if "Tokenizer" in kind:
                 _check_vocabulary(folder, kind)
             _check_files(folder)
+            if not str(kind).endswith(WITHOUT_WEIGHTS):
+                _check_weights_are_there(folder, NAMES_OF_WEIGHTS[library])
 
     def reason(self, error: Exception) -> str:
         """Returns why loading failed, in the words of the library that knows its files."""
@@ -86,13 +91,15 @@ class Origin:
     def _parts(self) -> Iterator[tuple[Path, tuple[str, str]]]:
         """Yields the folder of each part with its library and class; nothing of the hub's."""
         for name, value in self.index.items():
-            if (
-                self.folder
-                and isinstance(value, list)
-                and len(value) == 2
-                and value[0] is not None
-            ):
+            if self.folder and isinstance(value, list) and len(value) == 2 and None not in value:
                 yield self.folder / name, (value[0], value[1])
+
+
+@dataclass(frozen=True)
+class ListedWeights:
+    """States what the list of several files of weights holds: the file of each tensor."""
+
+    weight_map: dict[str, str]
 
 
 def _failure(library: str, kind: str, folder: Path) -> Exception | None:
@@ -121,6 +128,20 @@ def _check_files(folder: Path) -> None:
             check_tensors(file)
     except ValueError as error:
         raise ValueError(f"{error} {AGAIN}") from error
+
+
+def _check_weights_are_there(folder: Path, name: str) -> None:
+    """Raises a ValueError if a part's file of weights, or one of several, is missing."""
+    wanted = []
+    for index in sorted(folder.glob("*.safetensors.index.json")):
+        content = parse_json(read_bounded(index, str(index), "a pipeline's file"), str(index))
+        check_schema(ListedWeights, content, str(index))
+        wanted += sorted(set(content["weight_map"].values()))
+    if not any(file.suffix in FORMATS for file in folder.iterdir()):
+        wanted.append(f"{name}.safetensors")
+    missing = next((file for file in wanted if not (folder / file).exists()), None)
+    if missing:
+        raise ValueError(f"{folder / missing} is missing: it holds the weights. {AGAIN}")
 
 
 def _check_vocabulary(folder: Path, kind: str) -> None:
