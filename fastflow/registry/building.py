@@ -120,6 +120,9 @@ def load(path: Path, settings: type | None = None, kinds: Collection[str] = ()) 
             "can no longer be opened. Run it again."
         )
     check_schema(dict[str, str | None], config["names"], str(path), ConfigError, "names")
+    used = [kind for kind in kinds if isinstance(config.get(kind), dict) and NAME in config[kind]]
+    if unnamed := [kind for kind in used if kind not in config["names"]]:
+        raise ConfigError(f"{path} has a {unnamed[0]}, but no `names.{unnamed[0]}`.")
     if settings is not None:
         _check_settings(config, settings, path)
     _check_components(config, kinds, path)

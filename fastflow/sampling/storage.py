@@ -238,7 +238,8 @@ def read_memory(path: Path) -> Iterator[dict[str, Any]]:
     try:
         yield content
     except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
-        raise ValueError(f"{name} is not a memory of this policy ({error!r}). {wanted}") from error
+        lacking = f": it has no {error}" if isinstance(error, KeyError) else ""
+        raise ValueError(f"{name} is not a memory of this policy{lacking}. {wanted}") from error
     except ValueError as error:
         text = str(error)
         raise ValueError(text if text.startswith(name) else f"{name}: {text}") from error

@@ -117,3 +117,12 @@ def test_a_kind_that_a_command_does_not_use_is_refused():
     with pytest.raises(ConfigError) as refused:
         composed("method=skipping")
     assert str(refused.value) == "`method` is not used by `fastflow sample`. Leave it out."
+
+
+def test_a_component_without_its_name_in_a_stored_configuration_is_told(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "names: {policy: ucb}\npolicy: {component: ucb}\nmodel: {component: mixture}\n"
+    )
+    with pytest.raises(ConfigError, match=r"config.yaml has a model, but no `names.model`\.$"):
+        load(path, kinds=("policy", "model"))

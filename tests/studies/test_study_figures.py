@@ -17,6 +17,7 @@ from fastflow.studies.figures.paper_style import (
 )
 from fastflow.studies.figures.regret import cumulative_regret
 from fastflow.studies.figures.value_map import axes_of
+from fastflow.studies.grouping.group import Group
 from fastflow.studies.grouping.section import sections_of
 from fastflow.studies.reading.gather import gather
 from fastflow.studies.reading.study_run import StudyRun
@@ -40,6 +41,12 @@ def run_of(computed=(), **columns):
 
 def test_a_study_with_all_data_has_every_figure(drawn):
     assert [figure.name for figure in drawn] == EVERY
+
+
+def test_groups_whose_labels_are_the_same_are_all_drawn(write_grid, monkeypatch):
+    monkeypatch.setattr(Group, "label", lambda *_: "alike")
+    (section,) = sections_of(gather(write_grid()).runs)
+    assert [figure.name for figure in draw_section(section, "")] == EVERY
 
 
 def test_figures_are_one_column_wide_and_their_text_is_drawn(drawn):

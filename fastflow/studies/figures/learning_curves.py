@@ -39,8 +39,8 @@ def learning_curves(section: StudySection, suffix: str) -> list[StudyFigure]:
         axes = np.atleast_1d(figure.subplots(len(panels), 1, sharex=True))
         styles = line_styles([group.label() for group in groups])
         for ax, (column, label) in zip(axes, panels, strict=True):
-            for group, style in zip(groups, styles.values(), strict=True):
-                _curve(ax, group, column, style)
+            for group in groups:
+                _curve(ax, group, column, styles[group.label()])
             ax.set_ylabel(label)
             ax.grid(axis="y")
         axes[-1].set_xlabel("sample")

@@ -40,8 +40,8 @@ def regret_curves(section: StudySection, suffix: str) -> list[StudyFigure]:
     def plot(figure: Figure) -> None:
         ax = figure.add_subplot()
         styles = line_styles([group.label() for group, _ in found])
-        for (group, curves), style in zip(found, styles.values(), strict=True):
-            _curve(ax, group, curves, style)
+        for group, curves in found:
+            _curve(ax, group, curves, styles[group.label()])
         ax.set(xlabel="sample", ylabel="cumulative regret (reward)")
         ax.grid(axis="y")
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))

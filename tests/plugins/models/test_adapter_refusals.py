@@ -286,3 +286,15 @@ def test_a_gpu_where_there_is_none(family, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert check_device("cuda:1") == torch.device("cuda:1")
     assert "finds 2 CUDA GPUs" in message(check_device, "cuda:2")
+
+
+def test_a_scheduler_whose_numbers_are_texts_is_named_when_steps_are_made(tmp_path):
+    flux.pipeline().save_pretrained(tmp_path)
+    file = tmp_path / "scheduler" / "scheduler_config.json"
+    settings = json.loads(file.read_text()) | {"base_shift": "0.5", "use_dynamic_shifting": True}
+    file.write_text(json.dumps(settings))
+    model = FLUX.recipe_type(path=str(tmp_path), height=16, width=16).load("cpu", "float32")
+    with pytest.raises(
+        ValueError, match=r"cannot make 4 steps: look at its scheduler_config.json"
+    ):
+        model.grid(4)

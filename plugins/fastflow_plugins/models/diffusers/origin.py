@@ -80,7 +80,7 @@ class Origin:
         for folder, (library, kind) in self._parts():
             if found := _failure(library, kind, folder):
                 return (
-                    f"the folder {folder} does not hold a {kind} that can be loaded. "
+                    f"the folder {str(folder)!r} does not hold a {kind} that can be loaded. "
                     f"{AGAIN} {library} says: {_in_words(found)}"
                 )
         return (

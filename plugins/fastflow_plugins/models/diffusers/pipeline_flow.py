@@ -103,7 +103,13 @@ class PipelineFlow(FlowModel):
 
     def grid(self, steps: int) -> Grid:
         if steps not in self._grids:
-            self._grids[steps] = self._make_grid(steps)
+            try:
+                self._grids[steps] = self._make_grid(steps)
+            except (TypeError, ArithmeticError) as error:
+                raise ValueError(
+                    f"`model.path` {self.recipe.path!r} has a scheduler that cannot make {steps} "
+                    f"steps: look at its scheduler_config.json. diffusers says: {error}"
+                ) from error
         return self._grids[steps]
 
     def _prompts(self, request: Request) -> list[str]:
