@@ -6,14 +6,23 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+MOST_DIGITS = 4000  # of a number; Python reads a few more
+TOO_MANY_DIGITS = rf"\d{{{MOST_DIGITS + 1}}}"
+LETTERS_TOLD = 100  # letters of a setting's name in a message
 HELP = ("-h", "--help")
 APPLICATIONS = ("sample", "compare", "calibrate")  # composed by Hydra, with a help of their own
 
 
 def check_words(words: Sequence[str]) -> None:
-    """Raises a ValueError for a word that is not text: bytes that the shell passed on as such."""
+    """Raises a ValueError for a word that is not text, or holds a number that Python cannot read.
+
+    Bytes that are not text are those that the shell passed on as such.
+    """
     if broken := [word for word in words if re.search("[\ud800-\udfff]", word)]:
         raise ValueError(f"{broken[0]!r} holds bytes that are not UTF-8. Give it in UTF-8.")
+    if endless := [word for word in words if re.search(TOO_MANY_DIGITS, word)]:
+        name = endless[0].partition("=")[0][:LETTERS_TOLD]
+        raise ValueError(f"`{name}` holds a number of more than {MOST_DIGITS} digits.")
 
 
 def path_and_options(

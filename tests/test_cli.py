@@ -165,3 +165,9 @@ def test_bash_completes_with_what_is_installed(command):
     )
     assert done.stdout == "fastflow sam/12/query=bash\n", done.stderr
     assert command("-sc", "install=csh").status == 2
+
+
+def test_a_number_of_more_digits_than_python_reads_is_named(command):
+    done = command("sample", "model=mixture", f"samples={'9' * 5000}")
+    assert done.status == 2
+    assert done.err == "fastflow sample: `samples` holds a number of more than 4000 digits.\n"

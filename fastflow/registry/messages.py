@@ -45,7 +45,7 @@ PLAIN_WORDS = {  # what Hydra and OmegaConf say, and what it means; {0} is the s
     r"In '.*?': Could not find '(.*?)'": "there is no preset '{1}'.",
     r"Multiple values for (\S+?)\.": "`{1}` is given twice. Give it once.",
     r"does not support sweep type": "an interval needs a sweeper that draws from it, such as "
-    "hydra/sweeper=optuna.",
+    "`hydra/sweeper=optuna`.",
     r"Sweeping over Hydra's": "Hydra's own settings can have one value only.",
     r"ecursive interpolation|InterpolationResolutionError": "{0} refers to itself.",
 }

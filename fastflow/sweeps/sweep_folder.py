@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from fastflow.sampling.foreign import RunFile, check_inside, check_schema, parse_json, read_bounded
 from fastflow.sampling.storage import write_whole, writing
+from fastflow.words import check_words
 
 SWEEP_FILE, SWEEP_LOCK = "sweep.json", ".sweep.lock"
 LOCK_PATIENCE = 60.0  # seconds to wait for another process that writes the file
@@ -90,6 +91,12 @@ class SweepFolder:
             read_bounded(self.path / SWEEP_FILE, where, "the folder of a sweep"), where
         )
         check_schema(Sweep, content, where)
+        try:
+            check_words(
+                [*content["settings"], *(w for r in content["runs"] for w in r["overrides"])]
+            )
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
         runs = [
             SweptRun(**{k: v for k, v in run.items() if k in RUN_FIELDS})
             for run in content["runs"]

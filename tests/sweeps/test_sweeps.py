@@ -176,7 +176,7 @@ def test_runs_that_end_at_once_are_all_noted(tmp_path):
         (["hydra.launcher.jobs=3"], "there is no setting `hydra.launcher.jobs`."),
         (
             ["policy.gamma=interval(0,1)"],
-            "an interval needs a sweeper that draws from it, such as hydra/sweeper=optuna.",
+            "an interval needs a sweeper that draws from it, such as `hydra/sweeper=optuna`.",
         ),
         (["objective=score"], "`objective` is for a sweeper that optimises"),
         (["experiment=nothing"], "there is no experiment named 'nothing'."),
