@@ -10,6 +10,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["WANDB_MODE"] = "offline"
 
 import random
+import signal
 
 import numpy as np
 import pytest
@@ -46,6 +47,12 @@ def command(capsys):
         return Done(status, captured.out, captured.err)
 
     return run
+
+
+def pytest_configure(config):
+    """Lets the tests' processes hear Ctrl-C, which a shell makes those in the background ignore."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config):

@@ -78,7 +78,6 @@ def test_one_of_two_processes_is_killed_and_the_run_is_resumed_by_one(warm, tmp_
 
 
 @needs_proc
-@pytest.mark.skipif(KILLS <= FEW, reason="takes minutes: make hostile KILLS=34")
 def test_one_of_two_processes_is_killed_also_before_both_have_met(warm, tmp_path, killed):
     kills = KillsOfTwo(warm, LONGER, tmp_path, SEED)
     killed("two processes", kills, FEWER, FEWER // 2)
