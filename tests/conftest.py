@@ -50,7 +50,7 @@ def command(capsys):
 
 
 def pytest_configure(config):
-    """Lets the tests' processes hear Ctrl-C, which a shell makes those in the background ignore."""
+    """Lets the tests' processes hear Ctrl-C, also if a shell started them in the background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
