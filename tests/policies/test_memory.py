@@ -1,10 +1,12 @@
 """Memory: saved, loaded, refused, merged."""
 
 import json
+from dataclasses import dataclass
 
 import pytest
 
-from fastflow.policies import Memory
+from fastflow.policies import Memory, Reward
+from fastflow.registry import build
 from fastflow.sampling.storage import load_memory, save_memory
 from fastflow.testing import uneven
 from fastflow_plugins.policies.bandits.ucb import UCB
@@ -120,3 +122,32 @@ def test_a_gram_matrix_of_another_number_of_steps_is_refused():
     content = {"samples": 1, "key": key, "gram": {"count": 1, "matrix": [[1.0, 0.5], [0.5, 1.0]]}}
     with pytest.raises(ValueError, match=r"^`gram` is of 2 steps, but this memory of 12: "):
         Memory(key=key).load_dict(content)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfWhatItSaw(Reward):
+    """A reward whose constants depend on what it has seen, of which there must be something."""
+
+    def calibrate(self, feedback, steps):
+        return {f"arm {seen.arm}": seen.error for seen in [feedback[0], feedback[-1]]}
+
+    def value(self, seen, constants):
+        return -seen.error
+
+
+def test_constants_that_depend_on_what_was_seen_are_loaded_again(tmp_path):
+    policy = UCB(reward=OfWhatItSaw())
+    memory = policy.empty(GRID)
+    memory.constants = {"arm 2": 0.5}
+    save_memory(memory, tmp_path / "memory.json")
+    assert load_memory(policy.empty(GRID), tmp_path / "memory.json").constants == {"arm 2": 0.5}
+
+
+@pytest.mark.parametrize("constants", [{}, {"other": 1.0}])
+def test_constants_that_are_not_those_of_the_reward_are_named(tmp_path, constants):
+    policy = UCB(reward=build("reward", {"component": "paper"}))
+    memory = policy.empty(GRID)
+    memory.constants = constants
+    save_memory(memory, tmp_path / "memory.json")
+    with pytest.raises(ValueError, match=r"memory.json'.*`constants` .* give no rewards"):
+        load_memory(policy.empty(GRID), tmp_path / "memory.json")
