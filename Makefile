@@ -81,7 +81,8 @@ fuzz: $(VENV)/.installed-dev  ## mutated command lines and files: make fuzz CASE
 KILLS ?= 34
 
 hostile: $(VENV)/.installed-dev  ## kills at random moments and disks of many sizes: make hostile KILLS=34
-	KILLS=$(KILLS) DISKS=60 $(BIN)/python -m pytest -q -n0 tests/hostile/test_kills.py tests/hostile/test_system_errors.py
+	KILLS=$(KILLS) DISKS=60 $(BIN)/python -m pytest -v -n0 -o faulthandler_timeout=0 \
+		tests/hostile/test_kills.py tests/hostile/test_system_errors.py
 
 browser:  ## find a browser for the report's tests, or install one (apt-get, as root)
 	@.ci/browser

@@ -17,6 +17,7 @@ from typing import Any
 
 from fastflow.errors import OWN_PACKAGES, Failed, is_users
 from fastflow.registry.catalog import PluginError, installed
+from fastflow.sampling import FlowModel
 from fastflow.sampling.executor import (
     AnotherFailed,
     Interrupted,
@@ -114,16 +115,16 @@ def end(command: str, error: BaseException, show: bool = False) -> int:
     """
     if isinstance(error, AnotherFailed):
         return STATUS_FAILED
-    text, status = _said(error, command)
+    text, status, report = _said(error, command)
     if not isinstance(error, Interrupted) and (signalled := _interruption(error)):
         signalled.__notes__ = list(getattr(error, "__notes__", ()))
-        error, (text, status) = signalled, _said(signalled, command)
+        error, (text, status, report) = signalled, _said(signalled, command)
     if not speaks_of(error):
         return status
     if show or os.environ.get("FASTFLOW_TRACEBACK", "0") not in ("", "0"):
         traceback.print_exception(error)
-    elif status == STATUS_BUG:
-        text += f" {_kept_traceback(error)}"
+    elif report:
+        text += f" {report} {_kept_traceback(error)}"
     text = " ".join([text, *getattr(error, "__notes__", ())])
     # Python remembers that the last text it executed was interrupted, and then ends `python -m` by
     # the signal, whatever status it is given. Libraries execute texts: dataclasses do.
@@ -150,13 +151,13 @@ def _interruption(error: BaseException) -> KeyboardInterrupt | None:
 
 def sentence(error: BaseException, command: str) -> str:
     """Returns the sentence about an error, for a command that goes on with something else."""
-    text, status = _said(error, command)
-    kept = [_kept_traceback(error)] if status == STATUS_BUG else []
+    text, _, report = _said(error, command)
+    kept = [report, _kept_traceback(error)] if report else []
     return " ".join([text, *kept, *getattr(error, "__notes__", ())])
 
 
-def _said(error: BaseException, command: str) -> tuple[str, int]:
-    """Returns the sentence about an error, and the exit status."""
+def _said(error: BaseException, command: str) -> tuple[str, int, str]:
+    """Returns the sentence about an error, the exit status, and how to ask for a report of it."""
     if isinstance(error, (KeyboardInterrupt, Interrupted)):
         began = (
             ""
@@ -164,21 +165,36 @@ def _said(error: BaseException, command: str) -> tuple[str, int]:
             else "interrupted."
         )
         status = 130 + 13 * isinstance(error, Terminated)
-        return f"{began} {error}".strip(), getattr(error, "status", status)
+        return f"{began} {error}".strip(), getattr(error, "status", status), ""
     if is_users(error, OWN_PACKAGES | _packages_of_plugins()):
-        return str(error), STATUS_USAGE
+        return str(error), STATUS_USAGE, ""
     if isinstance(error, (Failed, PluginError)):
-        return str(error), STATUS_FAILED
+        return str(error), STATUS_FAILED, ""
     if isinstance(error, OSError):
-        return _of_system(error), STATUS_FAILED
+        return _of_system(error), STATUS_FAILED, ""
     if isinstance(error, MemoryError) or any(said in str(error) for said in OUT_OF_MEMORY):
-        return (
-            f"memory ran out. Ask for less at once: fewer `steps`, a smaller {_size(command)}.",
-            1,
-        )
+        less = f"fewer `steps`, a smaller {_size(command)}"
+        return f"memory ran out. Ask for less at once: {less}.", STATUS_FAILED, ""
     first = (str(error).strip() or "no message").splitlines()[0]
-    kind = type(error).__name__
-    return f"this is a bug, and not something that you did wrong: {kind}: {first}.", STATUS_BUG
+    what = f"{type(error).__name__}: {first}"
+    if model := _failed_model(error):
+        text = f"{model} says: {what}. The model's files may be damaged or not fit each other."
+        return text, STATUS_FAILED, "If they are whole, please report it"
+    text = f"this is a bug, and not something that you did wrong: {what}."
+    return text, STATUS_BUG, "Please report it"
+
+
+def _failed_model(error: BaseException) -> str:
+    """Returns which model was at work and in which library; empty if it was none, or our code."""
+    keys, name = [""], ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        one, name = frame.f_locals.get("self"), frame.f_globals.get("__name__", "")
+        if isinstance(one, FlowModel):
+            keys.append(getattr(one, "key", type(one).__name__))
+    library = name.partition(".")[0]
+    if not keys[-1] or library in OWN_PACKAGES:
+        return ""
+    return f"the model {keys[-1]!r} failed: {library}"
 
 
 def _size(command: str) -> str:
@@ -221,5 +237,5 @@ def _kept_traceback(error: BaseException) -> str:
         ) as file:
             traceback.print_exception(error, file=file)
     except OSError:
-        return "Please report it with its traceback, which --traceback shows."
-    return f"Please report it with its traceback, which is in {file.name}."
+        return "with its traceback, which --traceback shows."
+    return f"with its traceback, which is in {file.name}."

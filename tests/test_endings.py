@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from fastflow import cli, endings
 from fastflow.errors import UserError, is_users
 from fastflow.registry import Command, ConfigError
-from fastflow.sampling import Worker
+from fastflow.sampling import ModelWrapper, Worker
 from fastflow.sampling.executor import FirstProcessFailed, Terminated
 
 MIXTURE = ("model=mixture", "policy=every", "metrics=[]", "steps=20")
@@ -219,6 +220,30 @@ def test_what_no_module_of_ours_raised_on_purpose_is_a_bug(run, monkeypatch, cap
     with open(file) as kept:
         assert "Traceback (most recent call last)" in kept.read()
     os.remove(file)
+
+
+class Linear(ModelWrapper):
+    """A model whose library refuses what it is called with."""
+
+    key = "linear(./files)"
+
+    def __init__(self):
+        """Has no model inside."""
+
+    def velocity(self, x, t, conditioning):
+        return torch.nn.Linear(2, 3)(x)
+
+
+def test_a_model_that_fails_in_a_library_is_named_with_it(monkeypatch, capsys):
+    status, err = ending(
+        monkeypatch, capsys, lambda: Linear().velocity(torch.ones(1, 5), None, ())
+    )
+    assert status == 1
+    assert err.startswith(
+        "fastflow try: the model 'linear(./files)' failed: torch says: RuntimeError: mat1 and "
+    )
+    assert ". The model's files may be damaged or not fit each other. If they are whole, " in err
+    os.remove(err.split("which is in ")[1].rstrip(".\n"))
 
 
 def test_the_traceback_is_shown_on_request(monkeypatch, capsys):

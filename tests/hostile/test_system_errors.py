@@ -22,7 +22,7 @@ NOBODY = 65534
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),
-    pytest.mark.timeout(300 + 10 * DISKS),
+    pytest.mark.timeout(300 + 20 * DISKS),
 ]
 
 

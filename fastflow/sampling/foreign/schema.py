@@ -44,6 +44,7 @@ _WANTED = {
     "model_type": "an object",
     "model_attributes_type": "an object",
     "none_required": "null",
+    "greater_than": "more than {gt}",
     "greater_than_equal": "{ge} or more",
     "less_than_equal": "{le} or less",
     "less_than": "less than {lt}",

@@ -231,6 +231,31 @@ def test_weights_that_are_cut_off(family, copy, part):
     assert refusal.endswith(AGAIN)
 
 
+@pytest.mark.parametrize(
+    ("part", "name", "value", "refusal"),
+    [
+        ("transformer", "num_layers", 2**63, f"must be 1000 or less, got {2**63}."),
+        ("text_encoder", "num_hidden_layers", 1001, "must be 1000 or less, got 1001."),
+        ("vae", "scaling_factor", "0.5", "must be a number, got '0.5'."),
+        ("vae", "scaling_factor", 0, "must be more than 0.0, got 0."),
+        ("vae", "shift_factor", math.nan, "must be a finite number, got nan."),
+    ],
+)
+def test_a_setting_that_would_be_used_as_it_is(family, copy, part, name, value, refusal):
+    folder = copy(family)
+    file = folder / part / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {name: value}))
+    assert _load(family, folder) == f"{file} `{name}` {refusal} {AGAIN}"
+
+
+def test_weights_of_another_shape_than_the_settings_state(family, copy):
+    folder = copy(family)
+    file = folder / "text_encoder" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"vocab_size": 5}))
+    refusal = _load(family, folder)
+    assert refusal.endswith("says: its weights have other shapes than its config.json states.")
+
+
 def test_a_mini_without_its_weights(family, tmp_path, monkeypatch):
     monkeypatch.setattr(zoo, "_SHIPPED", tmp_path)
     name = family.mini

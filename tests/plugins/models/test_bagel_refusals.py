@@ -1,6 +1,7 @@
 """What the model BAGEL refuses, and in which words."""
 
 import json
+import math
 import shutil
 
 import pytest
@@ -236,6 +237,22 @@ def test_a_damaged_vocabulary(folder):
     (folder / "vocab.json").write_text("{")
     refusal = message(Bagel(path=str(folder)).load)
     assert refusal.startswith(
-        f"{folder / 'vocab.json'} and merges.txt next to it do not make a tokenizer ("
+        f"{folder / 'vocab.json'} and merges.txt next to it do not make a tokenizer. Copy or "
+        "download them again. transformers says: "
     )
-    assert refusal.endswith("Copy or download them again.")
+
+
+@pytest.mark.parametrize("value", ["many", 0, math.inf])
+def test_a_base_of_frequencies_that_is_no_number(folder, value):
+    file = folder / "llm_config.json"
+    change(file, rope_theta=value)
+    assert message(Bagel(path=str(folder)).load).startswith(f"{file} `rope_theta` must be ")
+
+
+@pytest.mark.parametrize("name", ["llm_config.json", "vit_config.json"])
+def test_so_many_layers_that_building_them_would_not_end(folder, name):
+    change(folder / name, num_hidden_layers=10**6)
+    assert message(Bagel(path=str(folder)).load) == (
+        f"{folder / name} `num_hidden_layers` must be 1000 or less, got 1000000. Copy or download "
+        "it again."
+    )

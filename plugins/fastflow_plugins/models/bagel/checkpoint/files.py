@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from fastflow.sampling import check_schema, check_tensors, parse_json, read_bounded
-from fastflow_plugins.models.diffusers import AGAIN, download, has
+from fastflow_plugins.models.diffusers import AGAIN, check_settings, download, has
 
 NAMES = (
     "llm_config.json",
@@ -22,6 +22,8 @@ NAMES = (
     "merges.txt",
 )
 SIZE = Annotated[int, Field(ge=1, le=10**7)]
+NUMBERS = ("rope_theta", "rms_norm_eps", "layer_norm_eps")
+POSITIVE = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 TOKENIZERS = ("tokenizer_config.json", "tokenizer.json")  # used if they are there
 
 
@@ -77,8 +79,11 @@ class Files:
         try:
             content = parse_json(read_bounded(file, str(file), "BAGEL's file"), str(file))
             check_schema(dict[str, Any], content, str(file))
+            check_settings(content, file)
             for entry in needed:
                 check_schema(SIZE | None, content.get(entry), str(file), name=entry)
+            for entry in content.keys() & NUMBERS:
+                check_schema(POSITIVE, content[entry], str(file), name=entry)
         except ValueError as error:
             raise ValueError(f"{error} {AGAIN}") from error
         missing = [entry for entry in needed if entry not in content]

@@ -43,8 +43,8 @@ def load_tokenizer(folder: Path, vocabulary_size: int) -> tuple[Any, Markers]:
     except Exception as error:
         words = " ".join(str(error).split())
         raise ValueError(
-            f"{folder / 'vocab.json'} and merges.txt next to it do not make a tokenizer "
-            f"({type(error).__name__}: {words[:200]}). Copy or download them again."
+            f"{folder / 'vocab.json'} and merges.txt next to it do not make a tokenizer. Copy or "
+            f"download them again. transformers says: {type(error).__name__}: {words[:200]}"
         ) from error
     tokenizer.add_tokens(list(RESERVED) if len(vocabulary) >= WORDS else [*TEXT, *IMAGE])
     if len(tokenizer) > vocabulary_size:
