@@ -103,9 +103,30 @@ def test_the_same_seed_twice_is_refused(seeds, tmp_path, capsys):
     assert "`seed` 100 occurs twice" in message
 
 
-def test_nothing_is_overwritten(seeds, pooled, capsys):
-    message = refusal(capsys, *(one.path for one in seeds), f"out={pooled}")
+@pytest.mark.parametrize("name", ["notes.txt", "table.md", "pooled.json"])
+def test_nothing_is_overwritten(seeds, pooled, tmp_path, capsys, name):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("my own")
+    message = refusal(capsys, *(one.path for one in seeds), f"out={tmp_path / 'out'}")
     assert "exists already, and nothing is overwritten. Choose another name." in message
+    assert [path.read_text() for path in (tmp_path / "out").iterdir()] == ["my own"]
+
+
+def test_a_file_for_a_folder_is_refused(seeds, tmp_path, capsys):
+    file = tmp_path / "pooled.csv"
+    file.write_text("my own")
+    message = refusal(capsys, *(one.path for one in seeds), f"out={file}")
+    assert "exists already" in message
+    assert file.read_text() == "my own"
+
+
+def test_what_a_killed_command_left_is_completed(seeds, pooled, tmp_path):
+    whole = {path.name: path.read_bytes() for path in pooled.iterdir()}
+    out = shutil.copytree(pooled, tmp_path / "out")
+    (out / "table.md").unlink()
+    (out / ".17-0a1b2c3d.part").write_text("| half")
+    assert main(["pool", *(str(one.path) for one in seeds), f"out={out}"]) == 0
+    assert {name: (out / name).read_bytes() for name in whole} == whole
 
 
 @pytest.mark.parametrize("words", [[], ["a"], ["out=b"], ["a", "b"]])

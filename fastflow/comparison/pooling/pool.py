@@ -17,11 +17,12 @@ from fastflow.comparison.pooling.pooled_text import as_markdown
 from fastflow.comparison.rows import ComparisonDirectory
 from fastflow.comparison.table import psnrs_of
 from fastflow.registry.compose import Config, load, settings_of
-from fastflow.sampling.storage import command_line, write_whole, writing
+from fastflow.sampling.storage import command_line, is_left, write_whole, writing
 
 # settings that change no measured number but clock readings, and the rounding in a batch
 FREE = ("seed", "seeds", "out", "resume", "force", "pairs", "examples", "max_batch")
 FREE += ("observers", "executor", *ComparisonSettings.retired)
+FILES = ("pooled.json", "pooled.csv", "table.md")
 
 
 def pool(paths: Sequence[Path], out: Path, fewest: int = 2) -> Path:
@@ -34,13 +35,10 @@ def pool(paths: Sequence[Path], out: Path, fewest: int = 2) -> Path:
 
     Raises:
         ValueError: if there are too few, one is not a comparison's directory or has no
-            finished row, they differ in more than the seed, two have the same seed, or ``out`` is
-            not empty.
+            finished row, they differ in more than the seed, two have the same seed, or ``out``
+            holds anything else than a part of the same files, as a killed command leaves it.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(
-            f"`out` {str(out)!r} exists already, and nothing is overwritten. Choose another name."
-        )
+    _check_out(out, dict.fromkeys(FILES))
     directories = [
         folder for path in paths for folder in _of_each_seed(ComparisonDirectory.existing(path))
     ]
@@ -64,12 +62,36 @@ def pool(paths: Sequence[Path], out: Path, fewest: int = 2) -> Path:
         "notes": list(_notes(seeds, len(rows))),
         "table": [row.to_dict() for row in rows],
     }
-    with writing(out / "pooled.json", again="make room, then run it again."):
+    table = as_csv(row.to_dict() for row in rows)
+    texts = (json.dumps(content, indent=1) + "\n", table, as_markdown(content))
+    _check_out(out, dict(zip(FILES, texts, strict=True)))
+    with writing(out / FILES[0], again="make room, then run it again."):
         out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / "pooled.json", json.dumps(content, indent=1) + "\n")
-        write_whole(out / "pooled.csv", as_csv(row.to_dict() for row in rows))
-        write_whole(out / "table.md", as_markdown(content))
+        for name, text in zip(FILES, texts, strict=True):
+            write_whole(out / name, text)
     return out
+
+
+def _check_out(out: Path, texts: Mapping[str, str | None]) -> None:
+    """Raises a ValueError if writing would replace a file: one of another name or another text.
+
+    Args:
+        out: the directory to make.
+        texts: the text of each file to write; None if it is not known yet.
+    """
+    found = list(out.iterdir()) if out.is_dir() else [out] if out.exists() else []
+    if all(is_left(path) or _is_same(path, texts) for path in found):
+        return
+    raise ValueError(
+        f"`out` {str(out)!r} exists already, and nothing is overwritten. Choose another name."
+    )
+
+
+def _is_same(path: Path, texts: Mapping[str, str | None]) -> bool:
+    if path.name not in texts or not path.is_file():
+        return False
+    text = texts[path.name]
+    return text is None or path.read_bytes() == text.encode()
 
 
 def _of_each_seed(directory: ComparisonDirectory) -> Iterator[ComparisonDirectory]:
