@@ -23,6 +23,7 @@ Words = Sequence[str]
 BENCHMARKS = Path(__file__).parents[1] / "data" / "benchmarks"
 FEW = ("model=mixture", "executor=inline", "executor.progress=false", "metrics=[]", "steps=4")
 ONE = (*FEW[1:], "samples=1", "reference=false", "policy=every", "prompt=a cat")
+MINIS = ("flux_mini", "kontext_mini", "hunyuan_video_mini", "bagel_mini")
 PRESETS = {
     "policy": "component: ucb\ngamma: 0.1\narms: [0, 2]\nreward: {component: paper, scale: 1.0}\n",
     "method": "component: skipping\npolicy: {component: uniform}\nturns: computed_steps\n",
@@ -180,13 +181,17 @@ def recipe(draw: random.Random, sources: dict[str, Path], here: Path) -> tuple[P
 
 def weights(draw: random.Random, sources: dict[str, Path], here: Path) -> tuple[Path, Words]:
     """Returns a file of a small model's folder: configurations, tokenizers, weights."""
-    name = draw.choice(("flux_mini", "flux_mini", "bagel_mini"))
+    name = draw.choice(MINIS)
     copy = shutil.copytree(folder(name), here / name, copy_function=os.link)
-    path = draw.choice(sorted(p for p in copy.rglob("*") if p.is_file()))
+    files = sorted(p for p in copy.rglob("*") if p.is_file())
+    settings = [path for path in files if path.name.endswith("config.json")]
+    path = draw.choice(settings if draw.random() < 0.5 else files)
     content = path.read_bytes()
     path.unlink()  # it is the installed file itself
     path.write_bytes(content)
-    return path, ["sample", f"model={name}", f"model.path={copy}", *ONE, "out=out"]
+    Image.new("RGB", (64, 64)).save(here / "a.png")
+    image = [f"image={here / 'a.png'}"] if name == "kontext_mini" else []
+    return path, ["sample", f"model={name}", f"model.path={copy}", *ONE, *image, "out=out"]
 
 
 Making = Callable[[random.Random, dict[str, Path], Path], tuple[Path, Words]]

@@ -12,7 +12,7 @@ import signal
 
 import pytest
 from killing import STATUS, Kills, Warm, own_lines
-from killing_more import KillsOfStudies, KillsOfSweeps, KillsOfTwo
+from killing_more import SAMPLES, KillsOfStudies, KillsOfSweeps, KillsOfTwo
 
 FEW = 3
 KILLS = int(os.environ.get("KILLS", str(FEW)))
@@ -29,7 +29,7 @@ COMMANDS = {
         "methods=[uniform,plan,ucb,oracle_linear_corrected]",
     ],
 }
-LONGER = [*SAMPLE, "samples=40", "executor.accelerator=cpu", "metrics=[fidelity]"]
+LONGER = [*SAMPLE, f"samples={SAMPLES}", "executor.accelerator=cpu", "metrics=[fidelity]"]
 SWEEP = ["sample", "-m", *SAMPLE[1:], "samples=3", "executor=inline", "metrics=[fidelity]"]
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),

@@ -69,9 +69,7 @@ class Processes:
                 signal.signal(signum, self._stop)
             if self.trainer.received_sigterm:  # Lightning has noted it, and would go on
                 self._stop(signal.SIGTERM, None)
-        for thread in threading.enumerate():
-            if thread.name == "child-process-observer":
-                thread._child_processes = []  # type: ignore[attr-defined]  # it then ends
+        _end_observer()
         if self.trainer.world_size > 1:
             watch = Lifeline(self.trainer.global_rank, self.trainer.world_size, self._interrupt)
             watch.connect(gather, main_address())
@@ -196,6 +194,7 @@ class Processes:
         while not self._over.wait(POLL):
             self._own_lost = self._own_lost or self._first_lost()
             if self.watch is None:
+                _end_observer()
                 self._leave_before_meeting()
 
     def _leave_before_meeting(self) -> None:
@@ -248,3 +247,10 @@ class Processes:
                 process.wait(GRACE / 2)
                 continue
             process.kill()
+
+
+def _end_observer() -> None:
+    """Ends Lightning's own watch, which looks every 5 s and kills this process with another."""
+    for thread in threading.enumerate():
+        if thread.name == "child-process-observer":
+            thread._child_processes = []  # type: ignore[attr-defined]

@@ -238,7 +238,8 @@ def test_weights_that_are_cut_off(family, copy, part):
         ("text_encoder", "num_hidden_layers", 1001, "must be 1000 or less, got 1001."),
         ("vae", "scaling_factor", "0.5", "must be a number, got '0.5'."),
         ("vae", "scaling_factor", 0, "must be more than 0.0, got 0."),
-        ("vae", "shift_factor", math.nan, "must be a finite number, got nan."),
+        ("vae", "scaling_factor", None, "must be a number, got None."),
+        ("vae", "shift_factor", 10**40, f"must be 1000000.0 or less, got {10**40}."),
     ],
 )
 def test_a_setting_that_would_be_used_as_it_is(family, copy, part, name, value, refusal):
@@ -246,6 +247,19 @@ def test_a_setting_that_would_be_used_as_it_is(family, copy, part, name, value, 
     file = folder / part / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {name: value}))
     assert _load(family, folder) == f"{file} `{name}` {refusal} {AGAIN}"
+
+
+@pytest.mark.parametrize("value", [2**40, None])
+def test_prompts_that_would_be_filled_up_without_end(copy, value):
+    folder = copy(FLUX)
+    file = folder / "tokenizer" / "tokenizer_config.json"
+    settings = json.loads(file.read_text())
+    file.write_text(json.dumps({**settings, "model_max_length": value}))
+    refusal = _load(FLUX, folder)
+    assert refusal.startswith(
+        f"the folder {folder}: tokenizer/tokenizer_config.json must state a `model_max_length` of "
+        "100,000 or less, to which prompts are filled up, got 1"
+    )
 
 
 def test_weights_of_another_shape_than_the_settings_state(family, copy):

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from fastflow_plugins.models.diffusers.origin import Origin
+from fastflow_plugins.models.diffusers.origin import AGAIN, Origin
 from fastflow_plugins.models.diffusers.weights import check_weights
 
+LONGEST_PROMPT = 100_000  # tokens; those of CLIP are 77
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 
@@ -55,7 +56,19 @@ def load_pipeline(
             reason = origin.reason(error)
         raise ValueError(reason) from error
     check_weights(pipe, origin)
+    _check_longest(pipe, origin)
     return pipe.to(target)
+
+
+def _check_longest(pipe: Any, origin: Origin) -> None:
+    """Raises a ValueError if every prompt would be filled up to a length that fits no memory."""
+    longest = getattr(pipe, "tokenizer_max_length", 0)
+    if longest > LONGEST_PROMPT:
+        raise ValueError(
+            f"{origin.where}: tokenizer/tokenizer_config.json must state a `model_max_length` of "
+            f"{LONGEST_PROMPT:,} or less, to which prompts are filled up, got {longest:.3g}. "
+            f"{AGAIN}"
+        )
 
 
 def check_dtype(dtype: str) -> torch.dtype:

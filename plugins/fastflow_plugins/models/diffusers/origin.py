@@ -19,8 +19,8 @@ LIBRARIES = ("diffusers", "transformers")
 NAMES_OF_WEIGHTS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
 FORMATS = (".safetensors", ".bin")
 COUNT = Annotated[int, Field(le=1000)] | None
-VAE_FACTOR = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
-VAE_SHIFT = Annotated[float, Field(allow_inf_nan=False)] | None
+VAE_FACTOR = Annotated[float, Field(gt=0, le=1e6)]
+VAE_SHIFT = Annotated[float, Field(ge=-1e6, le=1e6)] | None
 UNCHECKED = {
     "layers": COUNT, "extra_ids": COUNT, "scaling_factor": VAE_FACTOR, "shift_factor": VAE_SHIFT,
 }  # fmt: skip
