@@ -185,5 +185,6 @@ def check_computed_steps(computed_steps: int, grid: Grid, longest: int) -> None:
         limit = f" if at most {longest} in a row are skipped" if longest < grid.steps else ""
         raise ValueError(
             f"`computed_steps` must be from {fewest} to {grid.steps} on a grid of {grid.steps} "
-            f"steps{limit}, got {computed_steps}."
+            f"steps{limit}, got {computed_steps}. Give another policy.computed_steps, or other "
+            "steps."
         )

@@ -178,7 +178,8 @@ class Bandit(SkipLength):
         if self.computed_steps is not None and not fewest <= self.computed_steps <= grid.steps:
             raise ValueError(
                 f"`computed_steps` must be from {fewest} to {grid.steps} on a grid of "
-                f"{grid.steps} steps with `arms` {list(self.arms)}, got {self.computed_steps}."
+                f"{grid.steps} steps with `arms` {list(self.arms)}, got {self.computed_steps}. "
+                "Give another policy.computed_steps, other arms, or other steps."
             )
 
     def empty(self, grid: Grid) -> BanditMemory:
