@@ -129,6 +129,7 @@ NONSENSE = {
         "--cfg jobs",
         "speedup=2 policy.computed_steps=4",
         "policy=uniform steps=4",
+        "policy=plan steps=4",
         "metrics@x=[fidelity]",
         "method=euler",
     ),

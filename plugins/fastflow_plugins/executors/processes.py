@@ -18,7 +18,7 @@ from fastflow_plugins.executors.early_signals import EarlySignals, starter, star
 from fastflow_plugins.executors.lifeline import ENDED, SIGNALLED, STOP, Lifeline, main_address
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-SIGNAL_STATUSES = (130, 143)  # after SIGINT and SIGTERM, which this process hears as well
+BY_SIGNAL = (130, 143, -2, -15)  # after SIGINT and SIGTERM, which this process hears as well
 POLL, GRACE = 0.25, 5.0  # seconds between two looks, and until a process is left to itself
 
 
@@ -67,6 +67,8 @@ class Processes:
         if self._takes_signals:
             for signum in SIGNALS:
                 signal.signal(signum, self._stop)
+            # which Lightning would put back before this process has told the others of its end
+            self.trainer._signal_connector._original_handlers |= dict.fromkeys(SIGNALS, self._stop)
             if self.trainer.received_sigterm:  # Lightning has noted it, and would go on
                 self._stop(signal.SIGTERM, None)
         _end_observer()
@@ -159,6 +161,8 @@ class Processes:
         if self._signal is None:  # one is enough: what follows it cleans up
             self._signal = signum
             if self._over.is_set():  # what turns it into an error is done
+                if self.watch is not None:
+                    self.watch.close(STOP if self.trainer.global_rank == 0 else SIGNALLED)
                 raise KeyboardInterrupt if signum == signal.SIGINT else Terminated
             raise Stopped
 
@@ -215,7 +219,7 @@ class Processes:
         if starter_is_gone():
             number = self.trainer.node_rank * self.trainer.num_devices + 1
             return f"process {number} of {self._size} (pid {starter()}) was killed or lost."
-        expected = SIGNAL_STATUSES if self.watch else ()
+        expected = BY_SIGNAL if self.watch else ()
         for rank, process in enumerate(self._others, start=1):
             if (code := process.poll()) and code not in expected:
                 how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
