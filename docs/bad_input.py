@@ -19,6 +19,7 @@ from io import StringIO
 from pathlib import Path
 
 from fastflow.cli import main
+from fastflow_minis import zoo
 
 PAGE = Path(__file__).with_name("bad_input.md")
 TESTS = PAGE.parents[1] / "tests"
@@ -95,9 +96,10 @@ def file_lines() -> Iterator[str]:
     with redirect_stderr(StringIO()), redirect_stdout(StringIO()):
         for words in made.values():
             main(words)
+    shutil.copytree(zoo.folder("flux_mini"), "flux_mini")
     for file, become, command in DAMAGED:
         with tempfile.TemporaryDirectory(dir=".") as copy, chdir(copy):
-            for kind in made:
+            for kind in (*made, "flux_mini"):
                 shutil.copytree(f"../{kind}", kind)
             damage(Path(file), become)
             words = shlex.split(command)

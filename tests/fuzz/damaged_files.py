@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 SAMPLE = "sample model=mixture executor=inline metrics=[] steps=4 out=out"
+LOAD = "sample model=flux_mini model.path=./flux_mini executor=inline prompt=x out=out"
 # file, what becomes of it (a path of a value and what it is now, or one of WAYS), command
 DAMAGED = (
     ("run/samples.jsonl", "line 1 is {}", "report run"),
@@ -40,6 +41,11 @@ DAMAGED = (
     ("prompts.jsonl", r'is {"prompt": "\ud800"}', f"{SAMPLE} prompts=prompts.jsonl"),
     ("metadata.jsonl", 'is {"tag": 5}', f"{SAMPLE} prompts=metadata.jsonl benchmark=geneval"),
     ("picture.png", "is not UTF-8", f"{SAMPLE} prompt=x image=picture.png"),
+    ("flux_mini/model_index.json", 'transformer is ["os", "system"]', LOAD),
+    ("flux_mini/transformer/config.json", "is cut in half", LOAD),
+    ("flux_mini/text_encoder/config.json", "num_hidden_layers is 1000000", LOAD),
+    ("flux_mini/vae/config.json", 'scaling_factor is "0.5"', LOAD),
+    ("flux_mini/tokenizer/tokenizer_config.json", "is missing", LOAD),
     ("training/recipe.json", "is [1]", "train-mini flux_mini out=training resume=true"),
     (
         "training/recipe.json",
@@ -102,6 +108,7 @@ WAYS = {
     "line 1 is cut in half": _cut,
     "a number has 5000 digits": _many_digits,
     "is a pipe": _pipe,
+    "is cut in half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "is missing": lambda path: path.unlink(),
     "is empty": lambda path: path.write_bytes(b""),
     "is not UTF-8": lambda path: path.write_bytes(b"\xff\xfe\x00"),
