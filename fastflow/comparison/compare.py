@@ -34,7 +34,7 @@ from fastflow.registry.compose import (
 from fastflow.runs.directory import versions
 from fastflow.runs.prompts import find_prompts, request
 from fastflow.runs.resuming.lock import locked
-from fastflow.runs.resuming.resumption import Resumption, forced_warnings
+from fastflow.runs.resuming.resumption import Resumption, forced_warnings, note_downloads
 from fastflow.runs.run_settings import RunSettings
 from fastflow.sampling.executor import Executor, Interrupted, ProcessLost, Worker
 from fastflow.sampling.foreign import check_schema
@@ -120,15 +120,14 @@ class Comparison:
 
     def _measure(self, worker: Worker, directory: ComparisonDirectory) -> Iterator[int]:
         usable = [metric for metric in self.metrics if not metric.unavailable()]
-        loaded = None
+        model = self.model.load(worker.device, worker.dtype)
+        if worker.rank == 0:
+            note_downloads(directory.path)
         each = worker.from_first(lambda: list(repetitions(self.config, self.settings, directory)))
         for one, folder in each:
             sets = two_sets(one, self.model)
-            job = ComparisonJob(
-                one, self.model, self.methods, usable, *sets, folder, worker, loaded
-            )
+            job = ComparisonJob(one, model, self.methods, usable, *sets, folder, worker)
             yield from job.work()
-            loaded = job.loaded
 
 
 INLINE = {"component": "inline"}  # what comparisons of version 0.1 ran on, which name no executor

@@ -26,7 +26,7 @@ from fastflow.evaluation.measurement import Measurement
 from fastflow.evaluation.method import Bench, Method
 from fastflow.evaluation.metric import Metric
 from fastflow.sampling.executor import Worker
-from fastflow.sampling.model import FlowModel, Model
+from fastflow.sampling.model import FlowModel
 from fastflow.sampling.recording import Recording
 from fastflow.sampling.reference import reference_sampler
 from fastflow.sampling.request import Request
@@ -43,31 +43,27 @@ class ComparisonJob:
 
     Attributes:
         worker: this process.
-        loaded: the loaded model; `work` loads it if there is none.
     """
 
     settings: ComparisonSettings
-    model: Model
+    model: FlowModel
     methods: dict[str, Method]
     metrics: list[Metric]
     measured: list[Request]
     tuning: list[Request]
     directory: ComparisonDirectory
     worker: Worker
-    loaded: FlowModel | None = None
 
     def work(self) -> Iterator[int]:
         """Measures every row that is not finished yet; yields how many samples are measured."""
-        model = self.loaded or self.model.load(self.worker.device, self.worker.dtype)
-        self.loaded = model
         bench = Bench(
-            model,
+            self.model,
             self.settings.steps,
-            self._record(model),
+            self._record(),
             seed=self.settings.seed,
             max_batch=self.settings.max_batch,
         )
-        references = self._references(model)
+        references = self._references()
         bench.references = references.reference
         measure = Measure(bench, self.measured, Measurement(self.metrics), references)
         self._keep_references(measure)
@@ -120,27 +116,29 @@ class ComparisonJob:
 
             return self.worker.spread(self._name(what), items, done)
 
-    def _record(self, model: FlowModel) -> Recording:
+    def _record(self) -> Recording:
         size = self.settings.max_batch
         batches = in_blocks(self.tuning, size)
-        parts = self._spread("tuning runs", batches, lambda one: Recording.make(model, one, size))
+        parts = self._spread(
+            "tuning runs", batches, lambda one: Recording.make(self.model, one, size)
+        )
         return Recording.joined(parts)
 
-    def _references(self, model: FlowModel) -> References:
+    def _references(self) -> References:
         settings, requests = self.settings, self.measured
         size, other = settings.max_batch, other_batch(settings.max_batch)
         reference = self._spread(
             "reference runs",
             in_blocks(requests, size),
-            lambda block: list(reference_runs(model, block, size)),
+            lambda block: list(reference_runs(self.model, block, size)),
         )
         again = self._spread(
             "reference runs, another batch size",
             in_blocks(requests, other),
-            lambda block: list(reference_sampler(model, max_batch=other).generate(block)),
+            lambda block: list(reference_sampler(self.model, max_batch=other).generate(block)),
         )
         outputs = converged_outputs(
-            model,
+            self.model,
             in_blocks(requests, size) if settings.converged_steps else [],
             settings.converged_steps,
             self.directory.path / "converged.safetensors",

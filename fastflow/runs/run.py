@@ -34,7 +34,12 @@ from fastflow.runs.directory import RunDirectory, check_resumable, versions
 from fastflow.runs.measured import measured_samples
 from fastflow.runs.prompts import make_requests
 from fastflow.runs.resuming.lock import locked
-from fastflow.runs.resuming.resumption import Resumption, forced_warnings, note_inputs
+from fastflow.runs.resuming.resumption import (
+    Resumption,
+    forced_warnings,
+    note_downloads,
+    note_inputs,
+)
 from fastflow.runs.run_settings import RunSettings
 from fastflow.runs.updates import Updates
 from fastflow.sampling.executor import Executor, Interrupted, ProcessLost, Worker
@@ -114,6 +119,8 @@ class RunJob:
 
     def _work(self, worker: Worker) -> Iterator[int]:
         sampler = self._sampler(worker)
+        if worker.rank == 0:
+            note_downloads(self.path)
         reasons = [metric.unavailable() for metric in self.metrics]
         usable = [m for m, reason in zip(self.metrics, reasons, strict=True) if not reason]
         measurement = Measurement(usable)

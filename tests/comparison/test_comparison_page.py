@@ -56,3 +56,11 @@ def test_only_the_section_of_the_middle_target_is_unfolded(done):
         for target, section in re.findall(r'<h2 id="at-(\d+)">(.*?)</section>', page, re.DOTALL)
     }
     assert opened == {"12": 2, "6": 0}
+
+
+@pytest.mark.parametrize("words", [["metrics=[]"], ["methods=[negative_control]"]])
+def test_a_comparison_without_anything_to_draw_has_a_report(compare, words):
+    quick = ["targets=[6]", "pairs=1", "converged_steps=0", "methods=[uniform]"]
+    done = compare(*[one for one in quick if not words[0].startswith(one[:7])], *words)
+    assert done.status == 0
+    assert "Means over the samples with" not in (done.path / "report.html").read_text()

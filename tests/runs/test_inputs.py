@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from fastflow.cli import main
 from fastflow.runs import directory
 from fastflow.runs.resuming.fingerprints import files_in
 from fastflow.runs.resuming.inputs import Inputs, input_changes
+from fastflow_plugins.models.diffusers import PipelineRecipe
+from fastflow_plugins.models.mixture import Mixture
 
 
 @pytest.fixture
@@ -203,6 +206,21 @@ def test_a_model_of_the_hub_is_noted_by_its_commit(hub):
     assert noted(revision=COMMITS[1]).files == {"model.path": {"commit": COMMITS[1]}}
     for absent in ({"revision": "../../x"}, {"path": "owner/other"}, {"path": "/owner/name"}):
         assert noted(**absent).files == {}
+
+
+@pytest.mark.parametrize("command", ["sample", "compare"])
+def test_a_model_that_the_run_itself_downloads_is_noted_too(command, hub, monkeypatch, tmp_path):
+    def load(recipe, device="cpu", dtype="float32"):
+        hub(main=COMMITS[0])
+        return Mixture().load(device, dtype)
+
+    monkeypatch.setattr(PipelineRecipe, "load", load)
+    monkeypatch.chdir(tmp_path)
+    quick = ["executor=inline", "metrics=[]", "steps=6", "prompt=a cat", "samples=1", "out=run"]
+    quick += ["targets=[3]", "methods=[euler]", "tuning=1"] if command == "compare" else []
+    assert main([command, "model=flux_dev", "model.path=owner/name", *quick]) == 0
+    files = {"model.path": {"commit": COMMITS[0]}}
+    assert Inputs.read(tmp_path / "run").files == files
 
 
 def test_another_commit_is_named(hub, tmp_path):

@@ -29,17 +29,18 @@ Along = Callable[[TableRow], float | None]
 
 def curves(results: ComparisonResults) -> Iterator[Chart]:
     """Yields the Pareto curves: PSNR over network calls and over wall time."""
-    label = f"network calls, in computed steps (reference: {results.settings.steps})"
-    if any(PSNR in row.fidelity for row in results.table):
-        yield _panels(
-            results, "calls", label, network_calls, "fidelity", "PSNR to the reference run, dB"
-        )
-    if any(row.speedup_wall for row in results.table):
-        clock = "speed-up in wall time over the reference run"
-        yield _panels(results, "clock", clock, faster, "fidelity", "PSNR to the reference run, dB")
-    if any(PSNR in row.converged for row in results.table):
-        what = f"PSNR to {results.settings.converged_steps} steps, dB"
-        yield _panels(results, "exact", label, network_calls, "converged", what)
+    calls = f"network calls, in computed steps (reference: {results.settings.steps})"
+    clock = "speed-up in wall time over the reference run"
+    psnr = "PSNR to the reference run, dB"
+    exact = f"PSNR to {results.settings.converged_steps} steps, dB"
+    for name, label, along, part, what in (
+        ("calls", calls, network_calls, "fidelity", psnr),
+        ("clock", clock, faster, "fidelity", psnr),
+        ("exact", calls, network_calls, "converged", exact),
+    ):
+        shown = [group for group in (*results.settings.groups, "others") if group != CONTROL]
+        if groups := [group for group in shown if _methods(results, group, along, part)]:
+            yield _panels(results, groups, name, label, along, part, what)
 
 
 def network_calls(row: TableRow) -> float:
@@ -53,12 +54,16 @@ def faster(row: TableRow) -> float | None:
 
 
 def _panels(
-    results: ComparisonResults, name: str, label: str, along: Along, part: str, what: str
+    results: ComparisonResults,
+    groups: Sequence[str],
+    name: str,
+    label: str,
+    along: Along,
+    part: str,
+    what: str,
 ) -> Chart:
     """Draws a panel for each group, with the best of our methods in the background."""
-    shown = [g for g in [*results.settings.groups, "others"] if g != CONTROL]
-    groups = [group for group in shown if _methods(results, group, along, part)]
-    columns = min(3, max(1, len(groups)))
+    columns = min(3, len(groups))
     rows = -(-len(groups) // columns)
     behind = _envelope(results, along, part)
 

@@ -10,7 +10,8 @@ from fastflow.registry.compose import Config, load
 from fastflow.registry.hooks import KINDS
 from fastflow.runs.directory import package_versions
 from fastflow.runs.resuming.fingerprints import placed
-from fastflow.runs.resuming.inputs import Inputs, check_same, input_changes
+from fastflow.runs.resuming.hub_commits import hub_commits
+from fastflow.runs.resuming.inputs import COMMIT, Inputs, check_same, input_changes
 from fastflow.sampling.request import Request
 
 
@@ -87,6 +88,17 @@ def note_inputs(path: Path, requests: Sequence[Request]) -> None:
     """Notes the inputs of a run that begins, by the configuration in its directory."""
     config = load(path / "config.yaml")
     Inputs.of(config, requests, package_versions(), Path.cwd()).write(path)
+
+
+def note_downloads(path: Path) -> None:
+    """Notes the commit of a model that was not in the hub's local cache when the run began."""
+    inputs = Inputs.read(path)
+    if inputs is None:
+        return
+    commits = dict(hub_commits(load(path / "config.yaml")))
+    new = {name: {COMMIT: commits[name]} for name in commits.keys() - inputs.files.keys()}
+    if new:
+        replace(inputs, files={**inputs.files, **new}).write(path)
 
 
 def forced_warnings(path: Path) -> list[str]:

@@ -18,7 +18,7 @@ from fastflow_plugins.executors.early_signals import EarlySignals, starter, star
 from fastflow_plugins.executors.lifeline import ENDED, SIGNALLED, STOP, Lifeline, main_address
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-BY_SIGNAL = (130, 143, -2, -15)  # after SIGINT and SIGTERM, which this process hears as well
+ENDED_BY_SIGNAL = (130, 143, -2, -15)  # after SIGINT and SIGTERM, which this process hears as well
 POLL, GRACE = 0.25, 5.0  # seconds between two looks, and until a process is left to itself
 
 
@@ -219,7 +219,7 @@ class Processes:
         if starter_is_gone():
             number = self.trainer.node_rank * self.trainer.num_devices + 1
             return f"process {number} of {self._size} (pid {starter()}) was killed or lost."
-        expected = BY_SIGNAL if self.watch else ()
+        expected = ENDED_BY_SIGNAL if self.watch else ()
         for rank, process in enumerate(self._others, start=1):
             if (code := process.poll()) and code not in expected:
                 how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
