@@ -167,6 +167,10 @@ def test_runs_that_end_at_once_are_all_noted(tmp_path):
         (["seed=0,-1"], "`seed` must be 0 or more"),
         (["steps=0"], "`steps` must be 1 or more, got 0."),
         (
+            ["hydra/launcher\u2028=joblib"],
+            r"'hydra/launcher\u2028=joblib' cannot be read: settings are written key=value",
+        ),
+        (
             ["hydra/launcher=joblb"],
             "there is no hydra/launcher named 'joblb'. Did you mean 'joblib'?",
         ),
