@@ -178,8 +178,8 @@ def _said(error: BaseException, command: str) -> tuple[str, int, str]:
     first = (str(error).strip() or "no message").splitlines()[0]
     what = f"{type(error).__name__}: {first}"
     if model := _failed_model(error):
-        text = f"{model} says: {what}. The model's files may be damaged or not fit each other."
-        return text, STATUS_FAILED, "If they are whole, please report it"
+        why = "Its files may be damaged or not fit each other, or the library not this machine."
+        return f"{model} says: {what}. {why}", STATUS_FAILED, "If neither is so, please report it"
     text = f"this is a bug, and not something that you did wrong: {what}."
     return text, STATUS_BUG, "Please report it"
 

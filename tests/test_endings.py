@@ -242,7 +242,7 @@ def test_a_model_that_fails_in_a_library_is_named_with_it(monkeypatch, capsys):
     assert err.startswith(
         "fastflow try: the model 'linear(./files)' failed: torch says: RuntimeError: mat1 and "
     )
-    assert ". The model's files may be damaged or not fit each other. If they are whole, " in err
+    assert " or the library not this machine. If neither is so, please report it with its" in err
     os.remove(err.split("which is in ")[1].rstrip(".\n"))
 
 
