@@ -63,10 +63,10 @@ def load_pipeline(
 def _check_longest(pipe: Any, origin: Origin) -> None:
     """Raises a ValueError if every prompt would be filled up to a length that fits no memory."""
     longest = getattr(pipe, "tokenizer_max_length", 0)
-    if longest > LONGEST_PROMPT:
+    if not isinstance(longest, (int, float)) or not longest <= LONGEST_PROMPT:
         raise ValueError(
             f"{origin.where}: tokenizer/tokenizer_config.json must state a `model_max_length` of "
-            f"{LONGEST_PROMPT:,} or less, to which prompts are filled up, got {longest:.3g}. "
+            f"{LONGEST_PROMPT:,} or less, to which prompts are filled up, got {longest!r}. "
             f"{AGAIN}"
         )
 
