@@ -13,7 +13,7 @@ from fastflow.errors import UserError
 from fastflow.registry.hooks import KINDS
 
 NOT_SETTINGS = ("hydra", "names", "defaults")  # in a configuration, but not for users
-WRITTEN = "settings are written key=value, such as steps=20 or prompt='a cat'."
+KEY_VALUE = "settings are written key=value, such as steps=20 or prompt='a cat'."
 TYPES = {  # of OmegaConf and Python, in words
     "Float": "a number",
     "Integer": "a whole number",
@@ -110,7 +110,7 @@ def unreadable(words: Sequence[str], names: Iterable[str], root: str) -> str | N
         if _reads(word):
             continue
         if not equals:
-            return f"{word!r} is not a setting: {WRITTEN}"
+            return f"{word!r} is not a setting: {KEY_VALUE}"
         if key not in known:
             return unknown_setting(key, known, root)
         return (
@@ -134,7 +134,7 @@ def refused(words: Sequence[str], names: Iterable[str], root: str) -> str | None
         name = key.lstrip("+~")
         head = name.partition(".")[0].partition("@")[0]
         if equals and not name.strip():
-            return f"{word!r} names no setting: {WRITTEN}"
+            return f"{word!r} names no setting: {KEY_VALUE}"
         if key.startswith("~"):
             return f"{word!r}: a setting cannot be removed. Give another value: {name}=VALUE."
         if "@" in name and name.partition("@")[0] not in KINDS:
@@ -173,7 +173,7 @@ def plain_words(error: Exception, key: str = "") -> str:
     keys = (getattr(e, "full_key", None) for e in causes)
     name = key or next((str(k) for k in keys if k), "")
     if not name and (word := getattr(error, "override", None)):
-        return f"{word!r} cannot be read: {WRITTEN}"
+        return f"{word!r} cannot be read: {KEY_VALUE}"
     where, text = (f"`{name}`" if name else "a setting"), _text(error)
     for pattern, said in PLAIN_WORDS.items():
         if found := re.search(pattern, text, re.DOTALL):

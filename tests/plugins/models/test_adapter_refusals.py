@@ -249,6 +249,15 @@ def test_a_setting_that_would_be_used_as_it_is(family, copy, part, name, value, 
     assert _load(family, folder) == f"{file} `{name}` {refusal} {AGAIN}"
 
 
+def test_words_that_are_called_like_settings_and_lists_of_layers_are_left_alone(copy):
+    folder = copy(FLUX)
+    words = {"layers": 29079, "shift_factor": "x"}
+    (folder / "tokenizer" / "vocab.json").write_text(json.dumps(words))
+    file = folder / "text_encoder" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"mlp_only_layers": []}))
+    FLUX.recipe(path=str(folder)).load()
+
+
 @pytest.mark.parametrize("value", [2**40, None, [], "14"])
 def test_prompts_that_would_be_filled_up_without_end(copy, value):
     folder = copy(FLUX)
