@@ -178,7 +178,8 @@ def work(directory: ComparisonDirectory, config: Config, settings: ComparisonSet
     directory.write_json("left_out.json", [])
     before = time.process_time()
     try:
-        parts = settings, model, methods, metrics, measured, tuning, directory
+        loaded = model.load(worker.device, worker.dtype)
+        parts = settings, loaded, methods, metrics, measured, tuning, directory
         for _ in ComparisonJob(*parts, worker).work():
             pass
     finally:
