@@ -17,13 +17,12 @@ from mutations import COMPARISON, RUN
 from PIL import Image
 from pyarrow import parquet
 
-from fastflow_minis.zoo import folder
+from fastflow_minis.zoo import MINIS, folder
 
 Words = Sequence[str]
 BENCHMARKS = Path(__file__).parents[1] / "data" / "benchmarks"
 FEW = ("model=mixture", "executor=inline", "executor.progress=false", "metrics=[]", "steps=4")
 ONE = (*FEW[1:], "samples=1", "reference=false", "policy=every", "prompt=a cat")
-MINIS = ("flux_mini", "kontext_mini", "hunyuan_video_mini", "bagel_mini")
 PRESETS = {
     "policy": "component: ucb\ngamma: 0.1\narms: [0, 2]\nreward: {component: paper, scale: 1.0}\n",
     "method": "component: skipping\npolicy: {component: uniform}\nturns: computed_steps\n",
@@ -181,7 +180,7 @@ def recipe(draw: random.Random, sources: dict[str, Path], here: Path) -> tuple[P
 
 def weights(draw: random.Random, sources: dict[str, Path], here: Path) -> tuple[Path, Words]:
     """Returns a file of a small model's folder: configurations, tokenizers, weights."""
-    name = draw.choice(MINIS)
+    name = draw.choice(list(MINIS))
     copy = shutil.copytree(folder(name), here / name, copy_function=os.link)
     files = sorted(p for p in copy.rglob("*") if p.is_file())
     settings = [path for path in files if path.name.endswith("config.json")]

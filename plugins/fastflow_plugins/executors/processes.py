@@ -67,8 +67,7 @@ class Processes:
         if self._takes_signals:
             for signum in SIGNALS:
                 signal.signal(signum, self._stop)
-            # which Lightning would put back before this process has told the others of its end
-            self.trainer._signal_connector._original_handlers |= dict.fromkeys(SIGNALS, self._stop)
+            _keep_handlers(self.trainer, self._stop)
             if self.trainer.received_sigterm:  # Lightning has noted it, and would go on
                 self._stop(signal.SIGTERM, None)
         _end_observer()
@@ -258,3 +257,12 @@ def _end_observer() -> None:
     for thread in threading.enumerate():
         if thread.name == "child-process-observer":
             thread._child_processes = []  # type: ignore[attr-defined]
+
+
+def _keep_handlers(trainer: Any, handler: Callable[[int, FrameType | None], None]) -> None:
+    """Lets Lightning end with this handler, and not with the one from before the run.
+
+    It puts that back before this process has told the others of its end.
+    """
+    connector = getattr(trainer, "_signal_connector", None)
+    getattr(connector, "_original_handlers", {}).update(dict.fromkeys(SIGNALS, handler))
